@@ -1,0 +1,51 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+let strict: [SwiftSetting] = [
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+    .enableUpcomingFeature("InternalImportsByDefault"),
+    .strictMemorySafety(),
+    .treatAllWarnings(as: .error),
+]
+
+let package = Package(
+    name: "DevHiveGateway",
+    products: [
+        .executable(name: "devhive-gateway", targets: ["GatewayExecutable"])
+    ],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
+        .package(url: "https://github.com/apple/swift-log", from: "1.16.0"),
+    ],
+    targets: [
+        .target(
+            name: "CEpollShim",
+            linkerSettings: ["uring", "ssl", "crypto", "pq", "jansson"].map { .linkedLibrary($0) }
+        ),
+        .target(
+            name: "Reactor",
+            dependencies: ["CEpollShim"],
+            swiftSettings: strict + [.enableExperimentalFeature("Lifetimes")]
+        ),
+        .target(
+            name: "Gateway",
+            dependencies: ["Reactor", .product(name: "Logging", package: "swift-log")],
+            exclude: ["Executable"],
+            swiftSettings: strict
+        ),
+        .executableTarget(
+            name: "GatewayExecutable",
+            dependencies: [
+                "Gateway",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ],
+            path: "Sources/Gateway/Executable",
+            swiftSettings: strict
+        ),
+        .testTarget(name: "ReactorTests", dependencies: ["Reactor"], swiftSettings: strict),
+        .testTarget(
+            name: "GatewayTests", dependencies: ["Gateway", "Reactor"], swiftSettings: strict),
+    ],
+    swiftLanguageModes: [.v6]
+)

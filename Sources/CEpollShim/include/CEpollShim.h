@@ -1,0 +1,106 @@
+/// What Swift cannot import by itself: kernel interfaces that the Glibc module leaves out, and
+/// macros or variadic functions of the C libraries, each wrapped under its own name with the
+/// prefix `ces_`. No logic and no state.
+#ifndef CEPOLLSHIM_H
+#define CEPOLLSHIM_H
+
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE 1  // Before any include: glibc hides accept4 and its kin otherwise.
+#endif
+
+#include <errno.h>
+#include <fcntl.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/random.h>
+#include <sys/resource.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
+#include <sys/un.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <jansson.h>
+#include <liburing.h>
+#include <openssl/bio.h>
+#include <openssl/core_names.h>
+#include <openssl/crypto.h>
+#include <openssl/err.h>
+#include <openssl/evp.h>
+#include <openssl/params.h>
+#include <openssl/ssl.h>
+
+#if __has_include(<libpq-fe.h>)
+#include <libpq-fe.h>
+#else
+#include <postgresql/libpq-fe.h>  // Debian keeps it in a folder of its own.
+#endif
+
+_Static_assert(sizeof(struct epoll_event) == 12,
+               "Poller assumes the packed layout that epoll_event has on x86-64");
+
+// `errno` is a macro over a function call.
+static inline int ces_errno(void) { return errno; }
+
+// Variadic: fcntl(2) with an integer argument.
+static inline int ces_fcntl_int(int descriptor, int command, int argument) {
+    return fcntl(descriptor, command, argument);
+}
+
+// The address arguments of these calls are transparent unions once _GNU_SOURCE is set, which
+// Swift cannot spell; the wrappers take what the manual pages show.
+static inline int ces_accept4(int descriptor, struct sockaddr *address, socklen_t *length,
+                              int flags) {
+    return accept4(descriptor, address, length, flags);
+}
+static inline int ces_bind(int descriptor, const struct sockaddr *address, socklen_t length) {
+    return bind(descriptor, address, length);
+}
+static inline int ces_connect(int descriptor, const struct sockaddr *address, socklen_t length) {
+    return connect(descriptor, address, length);
+}
+static inline int ces_getsockname(int descriptor, struct sockaddr *address, socklen_t *length) {
+    return getsockname(descriptor, address, length);
+}
+static inline int ces_getpeername(int descriptor, struct sockaddr *address, socklen_t *length) {
+    return getpeername(descriptor, address, length);
+}
+
+// getrlimit(2) takes an enum under _GNU_SOURCE.
+static inline int ces_getrlimit_nofile(struct rlimit *limit) {
+    return getrlimit(RLIMIT_NOFILE, limit);
+}
+static inline int ces_setrlimit_nofile(const struct rlimit *limit) {
+    return setrlimit(RLIMIT_NOFILE, limit);
+}
+
+// Flags whose C spelling is an enum or a macro that does not survive the import unchanged.
+static const uint32_t ces_EPOLLIN = EPOLLIN;
+static const uint32_t ces_EPOLLOUT = EPOLLOUT;
+static const uint32_t ces_EPOLLERR = EPOLLERR;
+static const uint32_t ces_EPOLLHUP = EPOLLHUP;
+static const uint32_t ces_EPOLLRDHUP = EPOLLRDHUP;
+static const int ces_SOCK_STREAM = SOCK_STREAM;
+static const int ces_SOCK_NONBLOCK = SOCK_NONBLOCK;
+static const int ces_SOCK_CLOEXEC = SOCK_CLOEXEC;
+static const int ces_MSG_NOSIGNAL = MSG_NOSIGNAL;
+static const int ces_MSG_DONTWAIT = MSG_DONTWAIT;
+
+// A character constant in libpq.
+static const int ces_PG_DIAG_SQLSTATE = PG_DIAG_SQLSTATE;
+
+// Inline functions and macros of jansson.
+static inline json_type ces_json_typeof(const json_t *value) { return json_typeof(value); }
+static inline void ces_json_decref(json_t *value) { json_decref(value); }
+
+#endif

@@ -1,0 +1,94 @@
+package import Reactor
+
+/// A universally unique identifier (RFC 9562) as two words: what projects, users and rows are
+/// keyed by. Compared and ordered as its sixteen bytes are.
+package struct UUID: Hashable, BitwiseCopyable, Sendable {
+    /// The first eight bytes, most significant first.
+    package let high: UInt64
+    /// The last eight bytes, most significant first.
+    package let low: UInt64
+
+    /// The number of characters of the text form, `8-4-4-4-12`.
+    package static let textCount = 36
+
+    package init(high: UInt64, low: UInt64) {
+        self.high = high
+        self.low = low
+    }
+
+    /// Reads the hyphenated text form, in either case and nothing else: no braces, no `urn:uuid:`,
+    /// no surrounding white space. `nil` for anything different.
+    package init?(_ text: borrowing Span<UInt8>) {
+        guard text.count == Self.textCount else { return nil }
+        var high: UInt64 = 0
+        var low: UInt64 = 0
+        var digits = 0
+        for index in 0..<Self.textCount {
+            let character = text[index]
+            if index == 8 || index == 13 || index == 18 || index == 23 {
+                guard character == UInt8(ascii: "-") else { return nil }
+                continue
+            }
+            guard let value = Self.value(ofHexadecimalDigit: character) else { return nil }
+            if digits < 16 {
+                high = high << 4 | value
+            } else {
+                low = low << 4 | value
+            }
+            digits += 1
+        }
+        self.init(high: high, low: low)
+    }
+
+    /// Reads a `String`; for configuration and tests.
+    package init?(text: String) {
+        self.init(text.utf8Span.span)
+    }
+
+    /// Appends the text form in lower case, as PostgreSQL writes it.
+    package func write(to buffer: inout ByteBuffer) {
+        for index in 0..<16 {
+            if index == 4 || index == 6 || index == 8 || index == 10 {
+                buffer.append(UInt8(ascii: "-"))
+            }
+            let word = index < 8 ? high : low
+            let byte = UInt8(truncatingIfNeeded: word >> UInt64((7 - index % 8) * 8))
+            buffer.append(Self.hexadecimalDigit(byte >> 4))
+            buffer.append(Self.hexadecimalDigit(byte & 0xF))
+        }
+    }
+
+    private static func value(ofHexadecimalDigit character: UInt8) -> UInt64? {
+        switch character {
+        case UInt8(ascii: "0")...UInt8(ascii: "9"): UInt64(character - UInt8(ascii: "0"))
+        case UInt8(ascii: "a")...UInt8(ascii: "f"): UInt64(character - UInt8(ascii: "a") + 10)
+        case UInt8(ascii: "A")...UInt8(ascii: "F"): UInt64(character - UInt8(ascii: "A") + 10)
+        default: nil
+        }
+    }
+
+    private static func hexadecimalDigit(_ value: UInt8) -> UInt8 {
+        value < 10 ? UInt8(ascii: "0") + value : UInt8(ascii: "a") + value - 10
+    }
+}
+
+extension UUID: Comparable {
+    package static func < (left: UUID, right: UUID) -> Bool {
+        left.high != right.high ? left.high < right.high : left.low < right.low
+    }
+}
+
+extension UUID: CustomStringConvertible {
+    /// The text form in lower case; for logs.
+    package var description: String {
+        var buffer = ByteBuffer(capacity: Self.textCount)
+        write(to: &buffer)
+        return String(decoding: buffer)
+    }
+}
+
+/// What clients subscribe to.
+package typealias ProjectID = UUID
+
+/// The `sub` of a token.
+package typealias UserID = UUID

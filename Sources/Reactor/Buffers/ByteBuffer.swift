@@ -1,0 +1,123 @@
+/// A growing run of bytes that encoders append to; one that is kept and emptied allocates nothing
+/// once it has seen its largest content.
+///
+/// Not for bytes of unknown amount from a peer: it grows as far as it is told to. Whoever appends
+/// such bytes checks a limit first.
+@safe
+public struct ByteBuffer: ~Copyable {
+    @usableFromInline var base: UnsafeMutablePointer<UInt8>
+    @usableFromInline var capacity: Int
+    /// Bytes written so far.
+    public private(set) var count: Int
+
+    public init(capacity: Int = 256) {
+        precondition(capacity > 0)
+        unsafe self.base = .allocate(capacity: capacity)
+        self.capacity = capacity
+        self.count = 0
+    }
+
+    deinit {
+        unsafe base.deallocate()
+    }
+
+    /// The bytes written so far; valid until the next change.
+    public var bytes: Span<UInt8> {
+        @_lifetime(borrow self)
+        get {
+            let span = unsafe Span(_unsafeStart: base, count: count)
+            return unsafe _overrideLifetime(span, borrowing: self)
+        }
+    }
+
+    /// Forgets the content and keeps the memory.
+    public mutating func removeAll() {
+        count = 0
+    }
+
+    /// Keeps the first `newCount` bytes.
+    public mutating func truncate(to newCount: Int) {
+        precondition(newCount >= 0 && newCount <= count)
+        count = newCount
+    }
+
+    public mutating func append(_ byte: UInt8) {
+        reserve(1)
+        unsafe base[count] = byte
+        count += 1
+    }
+
+    public mutating func append(_ text: StaticString) {
+        let length = text.utf8CodeUnitCount
+        reserve(length)
+        unsafe (base + count).update(from: text.utf8Start, count: length)
+        count += length
+    }
+
+    public mutating func append(_ source: Span<UInt8>) {
+        let length = source.count
+        guard length > 0 else { return }
+        reserve(length)
+        let target = unsafe base + count
+        unsafe source.withUnsafeBufferPointer { bytes in
+            guard let start = bytes.baseAddress else { return }
+            unsafe target.update(from: start, count: length)
+        }
+        count += length
+    }
+
+    /// For cold paths: a `String` is slower than a span of its bytes.
+    @inline(never)
+    public mutating func append(text: String) {
+        append(text.utf8Span.span)
+    }
+
+    /// The number in decimal digits.
+    public mutating func append(decimal value: UInt64) {
+        var digits = InlineArray<20, UInt8>(repeating: 0)
+        var first = 20
+        var rest = value
+        repeat {
+            first -= 1
+            digits[first] = UInt8(ascii: "0") + UInt8(truncatingIfNeeded: rest % 10)
+            rest /= 10
+        } while rest > 0
+        append(digits.span.extracting(first..<20))
+    }
+
+    public mutating func append(decimal value: Int64) {
+        if value < 0 { append(UInt8(ascii: "-")) }
+        append(decimal: value.magnitude)
+    }
+
+    /// Makes room for `additional` bytes more.
+    public mutating func reserve(_ additional: Int) {
+        let needed = count + additional
+        if needed > capacity { grow(to: needed) }
+    }
+
+    /// Overwrites one byte already written.
+    public mutating func replace(at index: Int, with byte: UInt8) {
+        precondition(index >= 0 && index < count)
+        unsafe base[index] = byte
+    }
+
+    @inline(never)
+    private mutating func grow(to needed: Int) {
+        let larger = max(needed, capacity * 2)
+        let moved = UnsafeMutablePointer<UInt8>.allocate(capacity: larger)
+        unsafe moved.update(from: base, count: count)
+        unsafe base.deallocate()
+        unsafe base = moved
+        capacity = larger
+    }
+}
+
+extension String {
+    /// The buffer's content as text, ill-formed UTF-8 repaired. For logs, errors and tests.
+    public init(decoding buffer: borrowing ByteBuffer) {
+        self = unsafe buffer.bytes.withUnsafeBufferPointer { bytes in
+            unsafe String(decoding: bytes, as: UTF8.self)
+        }
+    }
+}
