@@ -8,6 +8,7 @@
 #define _GNU_SOURCE 1  // Before any include: glibc hides accept4 and its kin otherwise.
 #endif
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <netdb.h>
@@ -21,6 +22,7 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/mman.h>
 #include <sys/random.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
@@ -83,6 +85,14 @@ static inline int ces_getrlimit_nofile(struct rlimit *limit) {
 static inline int ces_setrlimit_nofile(const struct rlimit *limit) {
     return setrlimit(RLIMIT_NOFILE, limit);
 }
+
+// MAP_FAILED and SIG_IGN are casts, which the import drops.
+static inline void *ces_mmap_reserve(size_t length) {
+    void *start = mmap(NULL, length, PROT_READ | PROT_WRITE,
+                       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    return start == MAP_FAILED ? NULL : start;
+}
+static inline void ces_ignore_signal(int number) { signal(number, SIG_IGN); }
 
 // Flags whose C spelling is an enum or a macro that does not survive the import unchanged.
 static const uint32_t ces_EPOLLIN = EPOLLIN;

@@ -1,0 +1,79 @@
+internal import CEpollShim
+
+/// What one receive brought.
+public enum ReceiveResult: Equatable, Sendable {
+    /// So many new bytes.
+    case bytes(Int)
+    case wouldBlock
+    /// The peer has finished sending (recv(2) returned 0).
+    case endOfStream
+    /// ECONNRESET, ETIMEDOUT and the like: the connection is gone.
+    case failed(Errno)
+}
+
+/// The one buffer that every client's bytes arrive in.
+///
+/// What a client left over last time is put in front first, so a decoder always sees one
+/// contiguous run, and an idle client owns no receive buffer.
+@safe
+public struct ReceiveArea: ~Copyable {
+    /// Bytes for one receive.
+    public let receiveCapacity: Int
+    /// Most bytes that a client may have left over.
+    public let leftoverCapacity: Int
+    private let base: UnsafeMutablePointer<UInt8>
+    /// Bytes of the present client: what it left over, and what was received.
+    public private(set) var count = 0
+
+    public init(receiveCapacity: Int, leftoverCapacity: Int) {
+        self.receiveCapacity = receiveCapacity
+        self.leftoverCapacity = leftoverCapacity
+        unsafe base = .allocate(capacity: receiveCapacity + leftoverCapacity)
+    }
+
+    deinit {
+        unsafe base.deallocate()
+    }
+
+    /// Begins with a client's leftover.
+    public mutating func begin(with leftover: borrowing Span<UInt8>) {
+        precondition(leftover.count <= leftoverCapacity)
+        let target = unsafe base
+        unsafe leftover.withUnsafeBufferPointer { bytes in
+            guard let start = bytes.baseAddress else { return }
+            unsafe target.update(from: start, count: bytes.count)
+        }
+        count = leftover.count
+    }
+
+    /// Begins with nothing.
+    public mutating func begin() {
+        count = 0
+    }
+
+    /// One recv(2) behind what is there.
+    public mutating func receive(from descriptor: Int32) -> ReceiveResult {
+        while true {
+            let received = unsafe recv(descriptor, base + count, receiveCapacity, 0)
+            if received > 0 {
+                count += received
+                return .bytes(received)
+            }
+            if received == 0 { return .endOfStream }
+            switch Errno.current {
+            case .interrupted: continue
+            case .wouldBlock: return .wouldBlock
+            case let errno: return .failed(errno)
+            }
+        }
+    }
+
+    /// The present client's bytes.
+    public var bytes: MutableSpan<UInt8> {
+        @_lifetime(&self)
+        mutating get {
+            let span = unsafe MutableSpan(_unsafeStart: base, count: count)
+            return unsafe _overrideLifetime(span, mutating: &self)
+        }
+    }
+}

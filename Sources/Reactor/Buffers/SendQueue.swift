@@ -1,0 +1,161 @@
+/// What one client still has to get: a list of segments, the first one perhaps half sent.
+///
+/// The list itself is 20 bytes, all zero when empty; its nodes live in a `QueueNodePool` that all
+/// clients share.
+public struct SendQueue: BitwiseCopyable, Sendable {
+    /// Pool index of the first node; zero when the queue is empty.
+    var head: UInt32 = 0
+    var tail: UInt32 = 0
+    /// Bytes of the first node's segment that were sent already.
+    public internal(set) var headOffset: UInt32 = 0
+    /// Bytes still to send.
+    public internal(set) var byteCount: UInt32 = 0
+    /// Frames still to send; a frame that is half sent counts.
+    public internal(set) var frameCount: UInt32 = 0
+
+    public init() {}
+
+    @inlinable public var isEmpty: Bool { byteCount == 0 }
+}
+
+/// One entry of a send queue: a piece of a segment.
+public struct QueuedPiece: BitwiseCopyable, Sendable {
+    public var segment: SegmentIndex
+    /// Where in the segment the piece ends; it begins at the segment's start, or at the queue's
+    /// `headOffset` for the first piece.
+    public var end: UInt32
+    /// Whole frames in the piece.
+    public var frames: UInt32
+    /// Whose it is; the queue only keeps it.
+    public var tag: UInt32
+
+    public init(segment: SegmentIndex, end: Int, frames: Int, tag: UInt32) {
+        self.segment = segment
+        self.end = UInt32(end)
+        self.frames = UInt32(frames)
+        self.tag = tag
+    }
+}
+
+/// The nodes of all send queues.
+@safe
+public struct QueueNodePool: ~Copyable {
+    private struct Node: BitwiseCopyable {
+        var piece: QueuedPiece
+        var next: UInt32
+    }
+
+    private var nodes: UnsafeMutablePointer<Node>
+    private var capacity = 256
+    private var used = 1  // Node 0 stands for "none".
+    private var firstFree: UInt32 = 0
+    /// Nodes in queues now.
+    public private(set) var liveCount = 0
+
+    public init() {
+        unsafe nodes = .allocate(capacity: capacity)
+    }
+
+    deinit {
+        unsafe nodes.deallocate()
+    }
+
+    /// Puts a piece at the end of `queue`, beginning at byte `start` when the queue is empty.
+    /// Takes over the caller's reference to the segment.
+    public mutating func append(
+        _ piece: QueuedPiece, from start: Int = 0, to queue: inout SendQueue
+    ) {
+        precondition(start < Int(piece.end))
+        precondition(start == 0 || queue.isEmpty)
+        let index = take(piece)
+        if queue.isEmpty {
+            queue.head = index
+            queue.headOffset = UInt32(start)
+        } else {
+            unsafe nodes[Int(queue.tail)].next = index
+        }
+        queue.tail = index
+        queue.byteCount += piece.end - UInt32(start)
+        queue.frameCount += piece.frames
+    }
+
+    /// The piece behind `node`, and the node after it (zero: none). Begin with `queue.first`.
+    public func piece(at node: UInt32) -> QueuedPiece {
+        precondition(node > 0 && Int(node) < used)
+        return unsafe nodes[Int(node)].piece
+    }
+
+    /// The first node of `queue`, zero when it is empty.
+    public func first(of queue: SendQueue) -> UInt32 {
+        queue.isEmpty ? 0 : queue.head
+    }
+
+    /// The node behind `node`, zero when it is the last.
+    public func next(after node: UInt32) -> UInt32 {
+        precondition(node > 0 && Int(node) < used)
+        return unsafe nodes[Int(node)].next
+    }
+
+    /// The last piece of a queue that isn't empty.
+    public func last(of queue: SendQueue) -> QueuedPiece {
+        precondition(!queue.isEmpty)
+        return piece(at: queue.tail)
+    }
+
+    /// Lengthens the last piece by what was just appended to its segment.
+    public mutating func extendLast(of queue: inout SendQueue, bytes: Int, frames: Int) {
+        precondition(!queue.isEmpty)
+        unsafe nodes[Int(queue.tail)].piece.end += UInt32(bytes)
+        unsafe nodes[Int(queue.tail)].piece.frames += UInt32(frames)
+        queue.byteCount += UInt32(bytes)
+        queue.frameCount += UInt32(frames)
+    }
+
+    /// Takes the first piece out. The reference to its segment becomes the caller's.
+    public mutating func removeFirst(from queue: inout SendQueue) -> QueuedPiece {
+        precondition(!queue.isEmpty)
+        let index = queue.head
+        let node = unsafe nodes[Int(index)]
+        queue.byteCount -= node.piece.end - queue.headOffset
+        queue.frameCount -= node.piece.frames
+        queue.headOffset = 0
+        queue.head = node.next
+        if node.next == 0 { queue.tail = 0 }
+        unsafe nodes[Int(index)].next = firstFree
+        firstFree = index
+        liveCount -= 1
+        return node.piece
+    }
+
+    /// Notes that `count` bytes of the first piece were sent, fewer than it has.
+    public mutating func advance(_ queue: inout SendQueue, by count: Int) {
+        precondition(!queue.isEmpty)
+        queue.headOffset += UInt32(count)
+        queue.byteCount -= UInt32(count)
+        assert(unsafe queue.headOffset < nodes[Int(queue.head)].piece.end)
+    }
+
+    private mutating func take(_ piece: QueuedPiece) -> UInt32 {
+        let index: UInt32
+        if firstFree != 0 {
+            index = firstFree
+            firstFree = unsafe nodes[Int(index)].next
+        } else {
+            if used == capacity { grow() }
+            index = UInt32(used)
+            used += 1
+        }
+        unsafe nodes[Int(index)] = Node(piece: piece, next: 0)
+        liveCount += 1
+        return index
+    }
+
+    @inline(never)
+    private mutating func grow() {
+        let larger = UnsafeMutablePointer<Node>.allocate(capacity: capacity * 2)
+        unsafe larger.update(from: nodes, count: used)
+        unsafe nodes.deallocate()
+        unsafe nodes = larger
+        capacity *= 2
+    }
+}

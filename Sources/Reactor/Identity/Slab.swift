@@ -1,0 +1,94 @@
+/// A table of fixed capacity whose slots are handed out, given back and handed out again.
+///
+/// The memory of all slots is reserved at once and touched only when a slot is first used, so a
+/// large capacity costs address space and nothing else. An index is valid while its slot is
+/// occupied; the generation, odd while occupied, tells one occupation from the next.
+@safe
+public struct Slab<Element: BitwiseCopyable>: ~Copyable {
+    /// Most slots that can be occupied at the same time.
+    public let capacity: Int
+    /// Slots occupied now.
+    public private(set) var count = 0
+    /// Every slot ever used lies below this index.
+    public private(set) var highWaterMark = 0
+
+    @usableFromInline let elements: UnsafeMutablePointer<Element>
+    @usableFromInline let generations: UnsafeMutablePointer<UInt32>
+    private let nextFree: UnsafeMutablePointer<UInt32>
+    private var firstFree = Self.none
+
+    private static var none: UInt32 { .max }
+
+    public init(capacity: Int) {
+        precondition(capacity > 0 && capacity < Int(UInt32.max))
+        self.capacity = capacity
+        unsafe elements = ReservedMemory.reserve(Element.self, count: capacity)
+        unsafe generations = ReservedMemory.reserve(UInt32.self, count: capacity)
+        unsafe nextFree = ReservedMemory.reserve(UInt32.self, count: capacity)
+    }
+
+    deinit {
+        unsafe ReservedMemory.release(elements, count: capacity)
+        unsafe ReservedMemory.release(generations, count: capacity)
+        unsafe ReservedMemory.release(nextFree, count: capacity)
+    }
+
+    /// Occupies a slot, the most recently freed one first, since its memory is warm. `nil` when
+    /// all are occupied.
+    public mutating func insert(_ element: Element) -> UInt32? {
+        let index: UInt32
+        if firstFree != Self.none {
+            index = firstFree
+            firstFree = unsafe nextFree[Int(index)]
+        } else if highWaterMark < capacity {
+            index = UInt32(highWaterMark)
+            highWaterMark += 1
+        } else {
+            return nil
+        }
+        unsafe elements[Int(index)] = element
+        unsafe generations[Int(index)] &+= 1  // Even to odd; wraps after 2^32 changes.
+        count += 1
+        assert(isOccupied(index))
+        return index
+    }
+
+    /// Frees an occupied slot. Its handles are stale from here on.
+    public mutating func remove(_ index: UInt32) {
+        precondition(isOccupied(index))
+        unsafe generations[Int(index)] &+= 1
+        unsafe nextFree[Int(index)] = firstFree
+        firstFree = index
+        count -= 1
+    }
+
+    @inlinable public func isOccupied(_ index: UInt32) -> Bool {
+        unsafe Int(index) < capacity && generations[Int(index)] & 1 == 1
+    }
+
+    /// The slot that `handle` was made for, when it is still occupied by the same element.
+    @inlinable public func index(of handle: Handle) -> UInt32? {
+        let index = handle.index
+        guard isOccupied(index) else { return nil }
+        let generation = unsafe generations[Int(index)] & Handle.generationMask
+        return generation == handle.generation ? index : nil
+    }
+
+    /// The handle of an occupied slot.
+    @inlinable public func handle(of index: UInt32, kind: UInt8) -> Handle {
+        precondition(isOccupied(index))
+        return unsafe Handle(kind: kind, index: index, generation: generations[Int(index)])
+    }
+
+    // Hot path: one load and one comparison more than the bare memory access.
+    @inlinable public subscript(index: UInt32) -> Element {
+        unsafeAddress {
+            precondition(isOccupied(index))
+            return unsafe UnsafePointer(elements + Int(index))
+        }
+        unsafeMutableAddress {
+            precondition(isOccupied(index))
+            return unsafe elements + Int(index)
+        }
+    }
+}
