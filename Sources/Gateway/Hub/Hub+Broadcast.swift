@@ -1,0 +1,127 @@
+package import Reactor
+
+/// What a fan-out step met.
+package enum Recipient: Sendable {
+    /// Deliver the room's segment to this member.
+    case member(Member)
+    /// All members were served: release the segment.
+    case finished(SegmentIndex)
+}
+
+/// The tick segments: what is to be sent to each project's audience.
+extension Hub {
+    /// Appends a frame to the project's segment of this turn. Beyond `framesMax` or `bytesMax` the
+    /// segment is full: returns `false` and changes nothing.
+    package mutating func append(
+        _ frame: borrowing Span<UInt8>, to room: RoomIndex, in pool: inout SegmentPool,
+        framesMax: Int, bytesMax: Int
+    ) -> Bool {
+        let segment = openSegment(of: room, in: &pool, capacity: frame.count)
+        guard pool.frames(of: segment) < framesMax,
+            pool.count(of: segment) + frame.count <= bytesMax
+        else { return false }
+        pool.append(frame, frames: 1, to: segment)
+        return true
+    }
+
+    /// Puts `frames`, a resync of the project, in the place of everything that the project's
+    /// segment of this turn holds, and of whatever would follow: it says the same and more.
+    package mutating func replaceWithResync(
+        _ frames: borrowing Span<UInt8>, frameCount: Int, in room: RoomIndex,
+        pool: inout SegmentPool
+    ) {
+        let segment = openSegment(of: room, in: &pool, capacity: frames.count)
+        pool.removeAll(segment)
+        pool.append(frames, frames: frameCount, to: segment)
+        rooms[room].openIsResync = true
+    }
+
+    /// Whether the segment of this turn is a resync already, so that nothing need be added.
+    package func isResyncPending(in room: RoomIndex) -> Bool {
+        rooms[room].openIsResync
+    }
+
+    /// Rooms with something to send.
+    package var activeRoomCount: Int { activeRooms.count }
+
+    package func activeRoom(at index: Int) -> RoomIndex {
+        RoomIndex(raw: activeRooms[index])
+    }
+
+    /// Starts the room's next fan-out unless one is under way. Returns the segment that is being
+    /// delivered; `nil` when the room has nothing to send any more.
+    package mutating func fanOut(of room: RoomIndex) -> SegmentIndex? {
+        if rooms[room].fanOutSegment == .none {
+            guard rooms[room].openSegment != .none else { return nil }
+            rooms[room].beginFanOut()
+        }
+        return rooms[room].fanOutSegment
+    }
+
+    // Hot path.
+    /// The next member to get the segment of the room's fan-out.
+    @inline(__always)
+    package mutating func nextRecipient(in room: RoomIndex) -> Recipient {
+        if let member = rooms[room].nextRecipient() { return .member(member) }
+        return .finished(rooms[room].endFanOut())
+    }
+
+    /// Takes the rooms that have nothing left to send out of the list of active ones, and moves
+    /// the first `served` of the others behind the rest, so that each gets its turn.
+    package mutating func rotateActiveRooms(served: Int) {
+        precondition(served <= activeRooms.count)
+        rotatedRooms.removeAll()
+        for index in served..<activeRooms.count { keepIfActive(activeRooms[index]) }
+        for index in 0..<served { keepIfActive(activeRooms[index]) }
+        swap(&activeRooms, &rotatedRooms)
+    }
+
+    private mutating func keepIfActive(_ raw: UInt32) {
+        let room = RoomIndex(raw: raw)
+        if rooms[room].fanOutSegment == .none && rooms[room].openSegment == .none {
+            rooms[room].isActive = false
+            discardIfUnused(room)
+        } else {
+            rotatedRooms.append(raw)
+        }
+    }
+
+    // MARK: Withheld events
+
+    /// Notes that the client didn't get events of the room of this membership.
+    package mutating func markStale(_ member: Member) {
+        memberships[member.client, member.slot].isStale = true
+    }
+
+    /// Notes that the client didn't get events of `room`; nothing when it has left.
+    package mutating func markStale(_ client: ClientIndex, in room: RoomIndex) {
+        guard let slot = slot(of: client, in: room) else { return }
+        memberships[client, slot].isStale = true
+    }
+
+    /// The next project of which the client was withheld events; it counts as told from here on.
+    package mutating func takeStaleProject(of client: ClientIndex) -> ProjectID? {
+        var next = memberships.firstSlot(of: client)
+        while let slot = next {
+            if memberships[client, slot].isStale {
+                memberships[client, slot].isStale = false
+                return rooms[memberships[client, slot].room].project
+            }
+            next = memberships.nextSlot(after: slot, of: client)
+        }
+        return nil
+    }
+
+    private mutating func openSegment(
+        of room: RoomIndex, in pool: inout SegmentPool, capacity: Int
+    ) -> SegmentIndex {
+        if rooms[room].openSegment == .none {
+            rooms[room].openSegment = pool.make(capacity: capacity)
+            if !rooms[room].isActive {
+                rooms[room].isActive = true
+                activeRooms.append(room.raw)
+            }
+        }
+        return rooms[room].openSegment
+    }
+}

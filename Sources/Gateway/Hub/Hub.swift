@@ -1,0 +1,165 @@
+internal import Reactor
+
+/// What became of a wish to join a project.
+package enum JoinOutcome: Equatable, Sendable {
+    case joined
+    /// The client was in it before.
+    case already
+    /// The client is in as many projects as one connection may be.
+    case limitReached
+}
+
+/// Who looks at which project.
+///
+/// A plain value: it knows indices of clients and segments of frames, and no socket, message or
+/// clock. A notification costs one dictionary look-up; from there on everything is an index.
+/// Joining and leaving are O(1), except that leaving walks the client's own memberships.
+package struct Hub: ~Copyable {
+    private var roomOfProject: [ProjectID: RoomIndex] = [:]
+    var rooms = RoomTable()
+    var memberships: MembershipTable
+    private let projectsPerClientMax: Int
+
+    /// Rooms that have something to send, in the order in which they are served next.
+    var activeRooms = IndexList()
+    /// Where `rotateActiveRooms` builds the next list; kept for its memory.
+    var rotatedRooms = IndexList()
+    /// Memberships of all clients together.
+    package private(set) var subscriptionCount = 0
+
+    package init(clientCapacity: Int, projectsPerClientMax: Int) {
+        memberships = MembershipTable(clientCapacity: clientCapacity)
+        self.projectsPerClientMax = projectsPerClientMax
+    }
+
+    // MARK: Joining and leaving
+
+    package mutating func join(_ client: ClientIndex, _ project: ProjectID) -> JoinOutcome {
+        if slot(of: client, in: project) != nil { return .already }
+        if memberships.count(of: client) >= projectsPerClientMax { return .limitReached }
+        let room = makeRoom(of: project)
+        // Slot and position are each other's: insert with a provisional position, then set it.
+        let slot = memberships.insert(Membership(room: room, position: 0), of: client)
+        memberships[client, slot].position = rooms[room].append(Member(client: client, slot: slot))
+        subscriptionCount += 1
+        return .joined
+    }
+
+    /// Returns whether the client was in the project.
+    @discardableResult
+    package mutating func leave(_ client: ClientIndex, _ project: ProjectID) -> Bool {
+        guard let slot = slot(of: client, in: project) else { return false }
+        leave(client, slot: slot)
+        return true
+    }
+
+    package mutating func leaveAll(_ client: ClientIndex) {
+        while let slot = memberships.firstSlot(of: client) {
+            leave(client, slot: slot)
+        }
+    }
+
+    /// Leaves every project but one, which the client may or may not be in.
+    package mutating func leaveAll(_ client: ClientIndex, except project: ProjectID) {
+        var next = memberships.firstSlot(of: client)
+        while let slot = next {
+            next = memberships.nextSlot(after: slot, of: client)
+            if rooms[memberships[client, slot].room].project != project {
+                leave(client, slot: slot)
+            }
+        }
+    }
+
+    // MARK: Asking
+
+    /// Projects with at least one member.
+    package var projectCount: Int { roomOfProject.count }
+
+    /// The project's room; `nil` when nobody looks at the project.
+    package func room(of project: ProjectID) -> RoomIndex? {
+        roomOfProject[project]
+    }
+
+    package func project(of room: RoomIndex) -> ProjectID {
+        rooms[room].project
+    }
+
+    package func isMember(_ client: ClientIndex, of project: ProjectID) -> Bool {
+        slot(of: client, in: project) != nil
+    }
+
+    package func projectCount(of client: ClientIndex) -> Int {
+        memberships.count(of: client)
+    }
+
+    /// The first project of the client; `nil` when it is in none.
+    package func firstProject(of client: ClientIndex) -> ProjectID? {
+        guard let slot = memberships.firstSlot(of: client) else { return nil }
+        return rooms[memberships[client, slot].room].project
+    }
+
+    package func memberCount(of room: RoomIndex) -> Int {
+        Int(rooms[room].count)
+    }
+
+    package func client(at position: Int, in room: RoomIndex) -> ClientIndex {
+        rooms[room].member(at: UInt32(position)).client
+    }
+
+    /// Room indices are below this; not every one has members.
+    package var roomIndexEnd: Int { rooms.used }
+
+    /// The room at `raw` when it has members.
+    package func liveRoom(_ raw: Int) -> RoomIndex? {
+        guard raw < rooms.used else { return nil }
+        let room = RoomIndex(raw: UInt32(raw))
+        guard rooms.isOccupied(room), rooms[room].count > 0 else { return nil }
+        return room
+    }
+
+    // MARK: Inner workings
+
+    private func slot(of client: ClientIndex, in project: ProjectID) -> UInt32? {
+        guard let room = roomOfProject[project] else { return nil }
+        return slot(of: client, in: room)
+    }
+
+    /// Walks the client's memberships: one for most clients, at most `projectsPerClientMax`.
+    func slot(of client: ClientIndex, in room: RoomIndex) -> UInt32? {
+        var next = memberships.firstSlot(of: client)
+        while let slot = next {
+            if memberships[client, slot].room == room { return slot }
+            next = memberships.nextSlot(after: slot, of: client)
+        }
+        return nil
+    }
+
+    private mutating func makeRoom(of project: ProjectID) -> RoomIndex {
+        if let room = roomOfProject[project] { return room }
+        let room = rooms.insert(Room(project: project))
+        roomOfProject[project] = room
+        return room
+    }
+
+    private mutating func leave(_ client: ClientIndex, slot: UInt32) {
+        let membership = memberships[client, slot]
+        let room = membership.room
+        assert(rooms[room].member(at: membership.position).client == client)
+        let moves = rooms[room].remove(at: membership.position)
+        for index in 0..<moves.count {
+            let moved = moves.member(index)
+            memberships[moved.client, moved.slot].position = moves.position(index)
+        }
+        memberships.remove(slot, of: client)
+        subscriptionCount -= 1
+        discardIfUnused(room)
+    }
+
+    /// Frees a room that has neither members nor anything to send. One that still stands in the
+    /// list of active rooms is freed when it leaves the list.
+    mutating func discardIfUnused(_ room: RoomIndex) {
+        guard rooms[room].count == 0, !rooms[room].isActive else { return }
+        roomOfProject[rooms[room].project] = nil
+        rooms.remove(room)
+    }
+}

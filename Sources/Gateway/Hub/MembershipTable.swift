@@ -1,0 +1,129 @@
+internal import Reactor
+
+/// That a client is in a room, seen from the client.
+struct Membership: BitwiseCopyable {
+    private var roomAndMark: UInt32
+    /// Where in the room's member array the client stands.
+    var position: UInt32
+
+    private static var staleBit: UInt32 { 1 << 31 }
+
+    init(room: RoomIndex, position: UInt32) {
+        precondition(room.raw < Self.staleBit)
+        roomAndMark = room.raw + 1  // Zero means "none", so that zeroed memory is empty.
+        self.position = position
+    }
+
+    static var none: Membership { Membership() }
+
+    private init() {
+        roomAndMark = 0
+        position = 0
+    }
+
+    var isNone: Bool { roomAndMark == 0 }
+
+    var room: RoomIndex {
+        precondition(!isNone)
+        return RoomIndex(raw: (roomAndMark & ~Self.staleBit) - 1)
+    }
+
+    /// Whether events of this room were withheld from the client, which must hear of it.
+    var isStale: Bool {
+        get { roomAndMark & Self.staleBit != 0 }
+        set { roomAndMark = newValue ? roomAndMark | Self.staleBit : roomAndMark & ~Self.staleBit }
+    }
+}
+
+/// The memberships of all clients: the first of each inline, since most clients look at one
+/// project, the others in a shared list.
+///
+/// A *slot* names one membership of a client: 0 is the inline one, any other number a node.
+struct MembershipTable: ~Copyable {
+    struct Record: BitwiseCopyable {
+        var first: Membership
+        var moreHead: UInt32
+        var count: UInt32
+    }
+
+    struct Node: BitwiseCopyable {
+        var membership: Membership
+        var next: UInt32
+    }
+
+    private var records: ReservedTable<Record>
+    private var nodes: [Node] = [Node(membership: .none, next: 0)]  // Node 0 stands for "none".
+    private var firstFree: UInt32 = 0
+
+    init(clientCapacity: Int) {
+        records = ReservedTable(capacity: clientCapacity, of: Record.self, zeroIsValid: true)
+    }
+
+    func count(of client: ClientIndex) -> Int {
+        Int(records[client].count)
+    }
+
+    /// Adds a membership and returns its slot.
+    mutating func insert(_ membership: Membership, of client: ClientIndex) -> UInt32 {
+        records[client].count += 1
+        if records[client].first.isNone {
+            records[client].first = membership
+            return 0
+        }
+        let node = Node(membership: membership, next: records[client].moreHead)
+        let index: UInt32
+        if firstFree != 0 {
+            index = firstFree
+            firstFree = nodes[Int(index)].next
+            nodes[Int(index)] = node
+        } else {
+            index = UInt32(nodes.count)
+            nodes.append(node)
+        }
+        records[client].moreHead = index
+        return index
+    }
+
+    mutating func remove(_ slot: UInt32, of client: ClientIndex) {
+        precondition(records[client].count > 0)
+        records[client].count -= 1
+        guard slot != 0 else {
+            records[client].first = .none
+            return
+        }
+        let next = nodes[Int(slot)].next
+        if records[client].moreHead == slot {
+            records[client].moreHead = next
+        } else {
+            var previous = records[client].moreHead
+            while nodes[Int(previous)].next != slot { previous = nodes[Int(previous)].next }
+            nodes[Int(previous)].next = next
+        }
+        nodes[Int(slot)] = Node(membership: .none, next: firstFree)
+        firstFree = slot
+    }
+
+    subscript(client: ClientIndex, slot: UInt32) -> Membership {
+        get { slot == 0 ? records[client].first : nodes[Int(slot)].membership }
+        set {
+            if slot == 0 {
+                records[client].first = newValue
+            } else {
+                nodes[Int(slot)].membership = newValue
+            }
+        }
+    }
+
+    /// The slot of the client's first membership; `nil` when it has none.
+    func firstSlot(of client: ClientIndex) -> UInt32? {
+        let record = records[client]
+        if !record.first.isNone { return 0 }
+        return record.moreHead == 0 ? nil : record.moreHead
+    }
+
+    /// The slot behind `slot`; `nil` when it is the last.
+    func nextSlot(after slot: UInt32, of client: ClientIndex) -> UInt32? {
+        let next = slot == 0 ? records[client].moreHead : nodes[Int(slot)].next
+        return next == 0 ? nil : next
+    }
+}
