@@ -9,6 +9,8 @@
 #endif
 
 #include <arpa/inet.h>
+
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <netdb.h>
@@ -27,6 +29,7 @@
 #include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/uio.h>
 #include <sys/un.h>
 #include <time.h>
@@ -112,5 +115,19 @@ static const int ces_PG_DIAG_SQLSTATE = PG_DIAG_SQLSTATE;
 // Inline functions and macros of jansson.
 static inline json_type ces_json_typeof(const json_t *value) { return json_typeof(value); }
 static inline void ces_json_decref(json_t *value) { json_decref(value); }
+
+// `environ` is a mutable global, which Swift 6 refuses to read.
+static inline char *const *ces_environ(void) { return environ; }
+
+// Variadic: open(2) without O_CREAT, so without a mode.
+static inline int ces_open_read(const char *path) {
+    return open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+}
+
+// stat(2): `struct stat` and the function share a name. The size alone; negative on failure.
+static inline int64_t ces_stat_size(const char *path) {
+    struct stat status;
+    return stat(path, &status) == 0 ? (int64_t)status.st_size : -1;
+}
 
 #endif

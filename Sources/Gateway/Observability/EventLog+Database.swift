@@ -1,0 +1,86 @@
+internal import Logging
+package import Reactor
+
+/// What comes from PostgreSQL, and the state of the connection that it comes through.
+extension EventLog {
+    package func listenerConnecting(attempt: Int) {
+        guard level <= .debug else { return }
+        write(.debug, "listener connecting", ["attempt": .stringConvertible(attempt)])
+    }
+
+    /// LISTEN is established. `downNanoseconds` is how long it wasn't; `nil` the first time.
+    package func listenerUp(channel: StaticString, downNanoseconds: UInt64?) {
+        var metadata: Logger.Metadata = ["channel": .string("\(channel)")]
+        if let downNanoseconds {
+            metadata["down_ms"] = .stringConvertible(downNanoseconds / 1_000_000)
+        }
+        write(.notice, "listener up", metadata)
+    }
+
+    /// `error` is the server's or libpq's sentence. libpq's don't hold the password.
+    package func listenerLost(error: String, retryNanoseconds: UInt64) {
+        write(
+            .error, "listener lost",
+            [
+                "error": .string(error),
+                "retry_ms": .stringConvertible(retryNanoseconds / 1_000_000),
+            ])
+    }
+
+    /// Hot path: nothing is built unless debug lines are wanted.
+    package mutating func notificationReceived(
+        payload: borrowing Span<UInt8>, at now: Instant
+    ) {
+        guard level <= .debug, let suppressed = admit(.notification, at: now) else { return }
+        write(
+            .debug, "notification received",
+            ["payload": .string(Self.text(payload, bytesMax: 1_024))], suppressed: suppressed)
+    }
+
+    /// A payload that isn't what the triggers write, and is skipped.
+    package mutating func badNotification(
+        detail: @autoclosure () -> String, payload: borrowing Span<UInt8>, at now: Instant
+    ) {
+        guard let suppressed = admit(.badNotification, at: now) else { return }
+        write(
+            .warning, "bad notification",
+            [
+                "detail": .string(detail()),
+                "payload": .string(Self.text(payload, bytesMax: 256)),
+            ],
+            suppressed: suppressed)
+    }
+
+    /// An event was handed to `clients` connections. Hot path: nothing is built unless debug
+    /// lines are wanted.
+    package mutating func broadcast(
+        resource: borrowing Span<UInt8>, action: borrowing Span<UInt8>, project: ProjectID,
+        clients: Int, at now: Instant
+    ) {
+        guard level <= .debug, let suppressed = admit(.broadcast, at: now) else { return }
+        write(
+            .debug, "broadcast",
+            [
+                "type": "cache_invalidate",
+                "resource": .string(Self.text(resource, bytesMax: 64)),
+                "action": .string(Self.text(action, bytesMax: 16)),
+                "project": .string(project.description),
+                "clients": .stringConvertible(clients),
+            ],
+            suppressed: suppressed)
+    }
+
+    /// A project's subscribers, or one client, were told that they may have missed something.
+    package mutating func resync(
+        project: ProjectID, cause: ResyncLabel, clients: Int, at now: Instant
+    ) {
+        guard let suppressed = admit(.resync, at: now) else { return }
+        write(
+            .info, "resync",
+            [
+                "project": .string(project.description), "cause": .string("\(cause.text)"),
+                "clients": .stringConvertible(clients),
+            ],
+            suppressed: suppressed)
+    }
+}

@@ -1,0 +1,38 @@
+package import Reactor
+internal import Synchronization
+
+/// Where log lines go, and the count of those that didn't.
+///
+/// A class because loggers are copied and all copies must count into one place; swift-log also
+/// demands that handlers can be shared between threads, hence the atomic.
+package final class LogOutput: Sendable {
+    private let standardError: StandardError
+    private let dropped = Atomic<UInt64>(0)
+
+    package init(standardError: StandardError = StandardError()) {
+        self.standardError = standardError
+    }
+
+    /// Lines that were lost because standard error didn't take them at once.
+    package var droppedCount: UInt64 { dropped.load(ordering: .relaxed) }
+
+    /// Writes one line or drops it; never waits.
+    func write(_ line: borrowing Span<UInt8>) {
+        if standardError.write(line) != .written {
+            dropped.wrappingAdd(1, ordering: .relaxed)
+        }
+    }
+}
+
+/// The log's own figures, for `/metrics`.
+package struct LogFigures: Equatable, Sendable {
+    /// Lines over their kind's rate limit.
+    package var linesSuppressed: UInt64
+    /// Lines that standard error didn't take.
+    package var linesDropped: UInt64
+
+    package init(linesSuppressed: UInt64, linesDropped: UInt64) {
+        self.linesSuppressed = linesSuppressed
+        self.linesDropped = linesDropped
+    }
+}

@@ -1,0 +1,168 @@
+/// A closed set of values that one metric's label takes. Closed, because every value is a time
+/// series that somebody stores: nothing that a peer chooses becomes a label.
+package protocol MetricLabel: CaseIterable, Sendable {
+    /// The case's position, from zero on without gaps.
+    var ordinal: Int { get }
+    /// The label's value in the exposition.
+    var text: StaticString { get }
+}
+
+extension MetricLabel where Self: RawRepresentable, RawValue == UInt8 {
+    package var ordinal: Int { Int(rawValue) }
+}
+
+/// One counter for each value of a label, in a fixed array.
+package struct LabelledCounter<Label: MetricLabel, let labelCount: Int>: Sendable {
+    private var counts: InlineArray<labelCount, UInt64>
+
+    package init() {
+        precondition(Label.allCases.count == labelCount)
+        counts = InlineArray(repeating: 0)
+    }
+
+    /// Hot path.
+    package subscript(_ label: Label) -> UInt64 {
+        get { counts[label.ordinal] }
+        set { counts[label.ordinal] = newValue }
+    }
+}
+
+/// How a connection ended: the close code that was sent or received first (RFC 6455 §7.4).
+package enum CloseLabel: UInt8, MetricLabel {
+    case normal, goingAway, protocolError, unsupportedData, noStatus, abnormal, invalidPayload
+    case policyViolation, tooBig, internalError, serviceRestart, tryAgainLater
+    case badToken, initTimeout, notAllowed, tokenExpired, silent, tooSlow
+    case overMessageRate, tooManyOfUser, tooManyOfAddress
+    case other
+
+    /// 1005 stands for a close frame without a code, 1006 for an end without a close frame;
+    /// what a peer makes up is `other`.
+    package init(closeCode: UInt16) {
+        switch closeCode {
+        case 1000: self = .normal
+        case 1001: self = .goingAway
+        case 1002: self = .protocolError
+        case 1003: self = .unsupportedData
+        case 1005: self = .noStatus
+        case 1006: self = .abnormal
+        case 1007: self = .invalidPayload
+        case 1008: self = .policyViolation
+        case 1009: self = .tooBig
+        case 1011: self = .internalError
+        case 1012: self = .serviceRestart
+        case 1013: self = .tryAgainLater
+        case 4001: self = .badToken
+        case 4002: self = .initTimeout
+        case 4003: self = .notAllowed
+        case 4101: self = .tokenExpired
+        case 4201: self = .silent
+        case 4202: self = .tooSlow
+        case 4301: self = .overMessageRate
+        case 4302: self = .tooManyOfUser
+        case 4303: self = .tooManyOfAddress
+        default: self = .other
+        }
+    }
+
+    package var text: StaticString {
+        switch self {
+        case .normal: "1000"
+        case .goingAway: "1001"
+        case .protocolError: "1002"
+        case .unsupportedData: "1003"
+        case .noStatus: "1005"
+        case .abnormal: "1006"
+        case .invalidPayload: "1007"
+        case .policyViolation: "1008"
+        case .tooBig: "1009"
+        case .internalError: "1011"
+        case .serviceRestart: "1012"
+        case .tryAgainLater: "1013"
+        case .badToken: "4001"
+        case .initTimeout: "4002"
+        case .notAllowed: "4003"
+        case .tokenExpired: "4101"
+        case .silent: "4201"
+        case .tooSlow: "4202"
+        case .overMessageRate: "4301"
+        case .tooManyOfUser: "4302"
+        case .tooManyOfAddress: "4303"
+        case .other: "other"
+        }
+    }
+}
+
+/// Why a request didn't become a WebSocket: the error codes of the HTTP answers.
+package enum RefusalLabel: UInt8, MetricLabel {
+    case badRequest, unauthorized, forbidden, notFound, methodNotAllowed, timeout
+    case upgradeRequired, tooManyConnections, headerTooLarge, unavailable
+
+    package var text: StaticString {
+        switch self {
+        case .badRequest: "bad_request"
+        case .unauthorized: "unauthorized"
+        case .forbidden: "forbidden"
+        case .notFound: "not_found"
+        case .methodNotAllowed: "method_not_allowed"
+        case .timeout: "timeout"
+        case .upgradeRequired: "upgrade_required"
+        case .tooManyConnections: "too_many_connections"
+        case .headerTooLarge: "header_too_large"
+        case .unavailable: "unavailable"
+        }
+    }
+}
+
+/// Why a project was announced as "you may have missed something of it".
+package enum ResyncLabel: UInt8, MetricLabel {
+    case slowConsumer, listenerReconnected, cursorExpired, cursorMalformed, tooManyChanges
+
+    package var text: StaticString {
+        switch self {
+        case .slowConsumer: "slow_consumer"
+        case .listenerReconnected: "listener_reconnected"
+        case .cursorExpired: "cursor_expired"
+        case .cursorMalformed: "cursor_malformed"
+        case .tooManyChanges: "too_many_changes"
+        }
+    }
+}
+
+/// The types of the messages that clients send.
+package enum ClientMessageLabel: UInt8, MetricLabel {
+    case joinProject, leaveProject, initialize, ping, pong, typing, direct, acknowledge, unknown
+
+    package var text: StaticString {
+        switch self {
+        case .joinProject: "join_project"
+        case .leaveProject: "leave_project"
+        case .initialize: "init"
+        case .ping: "ping"
+        case .pong: "pong"
+        case .typing: "typing"
+        case .direct: "direct"
+        case .acknowledge: "ack"
+        case .unknown: "unknown"
+        }
+    }
+}
+
+/// The codes of the error messages that clients are sent.
+package enum ClientErrorLabel: UInt8, MetricLabel {
+    case badMessage, unknownType, unauthorized, forbidden, membershipRevoked, tooManyProjects
+    case badCursor, unavailable, other
+
+    package var text: StaticString {
+        switch self {
+        case .badMessage: "bad_message"
+        case .unknownType: "unknown_type"
+        case .unauthorized: "unauthorized"
+        case .forbidden: "forbidden"
+        case .membershipRevoked: "membership_revoked"
+        case .tooManyProjects: "too_many_projects"
+        case .badCursor: "bad_cursor"
+        case .unavailable: "unavailable"
+        case .other: "other"
+        }
+    }
+}

@@ -1,0 +1,64 @@
+/// Every figure that the program counts, as plain words that the loop adds to in place:
+/// `metrics.deliveries &+= 1`. The root owns the one value; nothing else keeps figures.
+///
+/// Counters only grow and start at zero with the process. They wrap after 2⁶⁴, which nothing here
+/// reaches. Gauges are set to, or moved with, what they mirror.
+package struct Metrics: ~Copyable {
+    // Connections.
+
+    /// WebSocket connections that are open now.
+    package var connections: UInt64 = 0
+    /// Handshakes that were answered with 101.
+    package var connectionsOpened: UInt64 = 0
+    package var connectionsClosed = LabelledCounter<CloseLabel, 22>()
+    package var handshakesRefused = LabelledCounter<RefusalLabel, 10>()
+    /// How long connections lasted, observed when they end.
+    package var connectionDuration = Histogram(
+        boundsNanoseconds: HistogramBounds.connectionDuration)
+    /// Times that accepting stopped because descriptors ran out (EMFILE, ENFILE).
+    package var acceptPauses: UInt64 = 0
+
+    // Hub.
+
+    /// Pairs of a connection and a project that it is subscribed to, now.
+    package var subscriptions: UInt64 = 0
+    /// Projects with at least one subscriber, now.
+    package var projects: UInt64 = 0
+    /// Frames times the clients that they were handed to.
+    package var deliveries: UInt64 = 0
+    package var resyncs = LabelledCounter<ResyncLabel, 5>()
+    /// Clients whose queue was dropped for a resync because they read too slowly.
+    package var collapsedClients: UInt64 = 0
+    /// Clients that were closed with 4202 for it.
+    package var slowConsumersDisconnected: UInt64 = 0
+
+    // Traffic.
+
+    /// Bytes that the kernel took from us, on the public listener.
+    package var sentBytes: UInt64 = 0
+    package var receivedBytes: UInt64 = 0
+    package var clientMessages = LabelledCounter<ClientMessageLabel, 9>()
+    package var clientErrors = LabelledCounter<ClientErrorLabel, 9>()
+
+    // Database.
+
+    package var notificationsReceived: UInt64 = 0
+    /// Those that were skipped because their payload isn't what the triggers write.
+    package var notificationsInvalid: UInt64 = 0
+    /// Those whose project had no subscriber.
+    package var notificationsWithoutAudience: UInt64 = 0
+    /// Whether LISTEN is established and answering.
+    package var listenerIsUp = false
+    /// Times that the listener was established again after it was lost.
+    package var listenerReconnects: UInt64 = 0
+    /// From the notification's time stamp, which is the start of the writer's transaction, to the
+    /// flush that hands its frame to the sockets.
+    package var commitToSocket = Histogram(boundsNanoseconds: HistogramBounds.commitToSocket)
+
+    // Loop.
+
+    /// The working part of a turn, without the wait.
+    package var loopTurn = Histogram(boundsNanoseconds: HistogramBounds.loopTurn)
+
+    package init() {}
+}

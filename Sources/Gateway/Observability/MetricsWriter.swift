@@ -1,0 +1,156 @@
+package import Reactor
+
+/// Writes the figures in Prometheus' text format, version 0.0.4
+/// (prometheus.io, "Exposition formats").
+package struct MetricsWriter: Sendable {
+    /// The media type to answer with.
+    package static let contentType: StaticString = "text/plain; version=0.0.4; charset=utf-8"
+
+    private let version: String
+
+    /// `version` is the program's, for `devhive_build_info`.
+    package init(version: String = Version.current) {
+        self.version = version
+    }
+
+    /// Appends everything: some 15 KB, in tens of microseconds.
+    package func write(
+        _ metrics: borrowing Metrics, log: LogFigures, process: ProcessFigures,
+        into buffer: inout ByteBuffer
+    ) {
+        buffer.reserve(16_384)
+        writeConnections(metrics, into: &buffer)
+        writeDelivery(metrics, into: &buffer)
+        writeClientMessages(metrics, into: &buffer)
+        writeDatabase(metrics, into: &buffer)
+        writeProgram(metrics, log: log, into: &buffer)
+        Self.writeProcess(process, into: &buffer)
+    }
+
+    private func writeConnections(_ metrics: borrowing Metrics, into buffer: inout ByteBuffer) {
+        buffer.gauge(
+            "devhive_connections", help: "Open WebSocket connections.", metrics.connections)
+        buffer.counter(
+            "devhive_connections_opened_total", help: "Handshakes answered with 101.",
+            metrics.connectionsOpened)
+        buffer.counter(
+            "devhive_connections_closed_total",
+            help: "Ended connections by the close code sent or received first.",
+            label: "code", metrics.connectionsClosed)
+        buffer.counter(
+            "devhive_handshakes_refused_total", help: "Refused requests by error code.",
+            label: "reason", metrics.handshakesRefused)
+        buffer.histogram(
+            "devhive_connection_duration_seconds", help: "How long connections lasted.",
+            metrics.connectionDuration)
+        buffer.counter(
+            "devhive_accept_pauses_total",
+            help: "Times that accepting stopped because descriptors ran out.",
+            metrics.acceptPauses)
+    }
+
+    private func writeDelivery(_ metrics: borrowing Metrics, into buffer: inout ByteBuffer) {
+        buffer.gauge(
+            "devhive_subscriptions", help: "Subscriptions of connections to projects.",
+            metrics.subscriptions)
+        buffer.gauge(
+            "devhive_projects", help: "Projects with at least one subscriber.", metrics.projects)
+        buffer.counter(
+            "devhive_deliveries_total", help: "Frames times the clients they were handed to.",
+            metrics.deliveries)
+        buffer.counter(
+            "devhive_resyncs_total", help: "Resyncs of projects sent to clients, by cause.",
+            label: "cause", metrics.resyncs)
+        buffer.counter(
+            "devhive_collapsed_clients_total",
+            help: "Slow clients whose queue was collapsed into a resync.",
+            metrics.collapsedClients)
+        buffer.counter(
+            "devhive_slow_consumers_disconnected_total",
+            help: "Slow clients that were disconnected.", metrics.slowConsumersDisconnected)
+        buffer.counter(
+            "devhive_sent_bytes_total", help: "Bytes sent to clients.", metrics.sentBytes)
+        buffer.counter(
+            "devhive_received_bytes_total", help: "Bytes received from clients.",
+            metrics.receivedBytes)
+    }
+
+    private func writeClientMessages(_ metrics: borrowing Metrics, into buffer: inout ByteBuffer) {
+        buffer.counter(
+            "devhive_client_messages_total", help: "Messages received from clients, by type.",
+            label: "type", metrics.clientMessages)
+        buffer.counter(
+            "devhive_client_errors_total", help: "Error messages sent to clients, by code.",
+            label: "code", metrics.clientErrors)
+    }
+
+    private func writeDatabase(_ metrics: borrowing Metrics, into buffer: inout ByteBuffer) {
+        buffer.counter(
+            "devhive_notifications_received_total", help: "Notifications from PostgreSQL.",
+            metrics.notificationsReceived)
+        buffer.counter(
+            "devhive_notifications_invalid_total",
+            help: "Notifications skipped for a malformed payload.", metrics.notificationsInvalid)
+        buffer.counter(
+            "devhive_notifications_without_audience_total",
+            help: "Notifications whose project had no subscriber.",
+            metrics.notificationsWithoutAudience)
+        buffer.histogram(
+            "devhive_commit_to_socket_seconds",
+            help: "From the start of the writer's transaction to the flush to the sockets.",
+            metrics.commitToSocket)
+        buffer.gauge(
+            "devhive_listener_up", help: "Whether LISTEN is established (1) or not (0).",
+            metrics.listenerIsUp ? 1 : 0)
+        buffer.counter(
+            "devhive_listener_reconnects_total",
+            help: "Times that the listener was established again.", metrics.listenerReconnects)
+    }
+
+    private func writeProgram(
+        _ metrics: borrowing Metrics, log: LogFigures, into buffer: inout ByteBuffer
+    ) {
+        buffer.histogram(
+            "devhive_loop_turn_seconds", help: "The working part of the loop's turns.",
+            metrics.loopTurn)
+        buffer.counter(
+            "devhive_log_lines_suppressed_total", help: "Log lines over their kind's rate limit.",
+            log.linesSuppressed)
+        buffer.counter(
+            "devhive_log_lines_dropped_total",
+            help: "Log lines that standard error did not take at once.", log.linesDropped)
+        buffer.header("devhive_build_info", help: "Always 1; the labels say what runs.", "gauge")
+        buffer.append("devhive_build_info{version=\"")
+        buffer.append(labelValue: version)
+        buffer.append("\"} 1\n")
+    }
+
+    /// The names that every Prometheus client library uses.
+    private static func writeProcess(_ process: ProcessFigures, into buffer: inout ByteBuffer) {
+        buffer.header(
+            "process_cpu_seconds_total", help: "User and system CPU time spent.", "counter")
+        buffer.append("process_cpu_seconds_total ")
+        buffer.append(seconds: 0, nanoseconds: process.cpuNanoseconds)
+        buffer.append(UInt8(ascii: "\n"))
+        if let bytes = process.residentBytes {
+            buffer.gauge("process_resident_memory_bytes", help: "Memory that is in RAM.", bytes)
+        }
+        if let bytes = process.virtualBytes {
+            buffer.gauge("process_virtual_memory_bytes", help: "Size of the address space.", bytes)
+        }
+        if let count = process.openDescriptors {
+            buffer.gauge("process_open_fds", help: "Open file descriptors.", count)
+        }
+        if let count = process.openDescriptorsMax {
+            buffer.gauge("process_max_fds", help: "Most file descriptors allowed.", count)
+        }
+        if let start = process.startMicroseconds, start >= 0 {
+            buffer.header(
+                "process_start_time_seconds", help: "Start of the process since 1970.", "gauge")
+            buffer.append("process_start_time_seconds ")
+            let (seconds, microseconds) = UInt64(start).quotientAndRemainder(dividingBy: 1_000_000)
+            buffer.append(seconds: seconds, nanoseconds: microseconds * 1_000)
+            buffer.append(UInt8(ascii: "\n"))
+        }
+    }
+}
