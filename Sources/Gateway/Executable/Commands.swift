@@ -1,0 +1,90 @@
+internal import ArgumentParser
+internal import Gateway
+
+struct Serve: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Run the gateway. This is what happens without a command.")
+
+    @OptionGroup var options: SettingOptions
+
+    func run() throws {
+        try finish {
+            () throws(ConfigurationError) in
+            var configuration = try Configuration.load(options: options.given)
+            _ = try configuration.settleConnectionsMax()
+            return Connected.serve(configuration)
+        }
+    }
+}
+
+struct Migrate: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Apply the SQL files that the database doesn't have yet, and exit.")
+
+    @Option(.migrations) var migrations: String?
+
+    func run() throws {
+        try finish { () throws(ConfigurationError) in
+            var given: [Setting: String] = [:]
+            given[.migrations] = migrations
+            return Connected.migrate(
+                try Configuration.load(options: given, needed: [.databaseURL]))
+        }
+    }
+}
+
+struct Token: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Print a token for a user, signed with JWT_SECRET; for trying things out.")
+
+    @Option(help: "The user's id, the token's sub.") var user: String
+    @Option(help: "How long the token is valid: a duration such as 30s, 1h or 720h.")
+    var expiresIn = "1h"
+
+    func run() throws {
+        try finish { () throws(ConfigurationError) in
+            guard let user = UserID(text: user) else {
+                throw ConfigurationError(
+                    source: "--user", value: user,
+                    reason: "a UUID such as 123e4567-e89b-12d3-a456-426614174000")
+            }
+            guard let lifetime = Duration(text: expiresIn), lifetime >= .seconds(1) else {
+                throw ConfigurationError(
+                    source: "--expires-in", value: expiresIn,
+                    reason: "a duration such as 30s, 1h or 720h, from 1s to a year")
+            }
+            let configuration = try Configuration.load(options: [:], needed: [.jwtSecret])
+            return Connected.token(configuration, user: user, lifetime: lifetime)
+        }
+    }
+}
+
+struct Check: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Check the configuration and print what would be used, secrets masked.")
+
+    @OptionGroup var options: SettingOptions
+
+    func run() throws {
+        try finish { () throws(ConfigurationError) in
+            let configuration = try Configuration.load(options: options.given)
+            var settled = configuration
+            let connectionsMax = try settled.settleConnectionsMax()
+            print(configuration.report(connectionsMax: connectionsMax), terminator: "")
+            for warning in configuration.warnings { Console.complain("warning: \(warning)") }
+            return .success
+        }
+    }
+}
+
+/// Runs a command's work. A configuration error becomes its one line and exit code 64.
+private func finish(_ work: () throws(ConfigurationError) -> ProgramExit) throws {
+    let exit: ProgramExit
+    do throws(ConfigurationError) {
+        exit = try work()
+    } catch {
+        Console.complain(error.description)
+        exit = .usage
+    }
+    guard exit == .success else { throw ExitCode(exit.rawValue) }
+}

@@ -1,0 +1,81 @@
+internal import ArgumentParser
+internal import Gateway
+
+/// The options that are settings. They are taken as text here and read by `Configuration`, where
+/// variables are read too: one place decides what is allowed.
+struct SettingOptions: ParsableArguments {
+    @Option(.listen) var listen: String?
+    @Option(.adminListen) var adminListen: String?
+    @Option(.maxConnections) var maxConnections: String?
+    @Option(.membership) var membership: String?
+    @Option(.pingInterval) var pingInterval: String?
+    @Option(.readTimeout) var readTimeout: String?
+    @Option(.textPing) var textPing: String?
+    @Option(.slowConsumer) var slowConsumer: String?
+    @Option(.queryToken) var queryToken: String?
+    @Option(.maxMessageBytes) var maxMessageBytes: String?
+    @Option(.handshakeTimeout) var handshakeTimeout: String?
+    @Option(.initTimeout) var initTimeout: String?
+    @Option(.closeTimeout) var closeTimeout: String?
+    @Option(.drainSeconds) var drainSeconds: String?
+    @Option(.logLevel) var logLevel: String?
+    @Option(.logFormat) var logFormat: String?
+    @Option(.migrations) var migrations: String?
+
+    /// What was given.
+    var given: [Setting: String] {
+        var given: [Setting: String] = [:]
+        for setting in Setting.allCases { given[setting] = text(of: setting) }
+        return given
+    }
+
+    private func text(of setting: Setting) -> String? {
+        switch setting {
+        case .listen: listen
+        case .adminListen: adminListen
+        case .maxConnections: maxConnections
+        case .membership: membership
+        case .pingInterval: pingInterval
+        case .readTimeout: readTimeout
+        case .textPing: textPing
+        case .slowConsumer: slowConsumer
+        case .queryToken: queryToken
+        case .maxMessageBytes: maxMessageBytes
+        case .handshakeTimeout: handshakeTimeout
+        case .initTimeout: initTimeout
+        case .closeTimeout: closeTimeout
+        case .drainSeconds: drainSeconds
+        case .logLevel: logLevel
+        case .logFormat: logFormat
+        case .migrations: migrations
+        }
+    }
+}
+
+extension Option where Value == String? {
+    /// The option of a setting, named, explained and defaulted as the setting is.
+    init(_ setting: Setting) {
+        let standard = Configuration().text(of: setting)
+        self.init(
+            name: .customLong(setting.rawValue),
+            help: ArgumentHelp(
+                "\(setting.summary): \(setting.allowed). [\(setting.variableName)] (\(standard))",
+                valueName: setting.valueName))
+    }
+}
+
+extension Setting {
+    fileprivate var valueName: String {
+        switch self {
+        case .listen, .adminListen: "address"
+        case .pingInterval, .readTimeout, .handshakeTimeout, .initTimeout, .closeTimeout:
+            "duration"
+        case .maxConnections, .maxMessageBytes, .drainSeconds: "number"
+        case .membership, .textPing, .queryToken: "on/off"
+        case .slowConsumer: "policy"
+        case .logLevel: "level"
+        case .logFormat: "format"
+        case .migrations: "path"
+        }
+    }
+}

@@ -1,0 +1,151 @@
+internal import Reactor
+
+extension Configuration {
+    /// The shortest key for HS256: as long as the hash's output (RFC 7518 §3.2).
+    package static let jwtSecretBytesMin = 32
+
+    /// Puts the configuration together and checks it whole. The command line goes before the
+    /// environment, which goes before the defaults. Reads files for the `_FILE` variables only.
+    ///
+    /// - Parameters:
+    ///   - options: what the command line gave.
+    ///   - variables: the process's environment. An empty variable counts as not given, because
+    ///     compose files and unit files produce such for what they leave out.
+    ///   - needed: the secrets without which the command can't do its work.
+    package static func load(
+        options: [Setting: String], variables: [String: [UInt8]],
+        needed: [SecretSetting] = SecretSetting.allCases
+    ) throws(ConfigurationError) -> Configuration {
+        var configuration = Configuration()
+        var sources: [Setting: String] = [:]
+        for setting in Setting.allCases {
+            if let text = options[setting] {
+                sources[setting] = setting.optionName
+                try configuration.set(setting, to: text, source: setting.optionName)
+            } else if let bytes = variables[setting.variableName], !bytes.isEmpty {
+                sources[setting] = setting.variableName
+                try configuration.set(
+                    setting, to: String(decoding: bytes, as: UTF8.self),
+                    source: setting.variableName)
+            }
+        }
+        try configuration.checkRelations(sources: sources)
+        let database = try secret(.databaseURL, variables: variables, needed: needed)
+        let key = try secret(.jwtSecret, variables: variables, needed: needed)
+        if let database {
+            try checkDatabaseURL(database)
+            configuration.databaseURL = database.secret
+        }
+        if let key {
+            try checkJWTSecret(key)
+            configuration.jwtSecret = key.secret
+        }
+        configuration.warnings = unknownVariables(variables).map {
+            "\($0) is not a setting of this program and is ignored"
+        }
+        return configuration
+    }
+
+    private func checkRelations(sources: [Setting: String]) throws(ConfigurationError) {
+        if readTimeout <= pingInterval {
+            // Name the one that was set; if both were, either would do.
+            let setting: Setting = sources[.readTimeout] != nil ? .readTimeout : .pingInterval
+            throw ConfigurationError(
+                source: sources[setting] ?? setting.optionName, value: text(of: setting),
+                reason: """
+                    the read timeout (\(readTimeout.text)) must be longer than the ping interval \
+                    (\(pingInterval.text)), or idle clients are disconnected before they are pinged
+                    """)
+        }
+        if listen == adminListen && listen.port != 0 {
+            throw ConfigurationError(
+                source: sources[.adminListen] ?? sources[.listen]
+                    ?? Setting.adminListen.optionName,
+                value: adminListen.description,
+                reason: "the two listeners must have different addresses")
+        }
+    }
+
+    /// A secret and where it was found.
+    private struct FoundSecret {
+        var secret: Secret
+        var source: String
+    }
+
+    private static func secret(
+        _ setting: SecretSetting, variables: [String: [UInt8]], needed: [SecretSetting]
+    ) throws(ConfigurationError) -> FoundSecret? {
+        let value = variables[setting.variableName] ?? []
+        let path = variables[setting.fileVariableName] ?? []
+        switch (value.isEmpty, path.isEmpty) {
+        case (false, false):
+            throw ConfigurationError(
+                source: setting.fileVariableName, value: nil,
+                reason: "\(setting.variableName) is set too; set one of them")
+        case (false, true):
+            return FoundSecret(secret: Secret(value), source: setting.variableName)
+        case (true, false):
+            return FoundSecret(
+                secret: try fileContent(of: setting, path: path),
+                source: setting.fileVariableName)
+        case (true, true):
+            guard needed.contains(setting) else { return nil }
+            throw ConfigurationError(
+                source: setting.variableName, value: nil,
+                reason: "not set; it or \(setting.fileVariableName) is needed")
+        }
+    }
+
+    private static func fileContent(
+        of setting: SecretSetting, path: [UInt8]
+    ) throws(ConfigurationError) -> Secret {
+        // A path isn't a secret, so it may be shown.
+        let path = String(decoding: path, as: UTF8.self)
+        let content: [UInt8]
+        do throws(SecretFile.Failure) {
+            content = try SecretFile.read(path: path)
+        } catch {
+            throw ConfigurationError(
+                source: setting.fileVariableName, value: path, reason: error.description)
+        }
+        guard !content.isEmpty else {
+            throw ConfigurationError(
+                source: setting.fileVariableName, value: path, reason: "the file is empty")
+        }
+        return Secret(content)
+    }
+
+    private static func checkDatabaseURL(_ found: FoundSecret) throws(ConfigurationError) {
+        guard let text = found.secret.text, ConnectionString(text) != nil else {
+            throw ConfigurationError(
+                source: found.source, value: nil,
+                reason: """
+                    not a PostgreSQL connection string (postgresql://user:password@host/database \
+                    with special characters percent-encoded, or key=value pairs)
+                    """)
+        }
+    }
+
+    private static func checkJWTSecret(_ found: FoundSecret) throws(ConfigurationError) {
+        let count = found.secret.bytes.count
+        guard count >= jwtSecretBytesMin else {
+            throw ConfigurationError(
+                source: found.source, value: nil,
+                reason: """
+                    \(count) bytes are too short: HS256 needs a key of at least \
+                    \(jwtSecretBytesMin) bytes (RFC 7518 section 3.2)
+                    """)
+        }
+    }
+
+    /// Variables with our prefix that nothing reads: likely misspelt. Kubernetes sets variables
+    /// such as `DEVHIVE_PORT_8080_TCP` for a service that is called `devhive`; those aren't listed.
+    private static func unknownVariables(_ variables: [String: [UInt8]]) -> [String] {
+        let known = Set(Setting.allCases.map(\.variableName))
+        return variables.keys.filter { name in
+            name.hasPrefix(Setting.variablePrefix) && !known.contains(name)
+                && !name.contains("_SERVICE_HOST") && !name.contains("_SERVICE_PORT")
+                && !name.hasSuffix("_PORT") && !name.contains("_PORT_")
+        }.sorted()
+    }
+}

@@ -1,0 +1,26 @@
+internal import Reactor
+
+extension Configuration {
+    /// What would be used, one `name = value` a line, in the order of the settings. Secrets are
+    /// masked; of the connection string everything but the passwords is shown.
+    package func report(connectionsMax: Int) -> String {
+        var lines = Setting.allCases.map { setting in
+            let value = text(of: setting)
+            let derived = setting == .maxConnections && maxConnections == nil
+            return Self.line(setting.rawValue, derived ? "auto (\(connectionsMax))" : value)
+        }
+        let database = databaseURL.text.flatMap { ConnectionString($0)?.masked }
+        lines.append(Self.line("database-url", database ?? databaseURL.description))
+        lines.append(
+            Self.line(
+                "jwt-secret",
+                jwtSecret.isEmpty ? "(none)" : "**** (\(jwtSecret.bytes.count) bytes)"))
+        return lines.joined(separator: "\n") + "\n"
+    }
+
+    private static func line(_ name: String, _ value: String) -> String {
+        let width = 18
+        let padding = String(repeating: " ", count: max(0, width - name.utf8.count))
+        return "\(name)\(padding) = \(value)"
+    }
+}

@@ -1,0 +1,85 @@
+internal import Logging
+
+extension Configuration {
+    private static let durations = Duration.milliseconds(10)...Duration.seconds(86_400)
+
+    /// Sets one setting from its text. `source` is where the text stands, for the error.
+    package mutating func set(
+        _ setting: Setting, to text: String, source: String
+    ) throws(ConfigurationError) {
+        func refused(_ reason: String? = nil) -> ConfigurationError {
+            ConfigurationError(source: source, value: text, reason: reason ?? setting.allowed)
+        }
+        func parsed<Value>(_ value: Value?) throws(ConfigurationError) -> Value {
+            guard let value else { throw refused() }
+            return value
+        }
+        switch setting {
+        case .listen: listen = try parsed(ListenAddress(text: text))
+        case .adminListen: adminListen = try parsed(ListenAddress(text: text))
+        case .maxConnections:
+            maxConnections =
+                text == "auto" ? nil : try parsed(Self.number(text, in: 1...10_000_000))
+        case .membership:
+            if text == "on" { throw refused("not available in this version; only off is") }
+            membership = try parsed(Membership(rawValue: text))
+        case .pingInterval: pingInterval = try parsed(Self.duration(text))
+        case .readTimeout: readTimeout = try parsed(Self.duration(text))
+        case .textPing: textPing = try parsed(Self.toggle(text))
+        case .slowConsumer: slowConsumer = try parsed(SlowConsumerPolicy(rawValue: text))
+        case .queryToken: queryToken = try parsed(Self.toggle(text))
+        case .maxMessageBytes: maxMessageBytes = try parsed(Self.number(text, in: 64...65_536))
+        case .handshakeTimeout: handshakeTimeout = try parsed(Self.duration(text))
+        case .initTimeout: initTimeout = try parsed(Self.duration(text))
+        case .closeTimeout: closeTimeout = try parsed(Self.duration(text))
+        case .drainSeconds: drainSeconds = try parsed(Self.number(text, in: 0...3_600))
+        case .logLevel: logLevel = try parsed(Logger.Level(rawValue: text))
+        case .logFormat: logFormat = try parsed(LogFormat(rawValue: text))
+        case .migrations: migrationsDirectory = try parsed(text.isEmpty ? nil : text)
+        }
+    }
+
+    /// The setting's value as `set` would read it.
+    package func text(of setting: Setting) -> String {
+        switch setting {
+        case .listen: listen.description
+        case .adminListen: adminListen.description
+        case .maxConnections: maxConnections.map(String.init) ?? "auto"
+        case .membership: membership.rawValue
+        case .pingInterval: pingInterval.text
+        case .readTimeout: readTimeout.text
+        case .textPing: textPing ? "on" : "off"
+        case .slowConsumer: slowConsumer.rawValue
+        case .queryToken: queryToken ? "on" : "off"
+        case .maxMessageBytes: String(maxMessageBytes)
+        case .handshakeTimeout: handshakeTimeout.text
+        case .initTimeout: initTimeout.text
+        case .closeTimeout: closeTimeout.text
+        case .drainSeconds: String(drainSeconds)
+        case .logLevel: logLevel.rawValue
+        case .logFormat: logFormat.rawValue
+        case .migrations: migrationsDirectory
+        }
+    }
+
+    private static func number(_ text: String, in range: ClosedRange<Int>) -> Int? {
+        // Int(_:) would also take a sign.
+        guard text.utf8.allSatisfy({ (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) }),
+            let value = Int(text), range.contains(value)
+        else { return nil }
+        return value
+    }
+
+    private static func duration(_ text: String) -> Duration? {
+        guard let value = Duration(text: text), durations.contains(value) else { return nil }
+        return value
+    }
+
+    private static func toggle(_ text: String) -> Bool? {
+        switch text {
+        case "on": true
+        case "off": false
+        default: nil
+        }
+    }
+}

@@ -1,0 +1,84 @@
+/// The settings that are options and variables; secrets are variables only, see `SecretSetting`.
+///
+/// The raw value is the option's name without its dashes.
+package enum Setting: String, CaseIterable, Sendable {
+    case listen
+    case adminListen = "admin-listen"
+    case maxConnections = "max-connections"
+    case membership
+    case pingInterval = "ping-interval"
+    case readTimeout = "read-timeout"
+    case textPing = "text-ping"
+    case slowConsumer = "slow-consumer"
+    case queryToken = "query-token"
+    case maxMessageBytes = "max-message-bytes"
+    case handshakeTimeout = "handshake-timeout"
+    case initTimeout = "init-timeout"
+    case closeTimeout = "close-timeout"
+    case drainSeconds = "drain-seconds"
+    case logLevel = "log-level"
+    case logFormat = "log-format"
+    case migrations
+
+    /// `--ping-interval`.
+    package var optionName: String { "--" + rawValue }
+
+    /// `DEVHIVE_PING_INTERVAL`.
+    package var variableName: String {
+        Self.variablePrefix
+            + rawValue.uppercased().map { $0 == "-" ? "_" : String($0) }.joined()
+    }
+
+    package static let variablePrefix = "DEVHIVE_"
+
+    /// What the setting is, for `--help`.
+    package var summary: String {
+        switch self {
+        case .listen: "Address for clients"
+        case .adminListen: "Address for health checks and metrics"
+        case .maxConnections: "Most client connections"
+        case .membership: "Whether a user must be a member of a project to subscribe to it"
+        case .pingInterval: "Silence after which a client is pinged"
+        case .readTimeout: "Silence after which a client is disconnected"
+        case .textPing: "Whether pings are sent as messages too"
+        case .slowConsumer: "What happens to a client that reads too slowly"
+        case .queryToken: "Whether a token in the URL is accepted"
+        case .maxMessageBytes: "Largest message from a client"
+        case .handshakeTimeout: "Time for a request to arrive"
+        case .initTimeout: "Time for a client without a token to send one"
+        case .closeTimeout: "Time for a client to answer a close"
+        case .drainSeconds: "Seconds over which clients are closed at shutdown"
+        case .logLevel: "Least important lines that are logged"
+        case .logFormat: "Form of the log lines"
+        case .migrations: "Folder of the SQL files that migrate applies"
+        }
+    }
+
+    /// What is allowed, for `--help` and for errors.
+    package var allowed: String {
+        switch self {
+        case .listen, .adminListen: "host:port or [IPv6]:port, port 0 for any free one"
+        case .maxConnections: "'auto', or a number from 1 to 10000000"
+        case .membership: "off"
+        case .pingInterval, .readTimeout, .handshakeTimeout, .initTimeout, .closeTimeout:
+            "a duration such as 500ms, 54s, 1m or 1h, from 10ms to 24h"
+        case .textPing, .queryToken: "on or off"
+        case .slowConsumer: "collapse or disconnect"
+        case .maxMessageBytes: "a number from 64 to 65536"
+        case .drainSeconds: "a number from 0 to 3600"
+        case .logLevel: "trace, debug, info, notice, warning, error or critical"
+        case .logFormat: "text or json"
+        case .migrations: "a path"
+        }
+    }
+}
+
+/// The secrets: read from a variable, or from the file that the variable with `_FILE` names. Not
+/// from the command line, which every user of the machine can read.
+package enum SecretSetting: String, CaseIterable, Sendable {
+    case databaseURL = "DATABASE_URL"
+    case jwtSecret = "JWT_SECRET"
+
+    package var variableName: String { rawValue }
+    package var fileVariableName: String { rawValue + "_FILE" }
+}
