@@ -130,4 +130,12 @@ static inline int64_t ces_stat_size(const char *path) {
     return stat(path, &status) == 0 ? (int64_t)status.st_size : -1;
 }
 
+// Character constants in libpq.
+static const int ces_PG_DIAG_SEVERITY_NONLOCALIZED = PG_DIAG_SEVERITY_NONLOCALIZED;
+static const int ces_PG_DIAG_MESSAGE_PRIMARY = PG_DIAG_MESSAGE_PRIMARY;
+static const int ces_PG_DIAG_MESSAGE_DETAIL = PG_DIAG_MESSAGE_DETAIL;
+static const int ces_PG_DIAG_MESSAGE_HINT = PG_DIAG_MESSAGE_HINT;
+static const int ces_PG_DIAG_STATEMENT_POSITION = PG_DIAG_STATEMENT_POSITION;
+static const int ces_PG_DIAG_CONTEXT = PG_DIAG_CONTEXT;
+
 #endif

@@ -1,0 +1,210 @@
+internal import CEpollShim
+
+/// One libpq connection that never blocks, and is closed when its owner is destroyed.
+///
+/// Its life: `init`, `firstStep`, then `poll()` whenever `descriptor` is ready in the wanted
+/// direction, until `.connected`; then `send`, `flush`, `consumeInput`, `nextReply` and
+/// `nextNotification`. After a thrown error or `.failed` it is of no use but to be destroyed.
+///
+/// It never blocks provided that its parameters hold no host name that has to be looked up
+/// (`ConnectionString.parameters(resolved:)` sees to that).
+///
+/// Safe outside: the pointers are private, live from `init` to `deinit`, and one thread uses them.
+@safe
+public struct PostgresConnection: ~Copyable {
+    private let connection: OpaquePointer
+    /// Where the notice receiver puts the server's last words. On the heap, because libpq keeps
+    /// its address while this value moves.
+    private let lastWords: UnsafeMutablePointer<PostgresError?>
+
+    /// What connecting waits for.
+    public enum ConnectStep: Equatable, Sendable {
+        /// Call `poll()` when the descriptor is readable.
+        case reading
+        /// Call `poll()` when the descriptor is writable.
+        case writing
+        case connected
+        case failed(String)
+    }
+
+    public enum FlushOutcome: Equatable, Sendable {
+        /// Everything was handed to the kernel.
+        case done
+        /// Call `consumeInput()` when the descriptor is readable, and `flush()` again then and
+        /// when it is writable.
+        case wouldBlock
+    }
+
+    /// Begins to connect (PQconnectStartParams); `nil` when there is no memory for it.
+    public init?(_ parameters: ConnectionParameters) {
+        guard
+            let connection = unsafe parameters.withCArrays({ keywords, values in
+                unsafe PQconnectStartParams(keywords, values, 0)
+            })
+        else { return nil }
+        unsafe self.connection = connection
+        unsafe self.lastWords = .allocate(capacity: 1)
+        unsafe lastWords.initialize(to: nil)
+        // Without a receiver libpq prints the server's notices to standard error.
+        unsafe PQsetNoticeReceiver(connection, rememberLastWords, lastWords)
+    }
+
+    deinit {
+        unsafe PQfinish(connection)  // First: it can still call the notice receiver.
+        unsafe lastWords.deinitialize(count: 1)
+        unsafe lastWords.deallocate()
+    }
+
+    // MARK: Connecting
+
+    /// What to wait for after `init`: never `.connected`.
+    public var firstStep: ConnectStep {
+        unsafe PQstatus(connection) == CONNECTION_BAD ? .failed(errorMessage) : .writing
+    }
+
+    /// Goes on with connecting (PQconnectPoll). Call it only when the descriptor is ready in the
+    /// direction that the last step named.
+    public mutating func poll() -> ConnectStep {
+        switch unsafe PQconnectPoll(connection) {
+        case PGRES_POLLING_READING: return .reading
+        case PGRES_POLLING_WRITING: return .writing
+        case PGRES_POLLING_OK:
+            guard unsafe PQsetnonblocking(connection, 1) == 0 else { return .failed(errorMessage) }
+            return .connected
+        default: return .failed(errorMessage)
+        }
+    }
+
+    /// The socket (PQsocket); `nil` when there is none.
+    ///
+    /// While connecting it can be another socket after each `poll()`, even under the same number:
+    /// libpq goes on to the next address by itself. So after each `poll()` it has to be added
+    /// to epoll anew (and changed, where the kernel says EEXIST). It is never to be removed: the
+    /// kernel does that when libpq closes it.
+    public var descriptor: Int32? {
+        let descriptor = unsafe PQsocket(connection)
+        return descriptor >= 0 ? descriptor : nil
+    }
+
+    /// libpq's last message as one line, without the password.
+    public var errorMessage: String {
+        unsafe PostgresError.line(PQerrorMessage(connection))
+    }
+
+    /// The process ID of the backend that serves this connection; 0 before it is known.
+    public var backend: Int32 {
+        unsafe PQbackendPID(connection)
+    }
+
+    // MARK: Input and output
+
+    /// Takes from the socket what has arrived (PQconsumeInput). Harmless when nothing has.
+    public mutating func consumeInput() throws(PostgresError) {
+        repeat {
+            guard unsafe PQconsumeInput(connection) == 1 else { throw lossOfConnection }
+            // libpq may leave a part of a TLS record inside OpenSSL, for which the socket will
+            // never become readable. A record is at most 16 KiB and libpq takes at least 8 KiB of
+            // it each time, so this ends.
+        } while hasDecryptedInput
+    }
+
+    /// Hands waiting output to the kernel (PQflush).
+    public mutating func flush() throws(PostgresError) -> FlushOutcome {
+        switch unsafe PQflush(connection) {
+        case 0: return .done
+        case 1: return .wouldBlock
+        default: throw lossOfConnection
+        }
+    }
+
+    private var hasDecryptedInput: Bool {
+        guard unsafe PQsslInUse(connection) == 1,
+            let session = unsafe PQsslStruct(connection, "OpenSSL")
+        else { return false }
+        return unsafe SSL_pending(OpaquePointer(session)) > 0
+    }
+
+    /// Why the connection broke: in the server's own words if it sent some before it closed.
+    private var lossOfConnection: PostgresError {
+        unsafe lastWords.pointee ?? PostgresError(message: errorMessage)
+    }
+
+    // MARK: Statements
+
+    /// Queues one or more statements of the simple protocol (PQsendQuery). Not in pipeline mode.
+    public mutating func send(simple statements: String) throws(PostgresError) {
+        let status = unsafe statements.withCString { unsafe PQsendQuery(connection, $0) }
+        guard status == 1 else { throw lossOfConnection }
+    }
+
+    /// Queues one statement with its parameters as text (PQsendQueryParams).
+    public mutating func send(_ statement: String, _ parameters: [String] = [])
+        throws(PostgresError)
+    {
+        let status = unsafe withCStrings(parameters) { values in
+            unsafe statement.withCString { text in
+                unsafe PQsendQueryParams(
+                    connection, text, Int32(clamping: parameters.count), nil, values, nil, nil, 0)
+            }
+        }
+        guard status == 1 else { throw lossOfConnection }
+    }
+
+    /// From here on statements are sent without waiting for the answers to earlier ones.
+    public mutating func enterPipelineMode() throws(PostgresError) {
+        guard unsafe PQenterPipelineMode(connection) == 1 else { throw lossOfConnection }
+    }
+
+    /// Queues a sync point: it ends what a failed statement takes with it.
+    public mutating func synchronize() throws(PostgresError) {
+        guard unsafe PQpipelineSync(connection) == 1 else { throw lossOfConnection }
+    }
+
+    /// The next answer that has arrived whole. Call it until it is `.busy` (or, when no statement
+    /// is under way, until `.endOfStatement`).
+    public mutating func nextReply() -> PostgresReply {
+        // PQgetResult blocks when PQisBusy says 1.
+        guard unsafe PQisBusy(connection) == 0 else { return .busy }
+        guard let result = unsafe PQgetResult(connection) else { return .endOfStatement }
+        return unsafe PostgresReply(adopting: result)
+    }
+
+    /// The next notification that has arrived, in the order of the commits; `nil` when there is
+    /// none. Hot path.
+    public mutating func nextNotification() -> PostgresNotification? {
+        guard let notification = unsafe PQnotifies(connection) else { return nil }
+        return unsafe PostgresNotification(adopting: notification)
+    }
+}
+
+extension PostgresReply {
+    /// Takes over `result`.
+    @unsafe init(adopting result: OpaquePointer) {
+        switch unsafe PQresultStatus(result) {
+        case PGRES_TUPLES_OK, PGRES_SINGLE_TUPLE:
+            self = unsafe .rows(PostgresRows(adopting: result))
+            return
+        case PGRES_COMMAND_OK, PGRES_EMPTY_QUERY: self = .succeeded
+        case PGRES_PIPELINE_SYNC: self = .synchronized
+        case PGRES_PIPELINE_ABORTED: self = .skipped
+        case PGRES_COPY_IN, PGRES_COPY_OUT, PGRES_COPY_BOTH:
+            self = .failed(PostgresError(message: "COPY to or from the client isn't supported"))
+        default: self = unsafe .failed(PostgresError(result: result))
+        }
+        unsafe PQclear(result)
+    }
+}
+
+/// The notice receiver: silent, but a fatal error that comes outside of any statement is what the server
+/// says before it closes the connection (57P01, "terminating connection due to administrator
+/// command"), and that is worth more in a log than "server closed the connection unexpectedly".
+private func rememberLastWords(_ context: UnsafeMutableRawPointer?, _ result: OpaquePointer?) {
+    guard let context = unsafe context, let result = unsafe result,
+        let severity = unsafe PQresultErrorField(result, ces_PG_DIAG_SEVERITY_NONLOCALIZED)
+    else { return }
+    let lastWords = unsafe context.assumingMemoryBound(to: PostgresError?.self)
+    switch unsafe String(cString: severity) {
+    case "FATAL", "PANIC": unsafe lastWords.pointee = PostgresError(result: result)
+    default: break  // Notices, warnings, debug messages.
+    }
+}
