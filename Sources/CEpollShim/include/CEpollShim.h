@@ -115,6 +115,21 @@ static const int ces_PG_DIAG_SQLSTATE = PG_DIAG_SQLSTATE;
 // Inline functions and macros of jansson.
 static inline json_type ces_json_typeof(const json_t *value) { return json_typeof(value); }
 static inline void ces_json_decref(json_t *value) { json_decref(value); }
+// The function bears the name of the enum that it returns, which Swift can't tell apart.
+static inline int ces_json_error_code(const json_error_t *error) {
+    return (int)json_error_code(error);
+}
+
+// Compiler builtins. Swift's own atomics are in a module that brings the Glibc module with it, whose
+// idea of the C library (without _GNU_SOURCE) contradicts this header's.
+static inline uint64_t ces_atomic_load(const uint64_t *word) {
+    return __atomic_load_n(word, __ATOMIC_RELAXED);
+}
+static inline int ces_atomic_compare_exchange(uint64_t *word, uint64_t *expected,
+                                              uint64_t desired) {
+    return __atomic_compare_exchange_n(word, expected, desired, 0, __ATOMIC_ACQ_REL,
+                                       __ATOMIC_RELAXED);
+}
 
 // `environ` is a mutable global, which Swift 6 refuses to read.
 static inline char *const *ces_environ(void) { return environ; }

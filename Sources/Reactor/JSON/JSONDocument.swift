@@ -1,0 +1,43 @@
+internal import CEpollShim
+
+/// A parsed JSON text, by jansson, whose root is an object or an array.
+///
+/// Owns the tree; `JSONValue`s point into it and can't outlive it. Meant to be read and destroyed
+/// at once: what it costs in memory, and why not to keep one, is said at `JSONArena`.
+@safe
+public struct JSONDocument: ~Copyable {
+    private let tree: UnsafeMutablePointer<json_t>
+
+    /// Parses the whole of `text`, which isn't needed afterwards. Strict: UTF-8 only, no key
+    /// twice in an object, no `\u0000`, no lone surrogates, nothing behind the root.
+    ///
+    /// Hot path.
+    public init(_ text: borrowing Span<UInt8>) throws(JSONError) {
+        precondition(JSONArena.isInstalled)
+        var error = json_error_t()
+        let tree = unsafe text.withUnsafeBufferPointer { bytes in
+            // An empty span has no address, which jansson takes for a misuse.
+            unsafe bytes.baseAddress.flatMap { start in
+                unsafe start.withMemoryRebound(to: CChar.self, capacity: bytes.count) { start in
+                    unsafe json_loadb(start, bytes.count, Int(JSON_REJECT_DUPLICATES), &error)
+                }
+            }
+        }
+        guard !text.isEmpty else { throw JSONError(reason: .prematureEnd, position: 0) }
+        guard let tree = unsafe tree else { throw JSONError(error) }
+        unsafe self.tree = unsafe tree
+    }
+
+    deinit {
+        unsafe ces_json_decref(tree)
+    }
+
+    /// The document's outermost value.
+    public var root: JSONValue {
+        @_lifetime(borrow self)
+        get {
+            let value = unsafe JSONValue(tree)
+            return unsafe _overrideLifetime(value, borrowing: self)
+        }
+    }
+}
