@@ -1,0 +1,237 @@
+-- Every change of projects, sprints, tasks and project_members is announced on the channel
+-- `cache_invalidate`, as one JSON object without white space:
+--
+--   {"resource":"tasks","id":"…","action":"UPDATE","project_id":"…","timestamp":"…Z","origin":"…"}
+--
+-- The id of a member is `project:user`. The timestamp is the start of the transaction, in UTC with
+-- microseconds. `origin` is there when the writer has set `devhive.origin` (with SET LOCAL) to the
+-- connection that asked for the change.
+--
+-- What is announced as what:
+--   * an UPDATE that changes nothing: not at all;
+--   * an UPDATE that moves a row to another project, or gives it another id: DELETE of the old one,
+--     then INSERT of the new one, so that both projects hear of it;
+--   * TRUNCATE: DELETE of the id `*`, to every project (`*` means "any row of this resource");
+--   * bulk changes: the first 32 rows of a table in a transaction by their ids, the rest as `*`.
+--     PostgreSQL sends identical payloads of one transaction once, so that a million changed rows
+--     become 33 notifications.
+--
+-- No writer's transaction fails for it: whatever goes wrong becomes a WARNING. (Two limits are
+-- PostgreSQL's own: PREPARE TRANSACTION refuses transactions that notify, and a commit fails when
+-- the notification queue, 8 GB, is full.) Sessions with `session_replication_role = replica` fire
+-- no triggers and announce nothing.
+--
+-- Needs PostgreSQL 14 or newer. Applying it twice is harmless.
+
+-- Better a migration that fails than a warning at each write.
+DO $$
+DECLARE
+    missing text;
+BEGIN
+    SELECT string_agg(needed.table_name || '.' || needed.column_name, ', ')
+    INTO missing
+    FROM (
+        VALUES ('projects', 'id'),
+            ('sprints', 'id'), ('sprints', 'project_id'),
+            ('tasks', 'id'), ('tasks', 'project_id'),
+            ('project_members', 'project_id'), ('project_members', 'user_id')
+    ) AS needed (table_name, column_name)
+    WHERE NOT EXISTS (
+        SELECT FROM pg_attribute
+        WHERE attrelid = to_regclass(needed.table_name)
+            AND attname = needed.column_name
+            AND NOT attisdropped
+    );
+    IF missing IS NOT NULL THEN
+        RAISE EXCEPTION 'the cache invalidation triggers need columns that do not exist: %', missing;
+    END IF;
+END
+$$;
+
+-- Announces one row. It calls nothing but what is in pg_catalog, which every search_path finds.
+--
+-- What this transaction has announced is kept in a transaction-local setting for each table,
+-- `devhive.announced_<table>`: one dot for each row announced by its id, then a word
+-- `ACTION:project;` for each `*`. ROLLBACK TO SAVEPOINT takes back the setting and the notifications
+-- together, so that the two always agree. A value that somebody else has set fails nothing.
+CREATE OR REPLACE FUNCTION notify_cache_invalidation()
+RETURNS trigger
+LANGUAGE plpgsql
+AS $$
+DECLARE
+    rows_by_id_max CONSTANT integer := 32;
+    -- About 90 projects. When more of them change by turns in one transaction, PostgreSQL has to
+    -- drop the repeated payloads: slower, but the same is sent.
+    announced_characters_max CONSTANT integer := 4096;
+    -- Connection ids are shorter. What is longer matches none of them, cut or whole.
+    origin_characters_max CONSTANT integer := 64;
+    -- PostgreSQL raises an error for a payload of 8,000 bytes.
+    payload_bytes_max CONSTANT integer := 7999;
+
+    setting CONSTANT text := 'devhive.announced_' || TG_TABLE_NAME;
+    announced text := coalesce(current_setting(setting, true), '');
+    old_project text;
+    new_project text;
+    old_id text;
+    new_id text;
+    actions text[];
+    action text;
+    project text;
+    id text;
+    payload text;
+BEGIN
+    -- A block with EXCEPTION is a subtransaction for each row: one microsecond of the five that this
+    -- function adds to the eight of a row of a bulk UPDATE. The function that it replaces added seven.
+    BEGIN
+        -- OLD is all nulls in an INSERT, NEW in a DELETE.
+        IF TG_TABLE_NAME = 'projects' THEN
+            old_project := OLD.id;
+            new_project := NEW.id;
+            old_id := old_project;
+            new_id := new_project;
+        ELSIF TG_TABLE_NAME = 'project_members' THEN
+            old_project := OLD.project_id;
+            new_project := NEW.project_id;
+            old_id := old_project || ':' || OLD.user_id;
+            new_id := new_project || ':' || NEW.user_id;
+        ELSE
+            old_project := OLD.project_id;
+            new_project := NEW.project_id;
+            old_id := OLD.id;
+            new_id := NEW.id;
+        END IF;
+
+        IF TG_OP <> 'UPDATE' THEN
+            actions := ARRAY[TG_OP];
+        ELSIF old_id IS DISTINCT FROM new_id OR old_project IS DISTINCT FROM new_project THEN
+            actions := ARRAY['DELETE', 'INSERT'];
+        -- Most rows of a bulk change end here, before their columns are compared.
+        ELSIF strpos(announced, 'UPDATE:' || new_project || ';') > 0 THEN
+            RETURN NULL;
+        -- `*=` compares bytes: it works for types without an equality of their own, such as json,
+        -- and sees a change of case in citext.
+        ELSIF OLD *= NEW THEN
+            RETURN NULL;
+        ELSE
+            actions := ARRAY['UPDATE'];
+        END IF;
+
+        FOREACH action IN ARRAY actions LOOP
+            IF action = 'DELETE' THEN
+                project := old_project;
+                id := old_id;
+            ELSE
+                project := new_project;
+                id := new_id;
+            END IF;
+            CONTINUE WHEN project IS NULL OR strpos(announced, action || ':' || project || ';') > 0;
+
+            IF length(announced) < rows_by_id_max THEN
+                announced := announced || '.';
+            ELSE
+                id := '*';
+                IF length(announced) > announced_characters_max THEN
+                    announced := left(announced, rows_by_id_max);
+                END IF;
+                announced := announced || action || ':' || project || ';';
+            END IF;
+
+            LOOP
+                payload := json_strip_nulls(json_build_object(
+                    'resource', TG_TABLE_NAME,
+                    'id', id,
+                    'action', action,
+                    'project_id', project,
+                    'timestamp',
+                    to_char(now() AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'),
+                    'origin',
+                    nullif(left(current_setting('devhive.origin', true), origin_characters_max), '')
+                ));
+                EXIT WHEN octet_length(payload) <= payload_bytes_max OR id = '*';
+                id := '*';
+            END LOOP;
+
+            PERFORM set_config(setting, announced, true);
+            PERFORM pg_notify('cache_invalidate', payload);
+        END LOOP;
+    EXCEPTION WHEN OTHERS THEN
+        RAISE WARNING 'a change of % could not be announced: %', TG_TABLE_NAME, SQLERRM;
+    END;
+    RETURN NULL;
+END
+$$;
+
+-- Announces a TRUNCATE to every project that exists. It runs before the rows are gone, and with
+-- CASCADE before those of any table are. It runs with its owner's rights, since who may truncate a
+-- table need not be allowed to read all projects.
+--
+-- 100,000 projects take about 25 MB of the notification queue and a second. What is beyond them
+-- isn't announced, and the WARNING says so: the gateways' clients are to be reconnected then.
+CREATE OR REPLACE FUNCTION notify_cache_truncation()
+RETURNS trigger
+LANGUAGE plpgsql
+SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    projects_max CONSTANT integer := 100000;
+    origin_characters_max CONSTANT integer := 64;
+
+    project text;
+    announced integer := 0;
+BEGIN
+    FOR project IN EXECUTE format('SELECT id FROM %I.projects', TG_TABLE_SCHEMA) LOOP
+        IF announced = projects_max THEN
+            RAISE WARNING 'TRUNCATE of % was announced to % projects only', TG_TABLE_NAME, announced;
+            EXIT;
+        END IF;
+        PERFORM pg_notify('cache_invalidate', json_strip_nulls(json_build_object(
+            'resource', TG_TABLE_NAME,
+            'id', '*',
+            'action', 'DELETE',
+            'project_id', project,
+            'timestamp',
+            to_char(now() AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'),
+            'origin',
+            nullif(left(current_setting('devhive.origin', true), origin_characters_max), '')
+        ))::text);
+        announced := announced + 1;
+    END LOOP;
+    RETURN NULL;
+EXCEPTION WHEN OTHERS THEN
+    RAISE WARNING 'TRUNCATE of % could not be announced: %', TG_TABLE_NAME, SQLERRM;
+    RETURN NULL;
+END
+$$;
+
+CREATE OR REPLACE TRIGGER projects_cache_invalidate
+AFTER INSERT OR UPDATE OR DELETE ON projects
+FOR EACH ROW EXECUTE FUNCTION notify_cache_invalidation();
+
+CREATE OR REPLACE TRIGGER sprints_cache_invalidate
+AFTER INSERT OR UPDATE OR DELETE ON sprints
+FOR EACH ROW EXECUTE FUNCTION notify_cache_invalidation();
+
+CREATE OR REPLACE TRIGGER tasks_cache_invalidate
+AFTER INSERT OR UPDATE OR DELETE ON tasks
+FOR EACH ROW EXECUTE FUNCTION notify_cache_invalidation();
+
+CREATE OR REPLACE TRIGGER project_members_cache_invalidate
+AFTER INSERT OR UPDATE OR DELETE ON project_members
+FOR EACH ROW EXECUTE FUNCTION notify_cache_invalidation();
+
+CREATE OR REPLACE TRIGGER projects_cache_invalidate_truncate
+BEFORE TRUNCATE ON projects
+FOR EACH STATEMENT EXECUTE FUNCTION notify_cache_truncation();
+
+CREATE OR REPLACE TRIGGER sprints_cache_invalidate_truncate
+BEFORE TRUNCATE ON sprints
+FOR EACH STATEMENT EXECUTE FUNCTION notify_cache_truncation();
+
+CREATE OR REPLACE TRIGGER tasks_cache_invalidate_truncate
+BEFORE TRUNCATE ON tasks
+FOR EACH STATEMENT EXECUTE FUNCTION notify_cache_truncation();
+
+CREATE OR REPLACE TRIGGER project_members_cache_invalidate_truncate
+BEFORE TRUNCATE ON project_members
+FOR EACH STATEMENT EXECUTE FUNCTION notify_cache_truncation();

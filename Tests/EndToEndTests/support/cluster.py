@@ -1,0 +1,115 @@
+"""A private PostgreSQL: a fresh directory, a Unix socket and a free loopback port, nothing durable."""
+
+import contextlib
+import glob
+import os
+import re
+import shutil
+import socket
+import subprocess
+import tempfile
+
+import psycopg2
+
+MIGRATIONS = os.path.join(os.path.dirname(__file__), "..", "..", "..", "Migrations")
+TEMPLATE = "devhive_template"
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def migration_files():
+    return sorted(glob.glob(os.path.join(MIGRATIONS, "*.sql")))
+
+
+def _binaries():
+    """The folder of initdb: Debian keeps the servers out of PATH, one folder for each version."""
+    found = glob.glob("/usr/lib/postgresql/*/bin/initdb")
+    if found:
+        return os.path.dirname(max(found, key=lambda path: int(re.findall(r"\d+", path)[0])))
+    found = shutil.which("initdb")
+    if found is None:
+        raise RuntimeError("PostgreSQL's server isn't installed: apt-get install postgresql")
+    return os.path.dirname(found)
+
+
+class Cluster:
+    def __init__(self):
+        # Not under the checkout: the user postgres may not be allowed to reach that, and the path of
+        # a Unix socket has at most 107 bytes.
+        self.folder = tempfile.mkdtemp(prefix="devhive-e2e-", dir="/tmp")
+        self.port = free_port()
+        # PostgreSQL refuses to run as root.
+        self._as_user = ["runuser", "-u", "postgres", "--"] if os.geteuid() == 0 else []
+        if os.geteuid() == 0:
+            shutil.chown(self.folder, "postgres")
+        self._data = os.path.join(self.folder, "data")
+        self._run("initdb", "-D", self._data, "-U", "postgres", "-A", "trust", "-N", "-E", "UTF8", "--locale=C")
+        with open(os.path.join(self._data, "postgresql.conf"), "a", encoding="utf-8") as settings:
+            settings.write(
+                f"listen_addresses = '127.0.0.1'\nport = {self.port}\n"
+                f"unix_socket_directories = '{self.folder}'\n"
+                "fsync = off\nfull_page_writes = off\nshared_buffers = 64MB\nautovacuum = off\n"
+            )
+        self.start()
+
+    def _run(self, program, *arguments):
+        # Its output goes to a file: the server would inherit a pipe, and nobody would see its end.
+        with open(os.path.join(self.folder, "commands.log"), "a+", encoding="utf-8") as log:
+            done = subprocess.run(
+                [*self._as_user, os.path.join(_binaries(), program), *arguments],
+                stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd="/", check=False,
+            )
+            if done.returncode != 0:
+                log.seek(0)
+                raise RuntimeError(f"{program} failed with {done.returncode}:\n{log.read()}")
+
+    def start(self):
+        self._run("pg_ctl", "-D", self._data, "-w", "-l", os.path.join(self.folder, "server.log"), "start")
+
+    def stop(self, mode="fast"):
+        self._run("pg_ctl", "-D", self._data, "-w", "-m", mode, "stop")
+
+    def restart(self):
+        self.stop()
+        self.start()
+
+    def remove(self):
+        self.stop("immediate")
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def url(self, database):
+        return f"postgresql://postgres@127.0.0.1:{self.port}/{database}"
+
+    def connect(self, database):
+        connection = psycopg2.connect(self.url(database))
+        connection.autocommit = True
+        return connection
+
+    @contextlib.contextmanager
+    def _maintenance(self):
+        connection = self.connect("postgres")
+        try:
+            with connection.cursor() as cursor:
+                yield cursor
+        finally:
+            connection.close()
+
+    def create_database(self, name, template="template0"):
+        with self._maintenance() as cursor:
+            cursor.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
+
+    def drop_database(self, name):
+        with self._maintenance() as cursor:
+            cursor.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
+
+    def apply_migrations(self, database):
+        """By plain psql, each file in one transaction, as the gateway's `migrate` does."""
+        for path in migration_files():
+            subprocess.run(
+                ["psql", "-X", "-q", "-v", "ON_ERROR_STOP=1", "-1", "-d", self.url(database), "-f", path],
+                check=True, stdin=subprocess.DEVNULL, env={**os.environ, "PGOPTIONS": "-c client_min_messages=warning"},
+            )

@@ -1,0 +1,382 @@
+"""What the triggers announce, heard by a plain LISTEN. No gateway takes part."""
+
+import json
+import os
+import re
+import subprocess
+
+import psycopg2
+import pytest
+
+from support.cluster import migration_files
+from support.database import Database, Listener
+
+ROWS_BY_ID_MAX = 32
+TABLES = ["projects", "sprints", "tasks", "project_members"]
+
+
+def heads(payloads):
+    """(resource, action, id) of each payload."""
+    return [(p["resource"], p["action"], p["id"]) for p in map(json.loads, payloads)]
+
+
+def row_of(database, table):
+    """A new row of the table: its project, its id as announced, a statement that changes it and one that deletes it."""
+    project = database.add_project()
+    if table == "projects":
+        row, where = project, f"id = '{project}'"
+    elif table == "project_members":
+        user = database.add_user()
+        row, where = database.add_member(project, user), f"project_id = '{project}' AND user_id = '{user}'"
+    else:
+        row = database.add_sprint(project) if table == "sprints" else database.add_task(project)
+        where = f"id = '{row}'"
+    column = {"projects": "name", "sprints": "name", "tasks": "title", "project_members": "role"}[table]
+    return project, row, f"UPDATE {table} SET {column} = 'changed' WHERE {where}", f"DELETE FROM {table} WHERE {where}"
+
+
+@pytest.mark.parametrize("table", TABLES)
+def test_insert_update_and_delete_are_announced(database, listener, table):
+    project, row, update, delete = row_of(database, table)
+    assert heads(listener.take())[-1] == (table, "INSERT", row)
+    database.execute(update)
+    assert heads(listener.take()) == [(table, "UPDATE", row)]
+    database.execute(delete)
+    announced = listener.take()
+    assert heads(announced) == [(table, "DELETE", row)]
+    assert json.loads(announced[0])["project_id"] == project
+
+
+@pytest.mark.parametrize("table", TABLES)
+def test_an_update_that_changes_nothing_is_silent(database, listener, table):
+    _, _, update, _ = row_of(database, table)
+    database.execute(update)
+    listener.take()
+    database.execute(update)
+    assert listener.take() == []
+
+
+def test_the_payload_has_its_keys_in_order_and_no_white_space(database, listener):
+    project = database.add_project()
+    listener.take()
+    with database.transaction() as cursor:
+        cursor.execute("SET LOCAL TIME ZONE 'Asia/Kathmandu'; SET LOCAL DateStyle = 'German'")
+        cursor.execute("SELECT to_char(now() AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"')")
+        started = cursor.fetchone()[0]
+        cursor.execute("INSERT INTO tasks (project_id, title) VALUES (%s, 'x') RETURNING id::text", (project,))
+        task = cursor.fetchone()[0]
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z", started)
+    assert listener.take() == [
+        f'{{"resource":"tasks","id":"{task}","action":"INSERT","project_id":"{project}","timestamp":"{started}"}}'
+    ]
+
+
+def test_the_origin_is_copied_when_the_writer_set_one(database, listener):
+    project = database.add_project()
+    listener.take()
+    with database.transaction() as cursor:
+        cursor.execute("SET LOCAL devhive.origin = 'tab \"7\"'")
+        cursor.execute("INSERT INTO tasks (project_id, title) VALUES (%s, 'x')", (project,))
+    payload = json.loads(listener.take()[0])
+    assert list(payload) == ["resource", "id", "action", "project_id", "timestamp", "origin"]
+    assert payload["origin"] == 'tab "7"'
+    database.add_task(project)
+    assert "origin" not in json.loads(listener.take()[0]), "SET LOCAL ends with its transaction"
+
+
+def test_an_endless_origin_is_cut(database, listener):
+    project = database.add_project()
+    listener.take()
+    with database.transaction() as cursor:
+        cursor.execute("SELECT set_config('devhive.origin', repeat('ä', 100000), true)")
+        cursor.execute("INSERT INTO tasks (project_id, title) VALUES (%s, 'x')", (project,))
+    assert json.loads(listener.take()[0])["origin"] == "ä" * 64
+
+
+def test_a_row_that_moves_leaves_the_old_project_and_enters_the_new(database, listener):
+    old, new = database.add_project(), database.add_project()
+    task = database.add_task(old)
+    listener.take()
+    database.execute("UPDATE tasks SET project_id = %s WHERE id = %s", new, task)
+    announced = [json.loads(p) for p in listener.take()]
+    assert [(p["action"], p["id"], p["project_id"]) for p in announced] == [("DELETE", task, old), ("INSERT", task, new)]
+
+
+def test_a_row_that_gets_another_id_is_a_delete_and_an_insert(database, listener):
+    """A membership given to another user must be seen as the first one's removal."""
+    project, first, second = database.add_project(), database.add_user(), database.add_user()
+    database.add_member(project, first)
+    listener.take()
+    database.execute("UPDATE project_members SET user_id = %s WHERE user_id = %s", second, first)
+    assert heads(listener.take()) == [
+        ("project_members", "DELETE", f"{project}:{first}"), ("project_members", "INSERT", f"{project}:{second}")]
+
+
+def test_a_deleted_project_announces_what_goes_with_it(database, listener):
+    user = database.add_user()
+    project = database.add_project(user)
+    sprint, task = database.add_sprint(project), database.add_task(project)
+    listener.take()
+    database.execute("DELETE FROM projects WHERE id = %s", project)
+    assert sorted(heads(listener.take())) == sorted([
+        ("projects", "DELETE", project), ("sprints", "DELETE", sprint), ("tasks", "DELETE", task),
+        ("project_members", "DELETE", f"{project}:{user}")])
+
+
+@pytest.mark.parametrize("count", [ROWS_BY_ID_MAX - 1, ROWS_BY_ID_MAX, ROWS_BY_ID_MAX + 1, 10_000])
+@pytest.mark.parametrize("action", ["INSERT", "UPDATE", "DELETE"])
+def test_from_the_33rd_row_on_the_id_is_a_star(database, listener, action, count):
+    project = database.add_project()
+    if action == "INSERT":
+        listener.take()
+        database.add_tasks(project, count)
+    else:
+        database.add_tasks(project, count)
+        listener.take()
+        database.execute("UPDATE tasks SET status = 1" if action == "UPDATE" else "DELETE FROM tasks")
+    announced = heads(listener.take())
+    ids = [row for _, _, row in announced]
+    by_id = min(count, ROWS_BY_ID_MAX)
+    assert len(set(ids)) == len(ids)
+    assert ids[by_id:] == (["*"] if count > ROWS_BY_ID_MAX else [])
+    assert "*" not in ids[:by_id] and len(ids[:by_id]) == by_id
+    assert {a for _, a, _ in announced} == {action}
+
+
+def test_each_table_of_a_transaction_has_its_own_32_rows(database, listener):
+    project = database.add_project()
+    listener.take()
+    with database.transaction() as cursor:
+        cursor.execute("INSERT INTO tasks (project_id, title) SELECT %s, 't' FROM generate_series(1, 40)", (project,))
+        cursor.execute("INSERT INTO sprints (project_id, name) VALUES (%s, 's')", (project,))
+    assert [row == "*" for _, _, row in heads(listener.take())] == [False] * 32 + [True] + [False]
+
+
+def test_the_next_transaction_begins_at_its_first_row_again(database, listener):
+    project = database.add_project()
+    database.add_tasks(project, 40)
+    listener.take()
+    task = database.add_task(project)
+    assert heads(listener.take()) == [("tasks", "INSERT", task)]
+
+
+def test_a_star_of_one_action_does_not_hide_another(database, listener):
+    project = database.add_project()
+    database.add_tasks(project, 100)
+    listener.take()
+    with database.transaction() as cursor:
+        cursor.execute("UPDATE tasks SET status = 1")
+        cursor.execute("DELETE FROM tasks")
+    assert heads(listener.take())[ROWS_BY_ID_MAX:] == [("tasks", "UPDATE", "*"), ("tasks", "DELETE", "*")]
+
+
+def test_rows_that_change_nothing_do_not_count(database, listener):
+    project = database.add_project()
+    database.add_tasks(project, 100)
+    listener.take()
+    database.execute("UPDATE tasks SET status = 0")
+    with database.transaction() as cursor:
+        cursor.execute("UPDATE tasks SET status = 0")
+        cursor.execute("UPDATE tasks SET status = 1 WHERE title = 'task 7'")
+    assert [row == "*" for _, _, row in heads(listener.take())] == [False]
+
+
+def test_every_project_of_a_bulk_change_hears_of_it(database, listener):
+    """200 projects by turns: more than the trigger remembers."""
+    database.execute("INSERT INTO projects (name) SELECT 'p' FROM generate_series(1, 200)")
+    database.execute(
+        "INSERT INTO tasks (project_id, title) SELECT id, 't ' || n FROM projects, generate_series(1, 20) n ORDER BY n")
+    listener.take()
+    database.execute("UPDATE tasks SET status = 1")
+    announced = [json.loads(p) for p in listener.take()]
+    stars = [p["project_id"] for p in announced if p["id"] == "*"]
+    assert len(announced) == ROWS_BY_ID_MAX + 200
+    assert len(set(stars)) == 200
+
+
+def test_a_bulk_move_announces_both_sides(database, listener):
+    old, new = database.add_project(), database.add_project()
+    database.add_tasks(old, 1000)
+    listener.take()
+    database.execute("UPDATE tasks SET project_id = %s", new)
+    announced = [json.loads(p) for p in listener.take()]
+    stars = [(p["action"], p["project_id"]) for p in announced if p["id"] == "*"]
+    assert stars == [("DELETE", old), ("INSERT", new)]
+
+
+@pytest.mark.parametrize("before", [0, 10, 31, 32, 33, 50])
+@pytest.mark.parametrize("inside", [1, 10, 32, 40])
+def test_a_savepoint_rolled_back_hides_nothing_of_what_comes_after(database, listener, before, inside):
+    """Rows after the rollback are announced by id or by a star that was sent, never by one that was taken back."""
+    project = database.add_project()
+    listener.take()
+    kept = []
+    with database.transaction() as cursor:
+        def insert(count):
+            cursor.execute(
+                "INSERT INTO tasks (project_id, title) SELECT %s, 't' FROM generate_series(1, %s) RETURNING id::text",
+                (project, count))
+            return [row for (row,) in cursor.fetchall()]
+        kept += insert(before)
+        cursor.execute("SAVEPOINT inner_work")
+        lost = insert(inside)
+        cursor.execute("ROLLBACK TO SAVEPOINT inner_work")
+        kept += insert(5)
+    ids = [row for _, _, row in heads(listener.take())]
+    assert ids == kept[:ROWS_BY_ID_MAX] + (["*"] if len(kept) > ROWS_BY_ID_MAX else [])
+    assert not set(ids) & set(lost)
+
+
+def test_a_released_savepoint_is_remembered(database, listener):
+    project = database.add_project()
+    listener.take()
+    with database.transaction() as cursor:
+        for _ in range(40):
+            cursor.execute("SAVEPOINT s")
+            cursor.execute("INSERT INTO tasks (project_id, title) VALUES (%s, 't')", (project,))
+            cursor.execute("RELEASE SAVEPOINT s")
+    assert [row == "*" for _, _, row in heads(listener.take())] == [False] * 32 + [True]
+
+
+def test_a_transaction_rolled_back_announces_nothing(database, listener):
+    project = database.add_project()
+    listener.take()
+    with pytest.raises(ZeroDivisionError), database.transaction() as cursor:
+        cursor.execute("INSERT INTO tasks (project_id, title) VALUES (%s, 't')", (project,))
+        raise ZeroDivisionError
+    assert listener.take() == []
+
+
+@pytest.mark.parametrize("table", TABLES)
+def test_truncate_is_announced_to_every_project(database, listener, table):
+    projects = {database.add_project() for _ in range(50)}
+    listener.take()
+    database.execute(f"TRUNCATE {table} CASCADE")
+    announced = [json.loads(p) for p in listener.take()]
+    mine = [p for p in announced if p["resource"] == table]
+    assert {p["project_id"] for p in mine} == projects and len(mine) == 50
+    assert {(p["action"], p["id"]) for p in mine} == {("DELETE", "*")}
+    assert re.fullmatch(r".*\.\d{6}Z", mine[0]["timestamp"])
+    if table == "projects":
+        assert {p["resource"] for p in announced} == set(TABLES), "CASCADE truncates the others too"
+
+
+def test_truncate_by_a_role_that_may_not_read_projects_is_announced(database, listener):
+    project = database.add_project()
+    listener.take()
+    with database.transaction() as cursor:
+        cursor.execute("CREATE ROLE cleaner; GRANT TRUNCATE ON tasks TO cleaner; SET LOCAL ROLE cleaner; TRUNCATE tasks")
+        cursor.execute("RESET ROLE; DROP OWNED BY cleaner; DROP ROLE cleaner")
+    assert [json.loads(p)["project_id"] for p in listener.take()] == [project]
+
+
+@pytest.mark.parametrize("value", ["", "x", "x" * 10_000, "UPDATE:;", "∆" * 40, "1e400"])
+def test_odd_settings_fail_no_writer(database, listener, value):
+    """Whoever sets our setting gets stars at worst."""
+    project = database.add_project()
+    listener.take()
+    database.execute("SELECT set_config('devhive.announced_tasks', %s, false)", value)
+    task = database.add_task(project)
+    assert heads(listener.take()) in ([("tasks", "INSERT", task)], [("tasks", "INSERT", "*")])
+
+
+@pytest.mark.parametrize("search_path", ["''", "pg_catalog", "evil, public, pg_catalog"])
+def test_the_search_path_of_the_writer_does_not_matter(database, listener, search_path):
+    project = database.add_project()
+    database.execute("CREATE SCHEMA evil; CREATE TABLE evil.projects (id text)")
+    listener.take()
+    with database.transaction() as cursor:
+        cursor.execute(f"SET LOCAL search_path = {search_path}")
+        cursor.execute("INSERT INTO public.tasks (project_id, title) VALUES (%s, 't')", (project,))
+        cursor.execute("TRUNCATE public.tasks")
+    assert [row == "*" for _, _, row in heads(listener.take())] == [False, True]
+    assert database.connection.notices == []
+
+
+def test_a_column_dropped_later_warns_and_fails_no_writer(database, listener):
+    project = database.add_project()
+    database.execute("ALTER TABLE tasks DROP COLUMN id")
+    listener.take()
+    database.execute("INSERT INTO tasks (project_id, title) VALUES (%s, 't')", project)
+    assert database.execute("SELECT count(*) FROM tasks") == [(1,)]
+    assert any("could not be announced" in notice for notice in database.connection.notices)
+    assert listener.take() == []
+
+
+def test_a_column_type_without_equality_fails_no_writer(database, listener):
+    project = database.add_project()
+    task = database.add_task(project)
+    database.execute("ALTER TABLE tasks ADD COLUMN extra json")
+    database.execute("UPDATE tasks SET extra = '{\"a\":1}'")
+    listener.take()
+    database.execute("UPDATE tasks SET extra = '{\"a\":1}'")
+    assert listener.take() == []
+    database.execute("UPDATE tasks SET extra = '{\"a\":2}'")
+    assert heads(listener.take()) == [("tasks", "UPDATE", task)]
+
+
+@pytest.fixture
+def plain_database(cluster):
+    """A database without our tables."""
+    cluster.create_database("devhive_plain")
+    database = Database(cluster, "devhive_plain")
+    yield database
+    database.close()
+    cluster.drop_database("devhive_plain")
+
+
+def test_keys_of_text_too_long_for_a_payload_become_a_star(cluster, plain_database):
+    """A product may have had tables of its own before: nothing of them is changed."""
+    plain_database.execute("CREATE TABLE tasks (id text, project_id text, title text)")
+    cluster.apply_migrations(plain_database.name)
+    listener = Listener(plain_database)
+    try:
+        plain_database.execute("INSERT INTO tasks VALUES (repeat('i', 9000), 'p', 't')")
+        plain_database.execute("INSERT INTO tasks VALUES ('i', repeat('p', 9000), 't')")
+        plain_database.execute("INSERT INTO tasks VALUES ('i', NULL, 't')")
+        assert heads(listener.take()) == [("tasks", "INSERT", "*")]
+        assert plain_database.execute("SELECT count(*) FROM tasks") == [(3,)]
+    finally:
+        listener.close()
+
+
+def test_the_migration_says_which_columns_are_missing(cluster, plain_database):
+    plain_database.execute("CREATE TABLE tasks (number integer, project_id integer)")
+    with pytest.raises(psycopg2.errors.RaiseException, match="tasks.id"):
+        for path in migration_files():
+            with open(path, encoding="utf-8") as file:
+                plain_database.execute(file.read())
+
+
+def test_applying_the_migrations_twice_is_harmless(cluster, database, listener):
+    project = database.add_project()
+    task = database.add_task(project)
+    cluster.apply_migrations(database.name)
+    listener.take()
+    database.execute("UPDATE tasks SET status = 5")
+    assert heads(listener.take()) == [("tasks", "UPDATE", task)]
+
+
+def test_the_seed_s_triggers_are_replaced_in_place(database):
+    """An installation that has them keeps their names, so that none fires twice."""
+    rows = database.execute("SELECT tgname FROM pg_trigger WHERE NOT tgisinternal")
+    names = {name for (name,) in rows}
+    assert names == {f"{t}_cache_invalidate" for t in TABLES} | {f"{t}_cache_invalidate_truncate" for t in TABLES}
+
+
+@pytest.mark.parametrize("path", migration_files(), ids=os.path.basename)
+def test_the_files_are_plain_sql_in_no_transaction_of_their_own(path):
+    """The gateway sends each file whole, with its own BEGIN around it: no psql commands in it."""
+    with open(path, encoding="utf-8") as file:
+        text = file.read()
+    assert re.match(r"\d{3}_[a-z_]+\.sql", os.path.basename(path))
+    assert not re.search(r"(?im)^\s*(\\|begin\s*;|commit\s*;|start transaction)", text)
+
+
+def test_plain_psql_applies_the_files_without_options(cluster, plain_database):
+    for path in migration_files() * 2:
+        done = subprocess.run(
+            ["psql", "-X", "-v", "ON_ERROR_STOP=1", "-d", plain_database.url, "-f", path],
+            stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+    assert plain_database.add_project()
