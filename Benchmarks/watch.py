@@ -1,0 +1,140 @@
+#!/usr/bin/env python3
+"""Watches projects through a gateway: prints what arrives, or how much of it.
+
+The token goes in the first message, not into the URL, so that it stands in no log. Connections that
+end come back as docs/protocol.md tells clients to. Needs python3-websockets.
+"""
+
+import argparse
+import asyncio
+import json
+import random
+import sys
+import time
+from urllib.parse import urlsplit
+
+import websockets
+
+PATH = "/api/v1/messages/ws"
+RECONNECT_SECONDS_FIRST = 0.5
+RECONNECT_SECONDS_MAX = 30
+# Connecting all at once would fill the gateway's listen queue.
+CONNECTING_AT_ONCE = 64
+
+
+def arguments():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--url", default="ws://127.0.0.1:8080", help="the gateway (default: %(default)s)")
+    parser.add_argument("--token", required=True, help="as `devhive-gateway token --user UUID` prints it")
+    parser.add_argument("--project", action="append", default=[], help="a project's UUID; may be repeated")
+    parser.add_argument("--count", type=int, default=1, help="connections (default: 1)")
+    parser.add_argument("--rates", action="store_true", help="print messages per second instead of messages")
+    parser.add_argument("--seconds", type=float, help="stop after this time")
+    return parser.parse_args()
+
+
+class Counts:
+    def __init__(self):
+        self.open = 0
+        self.messages = 0
+        self.bytes = 0
+        self.connects = 0
+
+
+def reconnect_delay(code, reason, attempt):
+    """Seconds until the next attempt, or None when there must be none (docs/protocol.md, close codes)."""
+    if code == 1000 or code in (1002, 1003, 1007, 1009) or 4000 < code < 4100:
+        return None
+    if code == 1012:
+        try:
+            return random.uniform(0, json.loads(reason)["window_ms"] / 1000)
+        except (ValueError, KeyError, TypeError):
+            pass
+    return random.uniform(0, min(RECONNECT_SECONDS_MAX, RECONNECT_SECONDS_FIRST * 2**attempt))
+
+
+async def watch_once(options, url, counts, gate):
+    async with gate:
+        connection = await websockets.connect(url, ping_interval=None, max_size=2**20)
+    counts.open += 1
+    counts.connects += 1
+    try:
+        first, *others = options.project or [None]
+        init = {"type": "init", "token": options.token}
+        if first is not None:
+            init["project_id"] = first
+        await connection.send(json.dumps(init))
+        for project in others:
+            await connection.send(json.dumps({"type": "join_project", "project_id": project, "keep": True}))
+        async for message in connection:
+            counts.messages += 1
+            counts.bytes += len(message)
+            if not options.rates:
+                print(message, flush=True)
+    finally:
+        counts.open -= 1
+        await connection.close()
+    return connection.close_code or 1005, connection.close_reason or ""
+
+
+async def watch(options, url, counts, gate):
+    attempt = 0
+    while True:
+        began = time.monotonic()
+        try:
+            code, reason = await watch_once(options, url, counts, gate)
+        except websockets.ConnectionClosed as closed:
+            code, reason = closed.code, closed.reason
+        except websockets.InvalidStatusCode as refused:
+            code, reason = 1006, f"HTTP {refused.status_code}"
+            if refused.status_code < 500 and refused.status_code != 429:
+                print(f"refused with {reason}", file=sys.stderr)
+                return
+        except (OSError, asyncio.TimeoutError, websockets.InvalidHandshake) as error:
+            code, reason = 1006, str(error)
+        attempt = 0 if time.monotonic() - began > RECONNECT_SECONDS_MAX else attempt + 1
+        delay = reconnect_delay(code, reason, attempt)
+        if delay is None:
+            print(f"closed with {code} {reason}", file=sys.stderr)
+            return
+        if not options.rates:
+            print(f"closed with {code} {reason}; again in {delay:.1f} s", file=sys.stderr)
+        await asyncio.sleep(delay)
+
+
+async def report_rates(counts):
+    last_time, last_messages, last_bytes = time.monotonic(), 0, 0
+    while True:
+        await asyncio.sleep(1)
+        now, messages, size = time.monotonic(), counts.messages, counts.bytes
+        elapsed = now - last_time
+        print(f"{counts.open} open, {(messages - last_messages) / elapsed:,.0f} messages/s, "
+              f"{(size - last_bytes) / elapsed / 1e6:,.2f} MB/s, {messages:,} in all, "
+              f"{counts.connects:,} connects", flush=True)
+        last_time, last_messages, last_bytes = now, messages, size
+
+
+async def main():
+    options = arguments()
+    url = options.url.rstrip("/")
+    if urlsplit(url).path in ("", "/"):
+        url += PATH
+    counts = Counts()
+    gate = asyncio.Semaphore(CONNECTING_AT_ONCE)
+    watchers = [asyncio.create_task(watch(options, url, counts, gate)) for _ in range(options.count)]
+    rates = asyncio.create_task(report_rates(counts)) if options.rates else None
+    _, still_open = await asyncio.wait(watchers, timeout=options.seconds)
+    if rates is not None:
+        rates.cancel()
+    for watcher in still_open:
+        watcher.cancel()
+    await asyncio.gather(*watchers, return_exceptions=True)
+    # Given up by the gateway's wish, though nobody here asked for the end.
+    return 0 if still_open else 1
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(asyncio.run(main()))
+    except KeyboardInterrupt:
+        sys.exit(130)

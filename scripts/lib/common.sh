@@ -1,0 +1,161 @@
+# Shared by the scripts: the checkout's folder, packages, Swift, ports, a private PostgreSQL.
+# shellcheck shell=bash
+
+set -euo pipefail
+
+repository=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
+state="$repository/.state"
+export repository state
+
+# What is needed to build, to run and to test, as Debian and Ubuntu call it.
+build_packages=(libpq-dev libssl-dev liburing-dev libjansson-dev zlib1g-dev pkg-config)
+run_packages=(postgresql python3 python3-websockets curl)
+test_packages=(python3-pytest python3-psycopg2 nodejs node-ws shellcheck)
+export build_packages run_packages test_packages
+
+say() {
+    printf '%s\n' "$*" >&2
+}
+
+fail() {
+    say "error: $*"
+    exit 1
+}
+
+# ensure_packages NAME...: installs those that are missing, and asks the network only then.
+ensure_packages() {
+    local package missing=() as_root=()
+    command -v apt-get >/dev/null || {
+        say "note: no apt-get here; these have to be there already: $*"
+        return
+    }
+    for package in "$@"; do
+        # Node may have come from elsewhere.
+        if [[ $package == nodejs ]] && command -v node >/dev/null; then
+            continue
+        fi
+        [[ $(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null) == installed ]] \
+            || missing+=("$package")
+    done
+    ((${#missing[@]})) || return 0
+
+    say "installing: ${missing[*]}"
+    if ((EUID != 0)); then
+        command -v sudo >/dev/null || fail "sudo is needed to install: ${missing[*]}"
+        as_root=(sudo)
+    fi
+    "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get update -q </dev/null >&2
+    "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive \
+        apt-get install -q -y --no-install-recommends "${missing[@]}" </dev/null >&2
+}
+
+# Puts Swift on PATH.
+find_swift() {
+    local folder
+    for folder in "${SWIFT_HOME:-}" /opt/swift "${SWIFTLY_HOME_DIR:-$HOME/.local/share/swiftly}" \
+        /usr/share/swift /usr/local/swift; do
+        command -v swift >/dev/null && return
+        if [[ -x $folder/usr/bin/swift ]]; then
+            PATH="$folder/usr/bin:$PATH"
+        elif [[ -x $folder/bin/swift ]]; then
+            PATH="$folder/bin:$PATH"
+        fi
+    done
+    command -v swift >/dev/null || fail "Swift 6.3 isn't installed: see https://www.swift.org/install/linux/"
+}
+
+# free_port FIRST: the first port of the loopback interface from FIRST on that nobody listens on.
+free_port() {
+    /usr/bin/python3 - "$1" <<'PYTHON'
+import socket
+import sys
+
+for port in range(int(sys.argv[1]), 65536):
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            continue
+        print(port)
+        break
+else:
+    sys.exit("no free port")
+PYTHON
+}
+
+# random_secret: 256 bits as hexadecimal digits.
+random_secret() {
+    od -An -N32 -tx1 /dev/urandom | tr -d ' \n'
+}
+
+# keep_secret FILE: makes the file with a new secret, readable for its owner only, if it isn't there.
+keep_secret() {
+    [[ -s $1 ]] || (umask 077 && random_secret >"$1")
+}
+
+# PostgreSQL refuses to run as root.
+as_postgres() {
+    if ((EUID == 0)); then
+        (cd / && runuser -u postgres -- "$@")
+    else
+        "$@"
+    fi
+}
+
+# The folder of initdb and pg_ctl: Debian keeps them out of PATH, one folder for each version.
+postgres_programs() {
+    local programs
+    programs=$(find /usr/lib/postgresql -path '*/bin/initdb' 2>/dev/null | sort -V | tail -n 1)
+    [[ -n $programs ]] || programs=$(command -v initdb) || fail "PostgreSQL's server isn't installed"
+    dirname "$programs"
+}
+
+# postgres_start: starts the checkout's own PostgreSQL, makes it first if need be. Sets postgres_url.
+postgres_start() {
+    local port password_file="$state/postgres-password"
+    mkdir -p "$state"
+    keep_secret "$password_file"
+    postgres_programs=$(postgres_programs)
+
+    postgres_folder="$state/postgres"
+    if ((EUID == 0)); then
+        # The user postgres must be able to reach it, through all folders above.
+        mkdir -p "$postgres_folder"
+        chown postgres "$postgres_folder"
+        if ! as_postgres test -w "$postgres_folder"; then
+            rmdir "$postgres_folder"
+            postgres_folder="/var/tmp/devhive-postgres-$(cksum <<<"$repository" | cut -d ' ' -f 1)"
+            say "note: the user postgres cannot reach $state, so the database is in $postgres_folder"
+            mkdir -p "$postgres_folder"
+            [[ -O $postgres_folder || $(stat -c %U "$postgres_folder") == postgres ]] \
+                || fail "$postgres_folder belongs to somebody else"
+            chown postgres "$postgres_folder"
+        fi
+    else
+        mkdir -p "$postgres_folder"
+    fi
+    chmod 700 "$postgres_folder"
+
+    if [[ $(as_postgres cat "$postgres_folder/data/PG_VERSION" 2>/dev/null) == "" ]]; then
+        as_postgres tee "$postgres_folder/password" <"$password_file" >/dev/null
+        as_postgres "$postgres_programs/initdb" -D "$postgres_folder/data" -U devhive -E UTF8 \
+            --locale=C -A scram-sha-256 --pwfile="$postgres_folder/password" </dev/null >/dev/null
+    fi
+    if as_postgres "$postgres_programs/pg_ctl" -D "$postgres_folder/data" status >/dev/null; then
+        as_postgres "$postgres_programs/pg_ctl" -D "$postgres_folder/data" -m fast -w stop >/dev/null
+    fi
+    port=$(free_port 54320)
+    as_postgres "$postgres_programs/pg_ctl" -D "$postgres_folder/data" -w -s \
+        -l "$postgres_folder/server.log" \
+        -o "-c listen_addresses=127.0.0.1 -c port=$port -c unix_socket_directories=''" start \
+        </dev/null >/dev/null
+    postgres_url="postgresql://devhive:$(cat "$password_file")@127.0.0.1:$port/postgres"
+    export postgres_url
+}
+
+postgres_stop() {
+    [[ -n ${postgres_folder:-} ]] || return 0
+    as_postgres "$postgres_programs/pg_ctl" -D "$postgres_folder/data" -m fast -w -s stop \
+        </dev/null >/dev/null 2>&1 || true
+}
