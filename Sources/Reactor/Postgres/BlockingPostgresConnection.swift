@@ -65,8 +65,9 @@ public struct BlockingPostgresConnection: ~Copyable {
         guard let result = unsafe result else {
             throw unsafe PostgresError(message: PostgresError.line(PQerrorMessage(connection)))
         }
-        let reply = unsafe PostgresReply(adopting: result)
-        if case .failed(let error) = reply { throw error }
-        return reply
+        switch unsafe PostgresReply(adopting: result) {
+        case .failed(let error): throw error
+        case let reply: return reply
+        }
     }
 }

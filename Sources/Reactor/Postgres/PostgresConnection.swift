@@ -101,7 +101,7 @@ public struct PostgresConnection: ~Copyable {
     /// Takes from the socket what has arrived (PQconsumeInput). Harmless when nothing has.
     public mutating func consumeInput() throws(PostgresError) {
         repeat {
-            guard unsafe PQconsumeInput(connection) == 1 else { throw lossOfConnection }
+            guard unsafe PQconsumeInput(connection) == 1 else { throw lossOfConnection() }
             // libpq may leave a part of a TLS record inside OpenSSL, for which the socket will
             // never become readable. A record is at most 16 KiB and libpq takes at least 8 KiB of
             // it each time, so this ends.
@@ -113,7 +113,7 @@ public struct PostgresConnection: ~Copyable {
         switch unsafe PQflush(connection) {
         case 0: return .done
         case 1: return .wouldBlock
-        default: throw lossOfConnection
+        default: throw lossOfConnection()
         }
     }
 
@@ -125,8 +125,10 @@ public struct PostgresConnection: ~Copyable {
     }
 
     /// Why the connection broke: in the server's own words if it sent some before it closed.
-    private var lossOfConnection: PostgresError {
-        unsafe lastWords.pointee ?? PostgresError(message: errorMessage)
+    private mutating func lossOfConnection() -> PostgresError {
+        // Parses what has arrived: the last words may stand there unread.
+        _ = unsafe PQisBusy(connection)
+        return unsafe lastWords.pointee ?? PostgresError(message: errorMessage)
     }
 
     // MARK: Statements
@@ -134,7 +136,7 @@ public struct PostgresConnection: ~Copyable {
     /// Queues one or more statements of the simple protocol (PQsendQuery). Not in pipeline mode.
     public mutating func send(simple statements: String) throws(PostgresError) {
         let status = unsafe statements.withCString { unsafe PQsendQuery(connection, $0) }
-        guard status == 1 else { throw lossOfConnection }
+        guard status == 1 else { throw lossOfConnection() }
     }
 
     /// Queues one statement with its parameters as text (PQsendQueryParams).
@@ -147,17 +149,17 @@ public struct PostgresConnection: ~Copyable {
                     connection, text, Int32(clamping: parameters.count), nil, values, nil, nil, 0)
             }
         }
-        guard status == 1 else { throw lossOfConnection }
+        guard status == 1 else { throw lossOfConnection() }
     }
 
     /// From here on statements are sent without waiting for the answers to earlier ones.
     public mutating func enterPipelineMode() throws(PostgresError) {
-        guard unsafe PQenterPipelineMode(connection) == 1 else { throw lossOfConnection }
+        guard unsafe PQenterPipelineMode(connection) == 1 else { throw lossOfConnection() }
     }
 
     /// Queues a sync point: it ends what a failed statement takes with it.
     public mutating func synchronize() throws(PostgresError) {
-        guard unsafe PQpipelineSync(connection) == 1 else { throw lossOfConnection }
+        guard unsafe PQpipelineSync(connection) == 1 else { throw lossOfConnection() }
     }
 
     /// The next answer that has arrived whole. Call it until it is `.busy` (or, when no statement

@@ -1,0 +1,75 @@
+package import Reactor
+
+/// What a database session asks its caller to do after a call.
+package enum DatabaseEvent: Equatable, Sendable {
+    case none
+    /// The listener: whatever was committed from here on will be announced, so resync every
+    /// project. The query session: it answers.
+    case live
+    /// Log and count; the session tries again by itself.
+    case lost(DatabaseLoss)
+    /// The query session has read its list of resources again.
+    case resources(changed: Bool)
+    /// A statement of the query session failed, the connection stays: log and count.
+    case refused(PostgresError)
+}
+
+/// Why a session lost its connection, or didn't get one.
+package enum DatabaseLoss: Error, Equatable, Sendable {
+    /// No host name could be resolved.
+    case unresolved(String)
+    /// Looking the host names up took too long.
+    case resolvingTimeout
+    /// libpq or the server refused: wrong password, no such database, nobody listens.
+    case refused(String)
+    case connectingTimeout
+    /// The connection broke, or the server ended it.
+    case closed(PostgresError)
+    /// The server refused LISTEN or the first statement.
+    case preparingFailed(PostgresError)
+    /// The server didn't answer a statement in time.
+    case answerTimeout
+    case outOfMemory
+}
+
+extension DatabaseLoss: CustomStringConvertible {
+    package var description: String {
+        switch self {
+        case .unresolved(let reason): "host name not resolved: \(reason)"
+        case .resolvingTimeout: "host name not resolved in time"
+        case .refused(let reason): "not connected: \(reason)"
+        case .connectingTimeout: "not connected in time"
+        case .closed(let error): "connection lost: \(error)"
+        case .preparingFailed(let error): "statement refused: \(error)"
+        case .answerTimeout: "no answer to a statement in time"
+        case .outOfMemory: "out of memory"
+        }
+    }
+
+    /// A label of few values, for metrics.
+    package var kind: StaticString {
+        switch self {
+        case .unresolved: "unresolved"
+        case .resolvingTimeout: "resolving_timeout"
+        case .refused: "refused"
+        case .connectingTimeout: "connecting_timeout"
+        case .closed: "closed"
+        case .preparingFailed: "preparing_failed"
+        case .answerTimeout: "answer_timeout"
+        case .outOfMemory: "out_of_memory"
+        }
+    }
+}
+
+/// What epoll has to watch for a session.
+///
+/// Whenever it differs from what was applied last: add the descriptor to epoll; where the kernel
+/// says EEXIST, change it instead. Never remove one: libpq closes its sockets, and the kernel
+/// removes closed ones by itself; by then the number may already belong to somebody else.
+package struct DatabaseRegistration: Equatable, Sendable {
+    package var descriptor: Int32
+    package var wantsRead: Bool
+    package var wantsWrite: Bool
+    /// Differs when libpq may have opened another socket under the same number.
+    package var epoch: UInt64
+}

@@ -1,0 +1,21 @@
+/// The bounds of the database sessions. Durations are nanoseconds.
+package enum DatabaseLimits {
+    /// Looking up the database's host names: a name server's own time-out is 5 s, and is tried twice.
+    package static let resolvingNanoseconds: UInt64 = 10_000_000_000
+    /// From the first packet to the end of authentication. A server that is starting refuses at
+    /// once; one that says nothing for so long is lost.
+    package static let connectingNanoseconds: UInt64 = 10_000_000_000
+    /// The answer to LISTEN, or to the query session's first statement.
+    package static let preparingNanoseconds: UInt64 = 5_000_000_000
+    /// The answer to any later statement of the query session.
+    package static let statementNanoseconds: UInt64 = 5_000_000_000
+    /// How often the list of resources is read again: triggers are added by migrations, rarely.
+    package static let resourcesIntervalNanoseconds: UInt64 = 60_000_000_000
+
+    /// Statements that wait for their answers at once. Today two, both for the list of resources.
+    package static let pendingStatementsMax = 64
+    /// Tables with our triggers. The seed has four; a resync costs one message for each.
+    package static let resourcesMax = 64
+    /// PostgreSQL's NAMEDATALEN - 1.
+    package static let resourceNameBytesMax = 63
+}

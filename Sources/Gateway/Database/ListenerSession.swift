@@ -1,0 +1,108 @@
+package import Reactor
+
+/// The connection that LISTENs, and does nothing else.
+///
+/// ```
+/// start ─► timer / ready / resolved, whenever `deadline` or `registration` say ─► .live
+///   in a later phase of the turn: takeNotification(), up to the turn's budget
+/// ```
+///
+/// After each call: apply `registration`, arm `deadline`, see to `needsResolution`, act on the
+/// event. It never blocks.
+package struct ListenerSession: ~Copyable {
+    private var link: DatabaseLink
+    private var reply = LISTENReply.pending
+
+    /// What has come of the answer to LISTEN.
+    private enum LISTENReply {
+        case pending
+        case succeeded
+    }
+
+    package init(target: ConnectionString, seed: UInt64) {
+        link = DatabaseLink(target: target, seed: seed)
+    }
+
+    package var registration: DatabaseRegistration? { link.registration }
+    /// When `timer` has to be called; `nil`: no need.
+    package var deadline: Instant? { link.lifecycle.deadline }
+    package var phase: LinkLifecycle.Phase { link.lifecycle.phase }
+    /// The caller has to have the target's `hostsToResolve` looked up and pass them to `resolved`.
+    package var needsResolution: Bool { link.isResolving }
+
+    package var isLive: Bool {
+        if case .live = phase { return true }
+        return false
+    }
+
+    /// The first attempt.
+    package mutating func start(_ now: Instant) -> DatabaseEvent {
+        timer(now)
+    }
+
+    package mutating func timer(_ now: Instant) -> DatabaseEvent {
+        act(link.timer(now), now)
+    }
+
+    package mutating func resolved(_ hosts: [ResolvedHost], _ now: Instant) -> DatabaseEvent {
+        act(link.resolved(hosts, now), now)
+    }
+
+    /// The socket is readable, writable or broken, in whichever mixture: libpq finds out itself.
+    package mutating func ready(_ now: Instant) -> DatabaseEvent {
+        if let step = link.ready(now) { return act(step, now) }
+        do {
+            try link.exchange()
+        } catch {
+            return .lost(link.lose(.closed(error), now))
+        }
+        return isLive ? .none : readListenReply(now)
+    }
+
+    /// The next notification, in commit order; `nil` when there is none, or when the session isn't
+    /// live. Call it until `nil`, or until the turn's budget is spent: then don't wait in the next
+    /// turn, because no readiness tells of those that libpq has already read. Hot path.
+    package mutating func takeNotification() -> PostgresNotification? {
+        isLive ? link.nextNotification() : nil
+    }
+
+    private mutating func act(_ step: DatabaseLink.Step, _ now: Instant) -> DatabaseEvent {
+        switch step {
+        case .nothing: return .none
+        case .lost(let loss): return .lost(loss)
+        case .connected: break
+        }
+        reply = .pending
+        do {
+            try link.perform { (open: inout PostgresConnection) throws(PostgresError) in
+                try open.send(simple: "LISTEN cache_invalidate")
+            }
+        } catch {
+            return .lost(link.lose(.closed(error), now))
+        }
+        return .none
+    }
+
+    /// Live only at the end of the answer: then the subscription is committed.
+    private mutating func readListenReply(_ now: Instant) -> DatabaseEvent {
+        while true {
+            switch link.nextReply() {
+            case .busy: return .none
+            case .succeeded: reply = .succeeded
+            case .failed(let error): return .lost(link.lose(.preparingFailed(error), now))
+            case .rows: return unexpectedReply(now)
+            case .skipped: return unexpectedReply(now)
+            case .synchronized: return unexpectedReply(now)
+            case .endOfStatement:
+                guard reply == .succeeded else { return unexpectedReply(now) }
+                link.prepared(now)
+                return .live
+            }
+        }
+    }
+
+    /// A server that answers LISTEN with something else isn't PostgreSQL.
+    private mutating func unexpectedReply(_ now: Instant) -> DatabaseEvent {
+        .lost(link.lose(.preparingFailed(PostgresError(message: "unexpected answer")), now))
+    }
+}

@@ -1,0 +1,28 @@
+package import Reactor
+
+/// Why `migrate` stopped.
+package enum MigrationFailure: Error, Equatable, Sendable {
+    case connection(PostgresError)
+    case file(FileFailure)
+    case noFiles(directory: String)
+    /// `devhive_migrations` can't be made, locked or read.
+    case record(PostgresError)
+    /// A statement of the file failed; nothing of the file was applied. The line is the one that
+    /// PostgreSQL points to, if it does.
+    case statement(file: String, line: Int?, PostgresError)
+}
+
+extension MigrationFailure: CustomStringConvertible {
+    package var description: String {
+        switch self {
+        case .connection(let error): return "not connected: \(error)"
+        case .file(let failure): return "\(failure)"
+        case .noFiles(let directory): return "\(directory): no file ends in .sql"
+        case .record(let error): return "devhive_migrations: \(error)"
+        case .statement(let file, let line, let error):
+            let place = line.map { "\(file):\($0)" } ?? file
+            let more = [error.detail, error.hint, error.context].compactMap { $0 }
+            return (["\(place): \(error)"] + more).joined(separator: "; ")
+        }
+    }
+}
