@@ -9,7 +9,7 @@ package struct FrameDecoder: BitwiseCopyable, Sendable {
     private var payloadRemaining = 0
     /// What the headers of the current message have announced so far, at most the message limit.
     private(set) var messageCount = 0
-    /// For the next byte of payload: it is turned as payload is taken. Zero between frames.
+    /// For the next byte of payload: it is turned as payload is taken. Meant only within a frame.
     private var maskingKey: UInt32 = 0
     private var phase = Phase.header
     /// `text` or `binary` from a message's first header until it ends; `continuation` between
@@ -131,7 +131,6 @@ package struct FrameDecoder: BitwiseCopyable, Sendable {
         payloadRemaining -= count
         if payloadRemaining == 0 {
             if phase == .finalPayload { return endMessage(with: payload) }
-            maskingKey = 0
             phase = .header
         }
         return .data(payload: payload, opcode: messageOpcode, endsMessage: false)
