@@ -82,16 +82,4 @@ package enum ASCII {
     static func isBlank(_ byte: UInt8) -> Bool {
         byte == space || byte == horizontalTab
     }
-
-    /// Where `byte` is first found in `range`.
-    static func firstIndex(
-        of byte: UInt8, in range: Range<Int>, of bytes: borrowing Span<UInt8>
-    ) -> Int? {
-        var index = range.lowerBound
-        while index < range.upperBound {
-            if bytes[index] == byte { return index }
-            index += 1
-        }
-        return nil
-    }
 }

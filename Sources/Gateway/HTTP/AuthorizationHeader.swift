@@ -12,12 +12,12 @@ package enum AuthorizationHeader {
         }
         let value = head.authorization.range
         let schemeEnd =
-            ASCII.firstIndex(of: ASCII.space, in: value, of: bytes) ?? value.upperBound
+            ByteSearch.firstIndex(of: ASCII.space, in: value, of: bytes) ?? value.upperBound
         let scheme = value.lowerBound..<schemeEnd
         guard ASCII.isEqualIgnoringCase(bytes, scheme, to: "bearer") else { return nil }
         let token = ASCII.trimmed(schemeEnd..<value.upperBound, in: bytes)
         guard !token.isEmpty,
-            ASCII.firstIndex(of: ASCII.space, in: token, of: bytes) == nil
+            ByteSearch.firstIndex(of: ASCII.space, in: token, of: bytes) == nil
         else { throw .invalidToken }
         return token
     }

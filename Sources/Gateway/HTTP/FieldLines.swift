@@ -18,8 +18,8 @@ package struct FieldLines: BitwiseCopyable {
     /// The next line, `nil` after the last. `bytes` are the head's.
     package mutating func next(in bytes: borrowing Span<UInt8>) -> Line? {
         let rest = position..<end
-        guard let lineFeed = ASCII.firstIndex(of: ASCII.lineFeed, in: rest, of: bytes),
-            let colon = ASCII.firstIndex(
+        guard let lineFeed = ByteSearch.firstIndex(of: ASCII.lineFeed, in: rest, of: bytes),
+            let colon = ByteSearch.firstIndex(
                 of: UInt8(ascii: ":"), in: position..<lineFeed, of: bytes)
         else { return nil }
         let line = Line(
@@ -46,7 +46,7 @@ package struct ListElements: BitwiseCopyable {
     /// The next element without the white space around it, `nil` after the last.
     package mutating func next(in bytes: borrowing Span<UInt8>) -> Range<Int>? {
         while position < end {
-            let comma = ASCII.firstIndex(of: UInt8(ascii: ","), in: position..<end, of: bytes)
+            let comma = ByteSearch.firstIndex(of: UInt8(ascii: ","), in: position..<end, of: bytes)
             let element = ASCII.trimmed(position..<(comma ?? end), in: bytes)
             position = comma.map { $0 + 1 } ?? end
             if !element.isEmpty { return element }

@@ -22,9 +22,10 @@ package struct Query: BitwiseCopyable, Sendable {
         var start = query.lowerBound
         while start <= query.upperBound {
             let end =
-                ASCII.firstIndex(of: UInt8(ascii: "&"), in: start..<query.upperBound, of: bytes)
+                ByteSearch.firstIndex(
+                    of: UInt8(ascii: "&"), in: start..<query.upperBound, of: bytes)
                 ?? query.upperBound
-            let equals = ASCII.firstIndex(of: UInt8(ascii: "="), in: start..<end, of: bytes)
+            let equals = ByteSearch.firstIndex(of: UInt8(ascii: "="), in: start..<end, of: bytes)
             let value = (equals.map { $0 + 1 } ?? end)..<end
             try read(name: start..<(equals ?? end), value: value, in: bytes)
             start = end + 1
@@ -36,8 +37,12 @@ package struct Query: BitwiseCopyable, Sendable {
         _ value: RequestHead.Part, of bytes: borrowing Span<UInt8>,
         to buffer: inout ByteBuffer
     ) {
-        var cursor = FormDecoding(of: value.range)
-        while let byte = cursor.next(in: bytes) { buffer.append(byte) }
+        // Tokens and identifiers hold nothing that is encoded, so most values are one run.
+        let range = value.range
+        let plainEnd = ByteSearch.firstEncoded(in: range, of: bytes) ?? range.upperBound
+        buffer.append(bytes.extracting(range.lowerBound..<plainEnd))
+        var rest = FormDecoding(of: plainEnd..<range.upperBound)
+        while let byte = rest.next(in: bytes) { buffer.append(byte) }
     }
 
     private mutating func read(
@@ -60,11 +65,13 @@ package struct Query: BitwiseCopyable, Sendable {
     private static func checkEncoding(
         of range: Range<Int>, in bytes: borrowing Span<UInt8>
     ) throws(HTTPError) {
-        for index in range where bytes[index] == UInt8(ascii: "%") {
-            guard index + 2 < range.upperBound,
-                ASCII.hexadecimalValue(of: bytes[index + 1]) != nil,
-                ASCII.hexadecimalValue(of: bytes[index + 2]) != nil
+        var rest = range
+        while let sign = ByteSearch.firstIndex(of: UInt8(ascii: "%"), in: rest, of: bytes) {
+            guard sign + 2 < range.upperBound,
+                ASCII.hexadecimalValue(of: bytes[sign + 1]) != nil,
+                ASCII.hexadecimalValue(of: bytes[sign + 2]) != nil
             else { throw .badRequest("a percent sign without two hexadecimal digits") }
+            rest = sign + 3..<range.upperBound
         }
     }
 }

@@ -6,7 +6,7 @@ extension RequestHead {
     ) throws(HTTPError) {
         self.init()
         let head = requestLineStart..<fieldsEnd
-        guard let lineFeed = ASCII.firstIndex(of: ASCII.lineFeed, in: head, of: bytes) else {
+        guard let lineFeed = ByteSearch.firstIndex(of: ASCII.lineFeed, in: head, of: bytes) else {
             throw .badRequest("the request has no first line")
         }
         let line = try RequestLine(requestLineStart..<lineFeed - 1, in: bytes)

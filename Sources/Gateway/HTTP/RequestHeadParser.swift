@@ -96,20 +96,25 @@ package struct RequestHeadParser: BitwiseCopyable, Sendable {
         // Offsets fit: `end` is at most `HTTPLimits.headBytesMax`.
         defer { searched = UInt16(index) }
         while index < end {
-            let byte = bytes[index]
-            if byte >= ASCII.space && byte != 0x7F || byte == ASCII.horizontalTab {
+            guard let control = ByteSearch.firstControl(in: index..<end, of: bytes) else {
+                index = end
+                return nil
+            }
+            index = control
+            switch bytes[control] {
+            case ASCII.horizontalTab:
                 index += 1
-            } else if byte == ASCII.carriageReturn {
+            case ASCII.carriageReturn:
                 // Left unsearched while its line feed isn't there.
-                guard index + 1 < end else { return nil }
-                guard bytes[index + 1] == ASCII.lineFeed else {
+                guard control + 1 < end else { return nil }
+                guard bytes[control + 1] == ASCII.lineFeed else {
                     throw .badRequest("a carriage return without a line feed")
                 }
                 index += 2
-                return index - 2
-            } else if byte == ASCII.lineFeed {
+                return control
+            case ASCII.lineFeed:
                 throw .badRequest("a line feed without a carriage return")
-            } else {
+            default:
                 throw .badRequest("a control character in the request head")
             }
         }

@@ -17,7 +17,7 @@ struct RequestLine {
         self.method = line.lowerBound..<index
 
         let target = index + 1..<line.upperBound
-        guard let space = ASCII.firstIndex(of: ASCII.space, in: target, of: bytes) else {
+        guard let space = ByteSearch.firstIndex(of: ASCII.space, in: target, of: bytes) else {
             throw .badRequest("the request line has no version")
         }
         self.version = try Self.version(space + 1..<line.upperBound, in: bytes)
@@ -29,7 +29,7 @@ struct RequestLine {
             self.authority = authority
             pathStart = authority.upperBound
         }
-        let mark = ASCII.firstIndex(of: UInt8(ascii: "?"), in: pathStart..<space, of: bytes)
+        let mark = ByteSearch.firstIndex(of: UInt8(ascii: "?"), in: pathStart..<space, of: bytes)
         self.path = pathStart..<(mark ?? space)
         self.query = mark.map { $0 + 1..<space }
     }
@@ -47,11 +47,8 @@ struct RequestLine {
     private static func checkTarget(
         _ target: Range<Int>, in bytes: borrowing Span<UInt8>
     ) throws(HTTPError) {
-        for index in target {
-            let byte = bytes[index]
-            guard byte > ASCII.space, byte < 0x7F, byte != UInt8(ascii: "#") else {
-                throw .badRequest("a character in the request target that can't stand there")
-            }
+        guard ByteSearch.firstOutsideTarget(in: target, of: bytes) == nil else {
+            throw .badRequest("a character in the request target that can't stand there")
         }
     }
 

@@ -46,7 +46,7 @@ package enum Route: Equatable, Sendable {
         guard ASCII.hasPrefix(bytes, path, before) else { return .notFound }
         let start = path.lowerBound + before.utf8CodeUnitCount
         let end =
-            ASCII.firstIndex(of: UInt8(ascii: "/"), in: start..<path.upperBound, of: bytes)
+            ByteSearch.firstIndex(of: UInt8(ascii: "/"), in: start..<path.upperBound, of: bytes)
             ?? path.upperBound
         guard end > start, ASCII.isEqual(bytes, end..<path.upperBound, to: "/ws/status") else {
             return .notFound
