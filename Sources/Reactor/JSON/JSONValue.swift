@@ -47,6 +47,15 @@ public struct JSONValue: ~Escapable, BitwiseCopyable {
         return unsafe _overrideLifetime(value, copying: self)
     }
 
+    /// The same, but a member that is `null` counts as absent: for optional keys.
+    ///
+    /// Hot path.
+    @_lifetime(copy self)
+    public func memberUnlessNull(_ key: StaticString) -> JSONValue? {
+        guard let value = member(key), value.kind != .null else { return nil }
+        return value
+    }
+
     /// A string's UTF-8 with the escapes resolved; `nil` for other kinds.
     ///
     /// Hot path.

@@ -74,9 +74,10 @@ import Testing
         #expect(fault(Array(text.utf8))?.reason == reason)
     }
 
-    @Test(arguments: [
-        [0xFF], [0xC0, 0xAF], [0xED, 0xA0, 0x80], [0xF4, 0x90, 0x80, 0x80], [0xC3],
-    ] as [[UInt8]])
+    @Test(
+        arguments: [
+            [0xFF], [0xC0, 0xAF], [0xED, 0xA0, 0x80], [0xF4, 0x90, 0x80, 0x80], [0xC3],
+        ] as [[UInt8]])
     func `refuses text that isn't UTF-8`(bytes: [UInt8]) {
         let text = Array(#"{"a":""#.utf8) + bytes + Array(#""}"#.utf8)
         #expect(fault(text)?.reason == .invalidUTF8)

@@ -1,0 +1,118 @@
+package import Reactor
+
+/// One text message of a client, understood (PROTOCOL.md section 4). A value of fixed size; a
+/// token goes into the caller's buffer.
+///
+/// Keys that a type doesn't use aren't looked at, and `null` is as good as leaving a key out.
+package struct ClientMessage: BitwiseCopyable, Sendable {
+    package enum Kind: BitwiseCopyable, Sendable {
+        case joinProject
+        case leaveProject
+        /// `init`.
+        case initialize
+        case ping
+        case pong
+        /// A type that the gateway doesn't know; answered with `ErrorCode.unknownType`.
+        case unknown
+    }
+
+    package let kind: Kind
+    /// Always there for `joinProject`; optional for `leaveProject` and `initialize`.
+    package private(set) var project: ProjectID?
+    /// `keep` of `joinProject`: the current projects stay subscribed.
+    package private(set) var keepsOthers = false
+    /// Whether `initialize` brought a token, which is then in the caller's buffer.
+    package private(set) var hasToken = false
+    /// What the answer must repeat.
+    package let reference: Reference
+
+    /// Reads one message; `text` isn't needed afterwards. `token` is emptied, and filled with the
+    /// token of an `init`. The caller has limited the length of `text`.
+    ///
+    /// Hot path. Allocates nothing as long as `token` has room.
+    package init(
+        _ text: borrowing Span<UInt8>, token: inout ByteBuffer
+    ) throws(ClientMessageError) {
+        token.removeAll()
+        let document: JSONDocument
+        do throws(JSONError) {
+            document = try JSONDocument(text)
+        } catch {
+            throw ClientMessageError(.invalidJSON(error))
+        }
+        let root = document.root
+        guard root.kind == .object else { throw ClientMessageError(.notAnObject) }
+        reference = try Self.reference(in: root)
+        guard let typeValue = root.memberUnlessNull("type") else {
+            throw ClientMessageError(.missing(.type), reference: reference)
+        }
+        guard let type = typeValue.string else {
+            throw ClientMessageError(.wrongType(.type), reference: reference)
+        }
+        kind = Self.kind(ofType: type)
+        switch kind {
+        case .joinProject:
+            try readProject(in: root)
+            guard project != nil else {
+                throw ClientMessageError(.missing(.projectID), reference: reference)
+            }
+            try readKeep(in: root)
+        case .leaveProject:
+            try readProject(in: root)
+        case .initialize:
+            try readProject(in: root)
+            try readToken(in: root, into: &token)
+        case .ping, .pong, .unknown:
+            break
+        }
+    }
+
+    private static func kind(ofType type: borrowing Span<UInt8>) -> Kind {
+        if type.isEqual(to: "join_project") { return .joinProject }
+        if type.isEqual(to: "leave_project") { return .leaveProject }
+        if type.isEqual(to: "init") { return .initialize }
+        if type.isEqual(to: "ping") { return .ping }
+        if type.isEqual(to: "pong") { return .pong }
+        return .unknown
+    }
+
+    private static func reference(in root: JSONValue) throws(ClientMessageError) -> Reference {
+        guard let value = root.memberUnlessNull("ref") else { return .absent }
+        if let integer = value.integer { return Reference(integer: integer) }
+        guard let text = value.string else { throw ClientMessageError(.wrongType(.ref)) }
+        guard let reference = Reference(text: text) else {
+            throw ClientMessageError(.referenceTooLong)
+        }
+        return reference
+    }
+
+    private mutating func readProject(in root: JSONValue) throws(ClientMessageError) {
+        guard let value = root.memberUnlessNull("project_id") else { return }
+        guard let text = value.string else {
+            throw ClientMessageError(.wrongType(.projectID), reference: reference)
+        }
+        guard let project = ProjectID(text) else {
+            throw ClientMessageError(.invalidProject, reference: reference)
+        }
+        self.project = project
+    }
+
+    private mutating func readKeep(in root: JSONValue) throws(ClientMessageError) {
+        guard let value = root.memberUnlessNull("keep") else { return }
+        guard let keep = value.bool else {
+            throw ClientMessageError(.wrongType(.keep), reference: reference)
+        }
+        keepsOthers = keep
+    }
+
+    private mutating func readToken(
+        in root: JSONValue, into token: inout ByteBuffer
+    ) throws(ClientMessageError) {
+        guard let value = root.memberUnlessNull("token") else { return }
+        guard let text = value.string else {
+            throw ClientMessageError(.wrongType(.token), reference: reference)
+        }
+        token.append(text)
+        hasToken = true
+    }
+}

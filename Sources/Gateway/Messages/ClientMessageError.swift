@@ -1,0 +1,63 @@
+package import Reactor
+
+/// Why a client's message can't be acted on, and what to answer.
+package struct ClientMessageError: Error, BitwiseCopyable, Sendable {
+    /// The keys whose value can be at fault.
+    package enum Key: BitwiseCopyable, Sendable {
+        case type, ref, projectID, keep, token
+    }
+
+    package enum Fault: Equatable, BitwiseCopyable, Sendable {
+        case invalidJSON(JSONError)
+        case notAnObject
+        case missing(Key)
+        /// A value of another JSON type than the key has.
+        case wrongType(Key)
+        case referenceTooLong
+        case invalidProject
+    }
+
+    package let fault: Fault
+    /// The message's `ref`, where it could be read.
+    package let reference: Reference
+
+    package init(_ fault: Fault, reference: Reference = .absent) {
+        self.fault = fault
+        self.reference = reference
+    }
+
+    package var code: ErrorCode {
+        fault == .invalidProject ? .invalidProject : .badMessage
+    }
+
+    /// For the person who wrote the client.
+    package var message: StaticString {
+        switch fault {
+        case .invalidJSON(let error): error.summary
+        case .notAnObject: "the message must be a JSON object"
+        case .referenceTooLong: "ref must have at most 64 bytes"
+        case .invalidProject: "project_id must be a UUID"
+        case .missing(let key):
+            switch key {
+            case .type: "type is missing"
+            case .ref: "ref is missing"
+            case .projectID: "project_id is missing"
+            case .keep: "keep is missing"
+            case .token: "token is missing"
+            }
+        case .wrongType(let key):
+            switch key {
+            case .type: "type must be a string"
+            case .ref: "ref must be a string or an integer"
+            case .projectID: "project_id must be a string"
+            case .keep: "keep must be true or false"
+            case .token: "token must be a string"
+            }
+        }
+    }
+
+    /// Appends the answer.
+    package func write(to buffer: inout ByteBuffer) {
+        ServerMessage.writeError(code, message: message, reference: reference, into: &buffer)
+    }
+}

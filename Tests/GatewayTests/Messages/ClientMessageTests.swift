@@ -1,0 +1,197 @@
+import Gateway
+import Reactor
+import Testing
+
+private let projectText = "0f8fad5b-d9cb-469f-a165-70867728950e"
+
+@Suite struct ClientMessageBehaviour {
+    @Test func `join_project names the project and may keep the others`() throws {
+        let join = try parse(#"{"type":"join_project","project_id":"\#(projectText)"}"#)
+        #expect(join.message.kind == .joinProject)
+        #expect(join.message.project == UUID(text: projectText))
+        #expect(!join.message.keepsOthers)
+        #expect(!join.message.reference.isPresent)
+        let keeping = try parse(
+            #"{"keep":true,"project_id":"\#(projectText)","type":"join_project"}"#)
+        #expect(keeping.message.keepsOthers)
+        let leaving = try parse(
+            #"{"keep":false,"project_id":"\#(projectText)","type":"join_project"}"#)
+        #expect(!leaving.message.keepsOthers)
+    }
+
+    @Test func `leave_project names one project or none`() throws {
+        let one = try parse(#"{"type":"leave_project","project_id":"\#(projectText)"}"#)
+        #expect(one.message.kind == .leaveProject)
+        #expect(one.message.project == UUID(text: projectText))
+        let all = try parse(#"{"type":"leave_project"}"#)
+        #expect(all.message.kind == .leaveProject)
+        #expect(all.message.project == nil)
+    }
+
+    @Test func `init may bring a token and a project`() throws {
+        let full = try parse(
+            #"{"type":"init","token":"a.b.c","project_id":"\#(projectText)","since":"7"}"#)
+        #expect(full.message.kind == .initialize)
+        #expect(full.message.project == UUID(text: projectText))
+        #expect(full.message.hasToken)
+        #expect(full.token == "a.b.c")
+        let bare = try parse(#"{"type":"init"}"#)
+        #expect(!bare.message.hasToken)
+        #expect(bare.token == "")
+        let empty = try parse(#"{"type":"init","token":""}"#)
+        #expect(empty.message.hasToken)
+    }
+
+    @Test func `a token buffer never keeps the token of an earlier message`() throws {
+        var token = ByteBuffer()
+        _ = try ClientMessage(#"{"type":"init","token":"a.b.c"}"#.utf8Span.span, token: &token)
+        _ = try ClientMessage(#"{"type":"ping"}"#.utf8Span.span, token: &token)
+        let text = String(decoding: token)
+        #expect(text == "")
+    }
+
+    @Test(arguments: [
+        ("ping", ClientMessage.Kind.ping), ("pong", .pong), ("typing", .unknown),
+        ("direct", .unknown), ("ack", .unknown), ("", .unknown), ("PING", .unknown),
+        ("ping ", .unknown), ("pin", .unknown), ("join_projects", .unknown),
+    ])
+    func `types are told apart exactly`(type: String, kind: ClientMessage.Kind) throws {
+        #expect(try parse(#"{"type":"\#(type)"}"#).message.kind == kind)
+    }
+
+    @Test func `escapes in keys and values don't matter`() throws {
+        let message = try parse(
+            #"{"\u0074ype":"join\u005fproject","project_id":"\#(projectText)"}"#)
+        #expect(message.message.kind == .joinProject)
+    }
+
+    @Test func `keys that the type doesn't use aren't looked at`() throws {
+        let text = #"{"type":"ping","project_id":7,"keep":"x","token":[],"other":{"a":null}}"#
+        #expect(try parse(text).message.kind == .ping)
+    }
+
+    @Test func `null is as good as leaving a key out`() throws {
+        let text = #"{"type":"init","project_id":null,"token":null,"ref":null}"#
+        let message = try parse(text).message
+        #expect(message.project == nil)
+        #expect(!message.hasToken)
+        #expect(!message.reference.isPresent)
+    }
+
+    @Test(arguments: [
+        ("7", "7"), ("-9223372036854775808", "-9223372036854775808"), (#""a""#, #""a""#),
+        (#""""#, #""""#), (#""q\"\\\n\u00e9""#, #""q\"\\\né""#),
+    ])
+    func `a reference is repeated as it came`(sent: String, repeated: String) throws {
+        let message = try parse(#"{"type":"ping","ref":\#(sent)}"#).message
+        #expect(message.reference.isPresent)
+        #expect(written(message.reference) == repeated)
+    }
+
+    @Test func `a reference has at most 64 bytes`() throws {
+        for count in [63, 64] {
+            let text = String(repeating: "r", count: count)
+            let message = try parse(#"{"type":"ping","ref":"\#(text)"}"#).message
+            #expect(written(message.reference) == "\"\(text)\"")
+        }
+        let tooLong = String(repeating: "r", count: 65)
+        let answer = refusal(#"{"type":"ping","ref":"\#(tooLong)"}"#)
+        #expect(answer == bad("ref must have at most 64 bytes"))
+        let characters = String(repeating: "é", count: 33)  // 66 bytes.
+        #expect(refusal(#"{"type":"ping","ref":"\#(characters)"}"#) == answer)
+    }
+
+    @Test(arguments: [
+        ("", "JSON ends too early"), ("{", "JSON ends too early"), ("ping", "invalid JSON"),
+        ("\"ping\"", "invalid JSON"), ("{} ", "type is missing"),
+        (#"{"type":"ping"}x"#, "something follows the JSON document"),
+        (#"{"type":"ping","type":"ping"}"#, "a key stands twice in one object"),
+        (#"{"type":"p\u0000"}"#, "a NUL character is not allowed"),
+        (#"{"type":"\ud800"}"#, "invalid JSON"),
+        ("[]", "the message must be a JSON object"),
+        (#"["type"]"#, "the message must be a JSON object"),
+        ("{}", "type is missing"), (#"{"type":null}"#, "type is missing"),
+        (#"{"type":7}"#, "type must be a string"), (#"{"type":{}}"#, "type must be a string"),
+        (#"{"type":"join_project"}"#, "project_id is missing"),
+        (#"{"type":"join_project","project_id":null}"#, "project_id is missing"),
+        (#"{"type":"join_project","project_id":7}"#, "project_id must be a string"),
+        (#"{"type":"leave_project","project_id":[]}"#, "project_id must be a string"),
+        (#"{"type":"init","project_id":true}"#, "project_id must be a string"),
+        (#"{"type":"init","token":7}"#, "token must be a string"),
+        (#"{"type":"ping","ref":1.5}"#, "ref must be a string or an integer"),
+        (#"{"type":"ping","ref":{}}"#, "ref must be a string or an integer"),
+        (#"{"type":"ping","ref":9223372036854775808}"#, "a number is out of range"),
+    ])
+    func `bad messages are answered with what is wrong`(text: String, message: String) {
+        #expect(refusal(text) == bad(message))
+    }
+
+    @Test func `the keep key takes a boolean only`() {
+        let text = #"{"type":"join_project","project_id":"\#(projectText)","keep":1}"#
+        #expect(refusal(text) == bad("keep must be true or false"))
+    }
+
+    @Test(arguments: ["", "x", "0f8fad5bd9cb469fa16570867728950e", "\(projectText) "])
+    func `a project that is no UUID has a code of its own`(text: String) {
+        let answer = refusal(#"{"type":"join_project","project_id":"\#(text)"}"#)
+        #expect(
+            answer == #"{"type":"error","code":"invalid_project","#
+                + #""message":"project_id must be a UUID","temporary":false}"#)
+    }
+
+    @Test func `errors repeat the reference wherever it can be read`() {
+        let expected =
+            #"{"type":"error","ref":"r1","code":"bad_message","#
+            + #""message":"type is missing","temporary":false}"#
+        #expect(refusal(#"{"ref":"r1"}"#) == expected)
+        let wrongProject = refusal(#"{"type":"join_project","project_id":1,"ref":-3}"#)
+        #expect(wrongProject?.hasPrefix(#"{"type":"error","ref":-3,"code":"#) == true)
+    }
+
+    @Test func `every beginning of a message is refused`() throws {
+        let text = #"{"type":"join_project","project_id":"\#(projectText)","ref":"é"}"#
+        let bytes = Array(text.utf8)
+        _ = try parse(text)
+        for count in 0..<bytes.count {
+            #expect(refusal(Array(bytes[..<count])) != nil)
+        }
+    }
+
+    private struct Parsed {
+        var message: ClientMessage
+        var token: String
+    }
+
+    private func parse(_ text: String) throws(ClientMessageError) -> Parsed {
+        var token = ByteBuffer()
+        let message = try ClientMessage(text.utf8Span.span, token: &token)
+        return Parsed(message: message, token: String(decoding: token))
+    }
+
+    private func refusal(_ text: String) -> String? {
+        refusal(Array(text.utf8))
+    }
+
+    /// The answer to a message that is refused.
+    private func refusal(_ text: [UInt8]) -> String? {
+        var token = ByteBuffer()
+        do throws(ClientMessageError) {
+            _ = try ClientMessage(text.span, token: &token)
+            return nil
+        } catch {
+            var answer = ByteBuffer()
+            error.write(to: &answer)
+            return String(decoding: answer)
+        }
+    }
+
+    private func bad(_ message: String) -> String {
+        #"{"type":"error","code":"bad_message","message":"\#(message)","temporary":false}"#
+    }
+
+    private func written(_ reference: Reference) -> String {
+        var buffer = ByteBuffer()
+        reference.write(to: &buffer)
+        return String(decoding: buffer)
+    }
+}
