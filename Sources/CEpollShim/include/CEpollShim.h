@@ -153,4 +153,13 @@ static const int ces_PG_DIAG_MESSAGE_HINT = PG_DIAG_MESSAGE_HINT;
 static const int ces_PG_DIAG_STATEMENT_POSITION = PG_DIAG_STATEMENT_POSITION;
 static const int ces_PG_DIAG_CONTEXT = PG_DIAG_CONTEXT;
 
+// Compiler builtins, for a counter that log handlers share. Swift's own atomics are in a module that
+// brings the Glibc module with it, whose idea of the C library contradicts this header's.
+static inline void ces_atomic_increment(uint64_t *word) {
+    __atomic_fetch_add(word, 1, __ATOMIC_RELAXED);
+}
+static inline uint64_t ces_atomic_read(const uint64_t *word) {
+    return __atomic_load_n(word, __ATOMIC_RELAXED);
+}
+
 #endif

@@ -1,26 +1,20 @@
 package import Reactor
-internal import Synchronization
 
-/// Where log lines go, and the count of those that didn't.
-///
-/// A class because loggers are copied and all copies must count into one place; swift-log also
-/// demands that handlers can be shared between threads, hence the atomic.
-package final class LogOutput: Sendable {
+/// Where log lines go, and the count of those that didn't. Copies count into one place.
+package struct LogOutput: Sendable {
     private let standardError: StandardError
-    private let dropped = Atomic<UInt64>(0)
+    private let dropped = SharedCounter()
 
     package init(standardError: StandardError = StandardError()) {
         self.standardError = standardError
     }
 
     /// Lines that were lost because standard error didn't take them at once.
-    package var droppedCount: UInt64 { dropped.load(ordering: .relaxed) }
+    package var droppedCount: UInt64 { dropped.value }
 
     /// Writes one line or drops it; never waits.
     func write(_ line: borrowing Span<UInt8>) {
-        if standardError.write(line) != .written {
-            dropped.wrappingAdd(1, ordering: .relaxed)
-        }
+        if standardError.write(line) != .written { dropped.increment() }
     }
 }
 

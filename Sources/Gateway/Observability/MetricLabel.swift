@@ -147,22 +147,25 @@ package enum ClientMessageLabel: UInt8, MetricLabel {
     }
 }
 
-/// The codes of the error messages that clients are sent.
+/// The codes of the error messages that clients are sent over an open connection.
 package enum ClientErrorLabel: UInt8, MetricLabel {
-    case badMessage, unknownType, unauthorized, forbidden, membershipRevoked, tooManyProjects
-    case badCursor, unavailable, other
+    case badMessage, unknownType, invalidProject, invalidCursor, badToken, notAuthenticated
+    case forbidden, membershipRevoked, projectDeleted, notSubscribed, tooManyProjects, unavailable
 
     package var text: StaticString {
         switch self {
         case .badMessage: "bad_message"
         case .unknownType: "unknown_type"
-        case .unauthorized: "unauthorized"
+        case .invalidProject: "invalid_project"
+        case .invalidCursor: "invalid_cursor"
+        case .badToken: "bad_token"
+        case .notAuthenticated: "not_authenticated"
         case .forbidden: "forbidden"
         case .membershipRevoked: "membership_revoked"
+        case .projectDeleted: "project_deleted"
+        case .notSubscribed: "not_subscribed"
         case .tooManyProjects: "too_many_projects"
-        case .badCursor: "bad_cursor"
         case .unavailable: "unavailable"
-        case .other: "other"
         }
     }
 }

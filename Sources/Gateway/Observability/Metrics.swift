@@ -38,7 +38,7 @@ package struct Metrics: ~Copyable {
     package var sentBytes: UInt64 = 0
     package var receivedBytes: UInt64 = 0
     package var clientMessages = LabelledCounter<ClientMessageLabel, 9>()
-    package var clientErrors = LabelledCounter<ClientErrorLabel, 9>()
+    package var clientErrors = LabelledCounter<ClientErrorLabel, 12>()
 
     // Database.
 

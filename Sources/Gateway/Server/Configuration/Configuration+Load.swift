@@ -123,6 +123,24 @@ extension Configuration {
                     not a PostgreSQL connection string (postgresql://user:password@host/database \
                     with special characters percent-encoded, or key=value pairs)
                     """)
+
+        func refused(_ reason: String) -> ConfigurationError {
+            ConfigurationError(source: found.source, value: nil, reason: reason)
+        }
+        guard let text = found.secret.text else {
+            throw refused("not a connection string: it isn't text (UTF-8)")
+        }
+        let parsed: ConnectionString
+        do throws(ConnectionStringError) {
+            parsed = try ConnectionString(text)
+        } catch {
+            throw refused(
+                "\(error.description) (special characters in a URI must be percent-encoded)")
+        }
+        // libpq took the first "@" for the password's end. Whatever names the host later, such as
+        // an error of the resolver, would show the password's rest.
+        if parsed.options.contains(where: { $0.keyword == "host" && $0.value.contains("@") }) {
+            throw refused("the host holds an @: one in the password must be written %40")
         }
     }
 

@@ -9,13 +9,23 @@ extension Configuration {
             let derived = setting == .maxConnections && maxConnections == nil
             return Self.line(setting.rawValue, derived ? "auto (\(connectionsMax))" : value)
         }
-        let database = databaseURL.text.flatMap { ConnectionString($0)?.masked }
-        lines.append(Self.line("database-url", database ?? databaseURL.description))
+        lines.append(Self.line("database-url", maskedDatabaseURL))
         lines.append(
             Self.line(
                 "jwt-secret",
                 jwtSecret.isEmpty ? "(none)" : "**** (\(jwtSecret.bytes.count) bytes)"))
         return lines.joined(separator: "\n") + "\n"
+    }
+
+    private var maskedDatabaseURL: String {
+        guard !databaseURL.isEmpty, let text = databaseURL.text else {
+            return databaseURL.description
+        }
+        do throws(ConnectionStringError) {
+            return try ConnectionString(text).masked
+        } catch {
+            return databaseURL.description  // Not one that `load` let through.
+        }
     }
 
     private static func line(_ name: String, _ value: String) -> String {

@@ -1,0 +1,29 @@
+import Gateway
+import Testing
+
+@Suite struct ListenAddressBehaviour {
+    @Test(
+        arguments: [
+            ("127.0.0.1:8080", "127.0.0.1", 8080), ("[::1]:0", "::1", 0),
+            ("localhost:65535", "localhost", 65_535), ("[fe80::1%eth0]:1", "fe80::1%eth0", 1),
+            ("[::ffff:1.2.3.4]:80", "::ffff:1.2.3.4", 80),
+            ("my-host.example:443", "my-host.example", 443),
+        ] as [(String, String, UInt16)])
+    func `host and port are read, and written as they were`(
+        text: String, host: String, port: UInt16
+    ) throws {
+        let address = try #require(ListenAddress(text: text))
+        #expect(address.host == host)
+        #expect(address.port == port)
+        #expect(address.description == text)
+    }
+
+    @Test(arguments: [
+        "", ":", ":8080", "8080", "127.0.0.1", "127.0.0.1:", "127.0.0.1:65536", "h:-1", "h:+1",
+        "h:1 ", " h:1", "::1:8080", "[::1]", "[::1]8080", "[::1:80", "[]:80", "[h]:80", "h/p:80",
+        "a b:80", "h:80:80", "*:80", "hé:80", "h:٥",
+    ])
+    func `anything else is refused`(text: String) {
+        #expect(ListenAddress(text: text) == nil)
+    }
+}
