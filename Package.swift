@@ -45,7 +45,12 @@ let package = Package(
         ),
         .testTarget(name: "ReactorTests", dependencies: ["Reactor"], swiftSettings: strict),
         .testTarget(
-            name: "GatewayTests", dependencies: ["Gateway", "Reactor"], swiftSettings: strict),
+            name: "GatewayTests",
+            dependencies: [
+                "Gateway", "Reactor", .product(name: "Logging", package: "swift-log"),
+            ],
+            swiftSettings: strict
+        ),
     ],
     swiftLanguageModes: [.v6]
 )

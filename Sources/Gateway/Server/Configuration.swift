@@ -92,7 +92,8 @@ extension Configuration {
         guard let maxConnections else { return max(1, min(most, Self.derivedConnectionsMax)) }
         guard maxConnections <= most else {
             throw ConfigurationError(
-                source: "--max-connections", value: String(maxConnections),
+                source: "--max-connections or DEVHIVE_MAX_CONNECTIONS",
+                value: String(maxConnections),
                 reason: """
                     RLIMIT_NOFILE is \(descriptorLimit), which leaves \(most) for clients; raise \
                     the hard limit (ulimit -Hn, LimitNOFILE=) or choose at most that

@@ -116,7 +116,11 @@ extension Configuration {
     }
 
     private static func checkDatabaseURL(_ found: FoundSecret) throws(ConfigurationError) {
-        guard let text = found.secret.text, ConnectionString(text) != nil else {
+        // A host with "@" is the rest of a password that wasn't percent-encoded: libpq took the
+        // first "@" for the password's end. It would show the rest wherever it names the host.
+        guard let text = found.secret.text, let parsed = ConnectionString(text),
+            !parsed.options.contains(where: { $0.keyword == "host" && $0.value.contains("@") })
+        else {
             throw ConfigurationError(
                 source: found.source, value: nil,
                 reason: """

@@ -18,13 +18,14 @@ extension Duration {
         self = .milliseconds(milliseconds)
     }
 
-    /// The shortest form that `init(text:)` reads back; for durations that it gave.
+    /// A form that `init(text:)` reads back; for durations that it gave.
     package var text: String {
         let milliseconds = self.milliseconds
         if milliseconds % 1_000 != 0 || milliseconds == 0 { return "\(milliseconds)ms" }
         let seconds = milliseconds / 1_000
-        if seconds % 3_600 == 0 { return "\(seconds / 3_600)h" }
-        return seconds % 60 == 0 ? "\(seconds / 60)m" : "\(seconds)s"
+        // Up to two minutes people think in seconds.
+        if seconds <= 120 || seconds % 60 != 0 { return "\(seconds)s" }
+        return seconds % 3_600 == 0 ? "\(seconds / 3_600)h" : "\(seconds / 60)m"
     }
 
     /// Whole milliseconds; 0 for negative durations.

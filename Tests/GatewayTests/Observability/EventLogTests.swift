@@ -1,0 +1,138 @@
+import Gateway
+import Logging
+import Reactor
+import Testing
+
+@Suite struct EventLogBehaviour {
+    private static let now = Instant(nanoseconds: 1_000_000_000)
+    private static let project = ProjectID(high: 1, low: 2)
+
+    private static func log(
+        to pipe: borrowing LinePipe, level: Logger.Level = .info, format: LogFormat = .text,
+        limiter: LogLimiter = LogLimiter()
+    ) -> EventLog {
+        EventLog(
+            format: format, level: level, output: LogOutput(standardError: pipe.standardError),
+            limiter: limiter)
+    }
+
+    private static func bytes(_ text: String) -> [UInt8] { Array(text.utf8) }
+
+    @Test func `a client's registration is a line with the total`() {
+        let pipe = LinePipe()
+        var log = Self.log(to: pipe)
+        log.clientOpened(
+            connection: 7, user: UserID(high: 0, low: 1), address: "127.0.0.1:5", total: 142,
+            at: Self.now)
+        let line = pipe.read()
+        #expect(
+            line.hasSuffix(
+                "Z info client registered address=127.0.0.1:5 connection=7 total=142 "
+                    + "user=00000000-0000-0000-0000-000000000001\n"))
+    }
+
+    @Test func `JSON lines hold numbers as numbers`() {
+        let pipe = LinePipe()
+        let log = Self.log(to: pipe, format: .json)
+        log.listening(listener: "public", address: "127.0.0.1:8080")
+        log.draining(connections: 3, seconds: 10)
+        let lines = pipe.lines()
+        #expect(lines.count == 2)
+        #expect(
+            lines.first?.hasSuffix(
+                #""level":"info","message":"listening","address":"127.0.0.1:8080","#
+                    + #""listener":"public"}"#) == true)
+        #expect(
+            lines.last?.hasSuffix(#""message":"draining","connections":3,"seconds":10}"#) == true)
+    }
+
+    @Test func `an address that isn't logged isn't made`() {
+        let pipe = LinePipe()
+        var log = Self.log(to: pipe, level: .warning)
+        var isMade = false
+        func address() -> String {
+            isMade = true
+            return "?"
+        }
+        log.clientOpened(connection: 1, user: nil, address: address(), total: 1, at: Self.now)
+        let text = pipe.read()
+        #expect(!isMade)
+        #expect(text.isEmpty)
+    }
+
+    @Test func `broadcasts and payloads are lines at debug only`() {
+        let resource = Self.bytes("tasks")
+        let action = Self.bytes("UPDATE")
+        let payload = Self.bytes(#"{"resource":"tasks"}"#)
+        for level in [Logger.Level.info, .debug] {
+            let pipe = LinePipe()
+            var log = Self.log(to: pipe, level: level)
+            log.notificationReceived(payload: payload.span, at: Self.now)
+            log.broadcast(
+                resource: resource.span, action: action.span, project: Self.project, clients: 5,
+                at: Self.now)
+            let lines = pipe.lines()
+            #expect(lines.count == (level == .debug ? 2 : 0))
+            if level == .debug {
+                #expect(
+                    lines.first?.hasSuffix(#"payload="{\"resource\":\"tasks\"}""#) == true)
+                #expect(
+                    lines.last?.hasSuffix(
+                        "debug broadcast action=UPDATE clients=5 "
+                            + "project=00000000-0000-0001-0000-000000000002 resource=tasks "
+                            + "type=cache_invalidate") == true)
+            }
+        }
+    }
+
+    @Test func `suppressed lines are reported once a second, or by the next line`() {
+        let pipe = LinePipe()
+        var log = Self.log(to: pipe, limiter: LogLimiter(linesPerSecond: 1, burst: 1))
+        log.reportSuppressed(at: Self.now)
+        for _ in 0..<4 {
+            log.badMessage(connection: 1, detail: "not JSON", byteCount: 9, at: Self.now)
+        }
+        log.reportSuppressed(at: Self.now.advanced(byMilliseconds: 999))
+        let first = pipe.lines()
+        #expect(first.count == 1)
+        log.reportSuppressed(at: Self.now.advanced(byMilliseconds: 1_000))
+        let report = pipe.read()
+        #expect(report.hasSuffix("info log lines suppressed kind=bad_message suppressed=3\n"))
+        log.reportSuppressed(at: Self.now.advanced(byMilliseconds: 2_000))
+        let silence = pipe.read()
+        #expect(silence.isEmpty)
+        #expect(log.figures == LogFigures(linesSuppressed: 3, linesDropped: 0))
+    }
+
+    @Test func `an unknown type is quoted up to 64 bytes, whatever it is`() {
+        let pipe = LinePipe()
+        var log = Self.log(to: pipe)
+        let type = [UInt8](repeating: 0xFF, count: 65)
+        log.unknownType(connection: 1, type: type.span, at: Self.now)
+        let line = pipe.read()
+        let repaired = String(repeating: "\u{FFFD}", count: 64)
+        #expect(line.hasSuffix("type=\(repaired)…\n"))
+    }
+
+    @Test func `a full pipe loses lines, counts them, and keeps nobody waiting`() {
+        let pipe = LinePipe()
+        let log = Self.log(to: pipe)
+        let detail = String(repeating: "x", count: 3_000)
+        for _ in 0..<100 { log.configurationWarning(detail) }
+        let dropped = log.figures.linesDropped
+        let lines = pipe.lines()
+        #expect(dropped > 0)
+        #expect(lines.count + Int(dropped) == 100)
+        #expect(lines.allSatisfy { $0.hasSuffix("x") })
+        log.configurationWarning("again")
+        let after = pipe.read()
+        #expect(after.hasSuffix("detail=again\n"))
+    }
+
+    @Test func `every kind of line has a level and a name of its own`() {
+        let names = Set(LogEventKind.allCases.map { "\($0.text)" })
+        #expect(names.count == LogEventKind.count)
+        #expect(LogEventKind.broadcast.level == .debug)
+        #expect(LogEventKind.badNotification.level == .warning)
+    }
+}
