@@ -37,7 +37,7 @@ let package = Package(
         .executableTarget(
             name: "GatewayExecutable",
             dependencies: [
-                "Gateway",
+                "Gateway", "Reactor",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             path: "Sources/Gateway/Executable",

@@ -10,6 +10,17 @@
 
 #include <arpa/inet.h>
 
+// fd_set and __rusage_who get more names under _GNU_SOURCE. The Glibc module, which Foundation,
+// Dispatch and Synchronization bring along, declares them without; the compiler refuses a program
+// that sees both. So these two headers are read first, as that module reads them.
+#include <features.h>
+#undef __USE_XOPEN
+#undef __USE_GNU
+#include <sys/resource.h>
+#include <sys/select.h>
+#define __USE_XOPEN 1
+#define __USE_GNU 1
+
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
