@@ -1,0 +1,158 @@
+import Foundation
+import Gateway
+import Reactor
+import Testing
+
+@Suite struct QuerySessionBehaviour {
+    private let server: PrivatePostgres
+
+    init() throws {
+        server = try PrivatePostgres.shared.get()
+    }
+
+    @Test func `knows no resources in a database without our triggers, and is live`() throws {
+        var clock = TestClock()
+        let session = try liveSession(try server.makeDatabase(), &clock)
+        let resources = session.resources
+        #expect(resources.isEmpty)
+        let isLive = session.isLive
+        #expect(isLive)
+    }
+
+    @Test func `lists tables with an enabled trigger once each, sorted, of any schema`() throws {
+        let url = try server.makeDatabase()
+        try server.execute(
+            Self.function + """
+                CREATE SCHEMA other;
+                CREATE TABLE tasks (id int); CREATE TABLE projects (id int);
+                CREATE TABLE off (id int); CREATE TABLE plain (id int);
+                CREATE TABLE foreign_function (id int); CREATE TABLE other."Sprints" (id int);
+                CREATE TABLE other.tasks (id int);
+                CREATE FUNCTION unrelated() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END';
+                CREATE TRIGGER u AFTER INSERT ON foreign_function EXECUTE FUNCTION unrelated();
+                """
+                + ["tasks", "projects", "off", "other.\"Sprints\"", "other.tasks"].map {
+                    """
+                    CREATE TRIGGER a AFTER INSERT ON \($0) FOR EACH ROW
+                        EXECUTE FUNCTION notify_cache_invalidation();
+                    CREATE TRIGGER b AFTER TRUNCATE ON \($0)
+                        EXECUTE FUNCTION notify_cache_invalidation();
+                    """
+                }.joined() + "ALTER TABLE off DISABLE TRIGGER ALL;", on: url)
+        var clock = TestClock()
+        let session = try liveSession(url, &clock)
+        let resources = session.resources
+        #expect(resources == ["Sprints", "projects", "tasks"])
+    }
+
+    @Test func `reads the list again when asked to, and every 60 s`() throws {
+        let url = try server.makeDatabase()
+        var clock = TestClock()
+        var session = try liveSession(url, &clock)
+        let asked = session.refreshResources(clock.now)
+        #expect(asked == .none)
+        let same = nextEvent(&session, &clock)
+        #expect(same == .resources(changed: false))
+
+        try server.execute(Self.function + Self.table("tasks"), on: url)
+        let next = session.deadline
+        let deadline = try #require(next)
+        #expect(deadline == clock.now.advanced(byMilliseconds: 60_000))
+        clock.now = deadline
+        let due = session.timer(clock.now)
+        #expect(due == .none)
+        let changed = nextEvent(&session, &clock)
+        #expect(changed == .resources(changed: true))
+        let resources = session.resources
+        #expect(resources == ["tasks"])
+    }
+
+    @Test func `asks at most twice at once, however often it is told to`() throws {
+        var clock = TestClock()
+        var session = try liveSession(try server.makeDatabase(), &clock)
+        for _ in 0..<1_000 {
+            let event = session.refreshResources(clock.now)
+            #expect(event == .none)
+        }
+        let first = nextEvent(&session, &clock)
+        #expect(first == .resources(changed: false))
+    }
+
+    @Test(arguments: [63, 64, 65])
+    func `keeps at most 64 names`(_ count: Int) throws {
+        let url = try server.makeDatabase()
+        let tables = (0..<count).map { Self.table("t\($0)") }.joined()
+        try server.execute(Self.function + tables, on: url)
+        var clock = TestClock()
+        let session = try liveSession(url, &clock)
+        let resources = session.resources
+        #expect(resources.count == min(count, 64))
+    }
+
+    @Test func `keeps the list while the connection is lost and comes back`() throws {
+        let url = try server.makeDatabase()
+        try server.execute(Self.function + Self.table("tasks"), on: url)
+        var clock = TestClock()
+        var session = try liveSession(url, &clock)
+        try server.execute(
+            """
+            SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity
+            WHERE datname = current_database() AND pid <> pg_backend_pid()
+            """, on: url)
+        let lost = nextEvent(&session, &clock)
+        guard case .lost(.closed(let error)) = lost else {
+            Issue.record("\(String(describing: lost))")
+            return
+        }
+        #expect(error.sqlstate == "57P01")
+        let resources = session.resources
+        #expect(resources == ["tasks"])
+        let live = nextEvent(&session, &clock)
+        #expect(live == .live)
+        let still = session.resources
+        #expect(still == ["tasks"])
+    }
+
+    @Test func `gives the connection up when an answer takes over 5 s`() throws {
+        let url = try server.makeDatabase()
+        var clock = TestClock()
+        var session = try liveSession(url, &clock)
+        // The catalogue is locked by someone else, who stays connected.
+        var blocker = try BlockingPostgresConnection(ConnectionString(url))
+        try blocker.execute("BEGIN; LOCK TABLE pg_catalog.pg_trigger IN ACCESS EXCLUSIVE MODE")
+        _ = session.refreshResources(clock.now)
+        clock.advance(seconds: 4.999)
+        let early = session.timer(clock.now)
+        #expect(early == .none)
+        clock.advance(seconds: 0.001)
+        let late = session.timer(clock.now)
+        #expect(late == .lost(.answerTimeout))
+        try blocker.execute("ROLLBACK")
+        let live = nextEvent(&session, &clock)
+        #expect(live == .live)
+    }
+
+    // MARK: Helpers
+
+    private static let function = """
+        CREATE FUNCTION notify_cache_invalidation() RETURNS trigger
+            LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END';
+        """
+
+    private static func table(_ name: String) -> String {
+        """
+        CREATE TABLE \(name) (id int);
+        CREATE TRIGGER t AFTER INSERT ON \(name) FOR EACH ROW
+            EXECUTE FUNCTION notify_cache_invalidation();
+        """
+    }
+
+    private func liveSession(_ url: String, _ clock: inout TestClock) throws -> QuerySession {
+        var session = QuerySession(target: try ConnectionString(url), seed: 1)
+        let started = session.start(clock.now)
+        #expect(started == .none)
+        let live = nextEvent(&session, &clock)
+        #expect(live == .live)
+        return session
+    }
+}

@@ -1,0 +1,58 @@
+import Glibc
+import Reactor
+import Testing
+
+@Suite struct HostResolverBehaviour {
+    @Test func `finds the addresses of localhost and reports them once`() throws {
+        var resolver = try HostResolver(names: ["localhost"])
+        let early = resolver.takeResult()
+        #expect(early == nil)
+        resolver.begin()
+        let found = wait(for: &resolver)
+        let result = try #require(found)
+        #expect(result.map(\.name) == ["localhost"])
+        let addresses = Set(result[0].addresses)
+        #expect(!addresses.isEmpty && addresses.isSubset(of: ["127.0.0.1", "::1"]))
+        #expect(result[0].failure == nil)
+        let again = resolver.takeResult()
+        #expect(again == nil)
+    }
+
+    @Test func `says why a name has no address`() throws {
+        // RFC 6761 §6.4: names under "invalid" never exist.
+        var resolver = try HostResolver(names: ["nowhere.invalid", "localhost"])
+        resolver.begin()
+        let found = wait(for: &resolver)
+        let result = try #require(found)
+        #expect(result.map(\.addresses.isEmpty) == [true, false])
+        #expect(result[0].failure?.isEmpty == false)
+    }
+
+    @Test func `a second begin joins the look-up under way`() throws {
+        var resolver = try HostResolver(names: ["localhost"])
+        resolver.begin()
+        resolver.begin()
+        let first = wait(for: &resolver)
+        #expect(first != nil)
+        // Were there a second thread, it would signal once more.
+        let second = resolver.takeResult()
+        #expect(second == nil)
+        resolver.begin()
+        let third = wait(for: &resolver)
+        #expect(third != nil)
+    }
+
+    @Test func `may be dropped while its thread is at work`() throws {
+        for _ in 0..<50 {
+            var resolver = try HostResolver(names: ["localhost"])
+            resolver.begin()
+        }
+    }
+
+    /// Waits up to a minute, which a name server may take.
+    private func wait(for resolver: inout HostResolver) -> [ResolvedHost]? {
+        var entry = pollfd(fd: resolver.descriptor, events: Int16(POLLIN), revents: 0)
+        guard unsafe poll(&entry, 1, 60_000) == 1 else { return nil }
+        return resolver.takeResult()
+    }
+}
