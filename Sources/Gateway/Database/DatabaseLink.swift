@@ -157,7 +157,8 @@ package struct DatabaseLink: ~Copyable {
         connection?.nextNotification()
     }
 
-    /// Drops the connection and sets the time of the next attempt. Returns its reason.
+    /// Drops the connection, with whatever of it wasn't read yet, and sets the time of the next
+    /// attempt: being live again comes with a resync, which covers that too. Returns its reason.
     package mutating func lose(_ reason: DatabaseLoss, _ now: Instant) -> DatabaseLoss {
         lifecycle.lose(now, randomness: jitter.next())
         connection = nil

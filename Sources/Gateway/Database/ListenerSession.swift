@@ -27,7 +27,8 @@ package struct ListenerSession: ~Copyable {
     /// When `timer` has to be called; `nil`: no need.
     package var deadline: Instant? { link.lifecycle.deadline }
     package var phase: LinkLifecycle.Phase { link.lifecycle.phase }
-    /// The caller has to have the target's `hostsToResolve` looked up and pass them to `resolved`.
+    /// The caller has to call `HostResolver.begin`, and pass what it finds to `resolved` of both
+    /// sessions: the one that doesn't wait for it ignores it.
     package var needsResolution: Bool { link.isResolving }
 
     package var isLive: Bool {
@@ -40,6 +41,8 @@ package struct ListenerSession: ~Copyable {
         timer(now)
     }
 
+    /// Acts on `deadline`. Call it after the turn's `ready`: an answer that came while the whole
+    /// program was stopped is in time.
     package mutating func timer(_ now: Instant) -> DatabaseEvent {
         act(link.timer(now), now)
     }

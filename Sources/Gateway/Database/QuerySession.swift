@@ -20,7 +20,8 @@ package struct QuerySession: ~Copyable {
 
     package var registration: DatabaseRegistration? { link.registration }
     package var phase: LinkLifecycle.Phase { link.lifecycle.phase }
-    /// The caller has to have the target's `hostsToResolve` looked up and pass them to `resolved`.
+    /// The caller has to call `HostResolver.begin`, and pass what it finds to `resolved` of both
+    /// sessions: the one that doesn't wait for it ignores it.
     package var needsResolution: Bool { link.isResolving }
 
     package var isLive: Bool {
@@ -39,6 +40,8 @@ package struct QuerySession: ~Copyable {
         timer(now)
     }
 
+    /// Acts on `deadline`. Call it after the turn's `ready`: an answer that came while the whole
+    /// program was stopped is in time.
     package mutating func timer(_ now: Instant) -> DatabaseEvent {
         guard isLive else { return act(link.timer(now), now) }
         if let oldest = pending.first, oldest.deadline <= now { return lose(.answerTimeout, now) }

@@ -6,8 +6,9 @@ internal import CEpollShim
 /// direction, until `.connected`; then `send`, `flush`, `consumeInput`, `nextReply` and
 /// `nextNotification`. After a thrown error or `.failed` it is of no use but to be destroyed.
 ///
-/// It never blocks provided that its parameters hold no host name that has to be looked up
-/// (`ConnectionString.parameters(resolved:)` sees to that).
+/// It never waits for the network, provided that its parameters hold no host name that has to be
+/// looked up (`ConnectionString.parameters(resolved:)` sees to that). Connecting may read small
+/// files: certificates, the password file, and without a user in the parameters the user database.
 ///
 /// Safe outside: the pointers are private, live from `init` to `deinit`, and one thread uses them.
 @safe

@@ -132,6 +132,45 @@ import Testing
         #expect(live == .live)
     }
 
+    @Test(.enabled(if: !PrivatePostgres.isExternal))
+    func `a refused statement is reported and takes neither connection nor later ones with it`()
+        throws
+    {
+        let url = try server.makeDatabase()
+        try server.execute(Self.function + Self.table("tasks"), on: url)
+        let guarded =
+            "\(url) user=\(PrivatePostgres.passwordRole) password=\(PrivatePostgres.password)"
+        var clock = TestClock()
+        var session = try liveSession(guarded, &clock)
+        try server.execute("REVOKE SELECT ON pg_catalog.pg_trigger FROM PUBLIC", on: url)
+        _ = session.refreshResources(clock.now)
+        let refused = nextEvent(&session, &clock)
+        guard case .refused(let error) = refused else {
+            Issue.record("\(String(describing: refused))")
+            return
+        }
+        #expect(error.sqlstate == "42501")
+        let kept = session.resources
+        #expect(kept == ["tasks"])
+
+        // A new connection isn't live as long as its first statement is refused.
+        var second = QuerySession(target: try ConnectionString(guarded), seed: 1)
+        _ = second.start(clock.now)
+        let failed = nextEvent(&second, &clock)
+        guard case .lost(.preparingFailed(let reason)) = failed else {
+            Issue.record("\(String(describing: failed))")
+            return
+        }
+        #expect(reason.sqlstate == "42501")
+
+        try server.execute("GRANT SELECT ON pg_catalog.pg_trigger TO PUBLIC", on: url)
+        _ = session.refreshResources(clock.now)
+        let read = nextEvent(&session, &clock)
+        #expect(read == .resources(changed: false))
+        let live = nextEvent(&second, &clock)
+        #expect(live == .live)
+    }
+
     // MARK: Helpers
 
     private static let function = """
