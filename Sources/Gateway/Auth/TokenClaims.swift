@@ -30,7 +30,8 @@ package struct TokenClaims: Equatable, BitwiseCopyable, Sendable {
 
 extension TokenClaims {
     /// Reads the claims of a token whose signature is right, and checks them against the clock.
-    init(_ claims: JSONValue, nowUnixSeconds now: Int64) throws(TokenError) {
+    init(_ document: borrowing JSONDocument, nowUnixSeconds now: Int64) throws(TokenError) {
+        let claims = document.root
         guard claims.kind == .object else { throw .notAnObject(.claims) }
         guard let expiry = try Self.date(.expiry, in: claims) else { throw .missing(.expiry) }
         let notBefore = try Self.date(.notBefore, in: claims)

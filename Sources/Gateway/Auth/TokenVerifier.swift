@@ -34,12 +34,15 @@ package struct TokenVerifier: ~Copyable {
             token.extracting(parts.signature), of: token.extracting(parts.signed))
         try decode(token.extracting(parts.claims), .claims)
         let document = try Self.document(scratch.bytes, .claims)
-        return try TokenClaims(document.root, nowUnixSeconds: nowUnixSeconds)
+        return try TokenClaims(document, nowUnixSeconds: nowUnixSeconds)
     }
 
     private mutating func checkHeader(_ text: borrowing Span<UInt8>) throws(TokenError) {
         try decode(text, .header)
-        let document = try Self.document(scratch.bytes, .header)
+        try Self.checkHeader(try Self.document(scratch.bytes, .header))
+    }
+
+    private static func checkHeader(_ document: borrowing JSONDocument) throws(TokenError) {
         let header = document.root
         guard header.kind == .object else { throw .notAnObject(.header) }
         guard let algorithm = header.member("alg")?.string else { throw .algorithmMissing }

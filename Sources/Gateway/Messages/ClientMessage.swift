@@ -40,6 +40,14 @@ package struct ClientMessage: BitwiseCopyable, Sendable {
         } catch {
             throw ClientMessageError(.invalidJSON(error))
         }
+        try self.init(document, token: &token)
+    }
+
+    /// A step of its own: a local document that values are taken of would live on the heap
+    /// (Swift 6.3 doesn't undo the box), a parameter doesn't.
+    private init(
+        _ document: borrowing JSONDocument, token: inout ByteBuffer
+    ) throws(ClientMessageError) {
         let root = document.root
         guard root.kind == .object else { throw ClientMessageError(.notAnObject) }
         reference = try Self.reference(in: root)

@@ -25,6 +25,14 @@ package enum Notification {
         } catch {
             throw .invalidJSON(error)
         }
+        return try encode(document, into: &buffer)
+    }
+
+    /// A step of its own: a local document that values are taken of would live on the heap
+    /// (Swift 6.3 doesn't undo the box), a parameter doesn't.
+    private static func encode(
+        _ document: borrowing JSONDocument, into buffer: inout ByteBuffer
+    ) throws(NotificationError) -> NotificationFacts {
         let root = document.root
         guard let resource = root.member("resource")?.string, !resource.isEmpty,
             let id = root.member("id")?.string, !id.isEmpty,

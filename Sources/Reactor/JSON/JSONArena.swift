@@ -13,8 +13,8 @@ internal import CEpollShim
 /// What the block can't hold goes to malloc. Where a piece came from is told by its address.
 /// jansson 2.14 never resizes a piece.
 enum JSONArena {
-    /// Bytes of the block. The worst 512-byte message takes a tenth of it, a token or a
-    /// notification of realistic shape a hundredth. Pages are touched only when used.
+    /// Bytes of the block. The worst 512-byte message (brackets) takes a quarter of it, a token or
+    /// a notification of realistic shape a hundredth. Pages are touched only when used.
     static let byteCount: UInt = 256 << 10
 
     /// Pieces start at multiples of this, as malloc's do on x86-64 (`max_align_t`).

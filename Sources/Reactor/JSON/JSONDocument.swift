@@ -3,7 +3,9 @@ internal import CEpollShim
 /// A parsed JSON text, by jansson, whose root is an object or an array.
 ///
 /// Owns the tree; `JSONValue`s point into it and can't outlive it. Meant to be read and destroyed
-/// at once: what it costs in memory, and why not to keep one, is said at `JSONArena`.
+/// at once: what it costs in memory, and why not to keep one, is said at `JSONArena`. Where that
+/// matters, read it in a function that takes it as a borrowed parameter: Swift 6.3 puts a local
+/// variable of this type on the heap once values are taken of it.
 @safe
 public struct JSONDocument: ~Copyable {
     private let tree: UnsafeMutablePointer<json_t>
