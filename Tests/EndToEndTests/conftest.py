@@ -1,13 +1,39 @@
-"""Fixtures: one private PostgreSQL for the run, one database for each test."""
+"""Fixtures: one private PostgreSQL for the run, one database for each test, gateways as a test wants them."""
 
+import asyncio
+import inspect
 import itertools
+import os
+import resource
+import subprocess
 
 import pytest
 
+from support import tokens
+from support.clients import LIBRARIES
 from support.cluster import TEMPLATE, Cluster
 from support.database import Database, Listener
+from support.gateway import BINARY, Gateway
+
+TEST_SECONDS = 120
 
 _database_numbers = itertools.count(1)
+
+
+def pytest_configure(config):
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_pyfunc_call(pyfuncitem):
+    """Tests may be coroutines."""
+    function = pyfuncitem.obj
+    if not inspect.iscoroutinefunction(function):
+        return None
+    arguments = {name: pyfuncitem.funcargs[name] for name in pyfuncitem._fixtureinfo.argnames}
+    asyncio.run(asyncio.wait_for(function(**arguments), TEST_SECONDS))
+    return True
 
 
 @pytest.fixture(scope="session")
@@ -36,3 +62,48 @@ def listener(database):
     listener = Listener(database)
     yield listener
     listener.close()
+
+
+@pytest.fixture
+def start_gateway(database):
+    """Starts a gateway with the given options: `start_gateway("--ping-interval", "1s")`."""
+    started = []
+
+    def start(*options, ready=True, url=None, environment=None):
+        gateway = Gateway(url or database.url, *options, environment=environment)
+        started.append(gateway)
+        if ready:
+            gateway.wait_until_ready()
+        return gateway
+
+    yield start
+    try:
+        for gateway in started:
+            gateway.stop()
+    finally:
+        for gateway in started:
+            if gateway.process.poll() is None:
+                gateway.kill()
+
+
+@pytest.fixture
+def gateway(start_gateway):
+    return start_gateway()
+
+
+@pytest.fixture(params=sorted(LIBRARIES))
+def library(request):
+    """Both client libraries, one after the other."""
+    return LIBRARIES[request.param]
+
+
+@pytest.fixture
+def run_command(database):
+    """Runs one command of the gateway to its end, and returns its output."""
+    def run(*arguments):
+        done = subprocess.run(
+            [BINARY, *arguments], stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60, check=False,
+            env={**os.environ, "DATABASE_URL": database.url, "JWT_SECRET": tokens.SECRET})
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+    return run

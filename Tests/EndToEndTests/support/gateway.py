@@ -1,0 +1,137 @@
+"""The built gateway as a process: its addresses, its log, its metrics, its end."""
+
+import http.client
+import json
+import os
+import re
+import signal
+import subprocess
+import threading
+
+from . import tokens
+from .waiting import DEADLINE_SECONDS, wait_until
+
+REPOSITORY = os.path.join(os.path.dirname(__file__), "..", "..", "..")
+BINARY = os.environ.get("DEVHIVE_GATEWAY_BIN", os.path.join(REPOSITORY, ".build/debug/devhive-gateway"))
+PATH = "/api/v1/messages/ws"
+
+
+class Gateway:
+    def __init__(self, database_url, *options, environment=None):
+        clean = {name: value for name, value in os.environ.items()
+                 if not name.startswith(("DEVHIVE_", "PG")) and name not in ("JWT_SECRET", "JWT_SECRET_FILE")}
+        self.process = subprocess.Popen(
+            [BINARY, "serve", "--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0",
+             "--log-format", "json", "--log-level", "debug", *self._with_defaults(options)],
+            env={**clean, "DATABASE_URL": database_url, "JWT_SECRET": tokens.SECRET, **(environment or {})},
+            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+        self.lines = []
+        self._reader = threading.Thread(target=self._read_log, daemon=True)
+        self._reader.start()
+        try:
+            self.address = self._bound("public")
+            self.admin_address = self._bound("admin")
+        except BaseException:
+            self.process.kill()
+            raise
+
+    @staticmethod
+    def _with_defaults(options):
+        """Nobody waits for a drain that no test looks at."""
+        return options if "--drain-seconds" in options else (*options, "--drain-seconds", "0")
+
+    # The log
+
+    def _read_log(self):
+        for line in self.process.stderr:
+            self.lines.append(line)
+
+    def log(self, message, **fields):
+        """The lines with this message and these fields."""
+        found = []
+        for line in list(self.lines):
+            try:
+                entry = json.loads(line)
+            except ValueError:
+                continue  # A line of the runtime, such as a trap's.
+            if entry.get("message") == message and all(entry.get(name) == value for name, value in fields.items()):
+                found.append(entry)
+        return found
+
+    def wait_for_log(self, message, **fields):
+        def look():
+            found = self.log(message, **fields)
+            assert found or self.process.poll() is None, f"ended with {self.process.returncode}:\n{self.tail()}"
+            return found
+        return wait_until(look, f"a log line {message!r} with {fields}\n{self.tail()}")[0]
+
+    def tail(self):
+        return "".join(self.lines[-30:])
+
+    def _bound(self, listener):
+        host, port = self.wait_for_log("listening", listener=listener)["address"].rsplit(":", 1)
+        return host, int(port)
+
+    # What it offers
+
+    @property
+    def url(self):
+        return f"ws://{self.address[0]}:{self.address[1]}{PATH}"
+
+    def request(self, path, method="GET", admin=False, headers=None):
+        """One plain HTTP request: status, headers, body."""
+        connection = http.client.HTTPConnection(
+            *(self.admin_address if admin else self.address), timeout=DEADLINE_SECONDS)
+        try:
+            connection.request(method, path, headers=headers or {})
+            answer = connection.getresponse()
+            return answer.status, answer.headers, answer.read().decode("utf-8")
+        finally:
+            connection.close()
+
+    def is_ready(self):
+        return self.request("/readyz", admin=True)[0] == 200
+
+    def wait_until_ready(self):
+        wait_until(self.is_ready, f"/readyz is 200\n{self.tail()}")
+
+    def metrics(self):
+        """Value by name and labels, as they stand in the exposition."""
+        values = {}
+        for line in self.request("/metrics", admin=True)[2].splitlines():
+            if line and not line.startswith("#"):
+                name, value = line.rsplit(" ", 1)
+                values[name] = float(value)
+        return values
+
+    def wait_for_metric(self, name, at_least):
+        wait_until(lambda: self.metrics().get(name, 0) >= at_least, f"{name} >= {at_least}\n{self.tail()}")
+
+    # Its end
+
+    def terminate(self):
+        self.process.send_signal(signal.SIGTERM)
+
+    def wait(self, seconds=DEADLINE_SECONDS):
+        code = self.process.wait(seconds)
+        self._reader.join(seconds)
+        return code
+
+    def stop(self):
+        """Ends it as an operator does, and checks what must hold of every run."""
+        if self.process.poll() is None:
+            self.terminate()
+            try:
+                self.wait()
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+                raise AssertionError(f"SIGTERM didn't end it:\n{self.tail()}") from None
+        self._reader.join(DEADLINE_SECONDS)
+        text = "".join(self.lines)
+        assert not any(token in text for token in tokens.issued), "a token stands in the log"
+        assert tokens.SECRET not in text, "the secret stands in the log"
+        assert not re.search(r"Fatal error|Crash|\*\*\* ", text), f"it crashed:\n{self.tail()}"
+
+    def kill(self):
+        self.process.kill()
+        self.process.wait()

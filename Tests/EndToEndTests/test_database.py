@@ -1,0 +1,172 @@
+"""The database goes away and comes back: clients stay, and are told that they may have missed something."""
+
+import json
+import os
+import subprocess
+
+import psycopg2
+import pytest
+
+from support.clients import NodeClient, PythonClient
+from support.cluster import TEMPLATE
+from support.gateway import BINARY
+from support.waiting import wait_until
+
+RESOURCES = {"projects", "sprints", "tasks", "project_members"}
+
+
+async def resync_of(client, projects):
+    """Reads until each of the projects has had a resync; returns its reasons."""
+    missing = {(project, resource) for project in projects for resource in RESOURCES}
+    reasons = set()
+    while missing:
+        message = await client.receive_json()
+        assert (message["type"], message["action"], message["data"]["id"]) == ("cache_invalidate", "RESYNC", "*")
+        assert message["project_id"] in projects
+        missing.discard((message["project_id"], message["resource"]))
+        reasons.add(message["reason"])
+    return reasons
+
+
+def terminate_listener(database):
+    """Ends the backend that LISTENs, as an administrator would."""
+    return database.execute(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+        " WHERE datname = current_database() AND query LIKE 'LISTEN %%' AND pid <> pg_backend_pid()")
+
+
+async def test_clients_outlive_a_restart_of_postgresql(cluster, gateway, database):
+    first, second = database.add_project(), database.add_project()
+    one = await PythonClient.connect(gateway, first)
+    both = await NodeClient.connect(gateway, first)
+    await both.join(second, keep=True)
+    idle = await PythonClient.connect(gateway)
+    cluster.stop()
+    gateway.wait_for_log("listener lost")
+    assert gateway.request("/readyz", admin=True)[0] == 503
+    assert gateway.request("/livez", admin=True)[0] == 200
+    assert gateway.metrics()["devhive_listener_up"] == 0
+    late = await PythonClient.connect(gateway, second)
+    cluster.start()
+    assert await resync_of(one, [first]) == {"listener_reconnected"}
+    assert await resync_of(both, [first, second]) == {"listener_reconnected"}
+    await resync_of(late, [second])
+    gateway.wait_until_ready()
+    database.close()
+    task = database.add_task(first)
+    for client in (one, both):
+        assert (await client.receive_json())["data"]["id"] == task
+    assert await idle.ask({"type": "ping"}) == {"type": "pong"}, "who watches nothing has missed nothing"
+    assert gateway.metrics()["devhive_listener_reconnects_total"] == 1
+    for client in (one, both, idle, late):
+        await client.close()
+
+
+async def test_a_terminated_listener_comes_back_with_a_resync(gateway, database, library):
+    project = database.add_project()
+    client = await library.connect(gateway, project)
+    for times in range(1, 4):
+        assert terminate_listener(database) == [(True,)]
+        assert await resync_of(client, [project]) == {"listener_reconnected"}
+        gateway.wait_for_metric("devhive_listener_reconnects_total", times)
+        task = database.add_task(project)
+        assert (await client.receive_json())["data"]["id"] == task
+    await client.close()
+
+
+async def test_nothing_is_missed_in_silence_while_the_listener_dies_again_and_again(gateway, database):
+    """Every row either arrives or is followed by a resync."""
+    project = database.add_project()
+    client = await PythonClient.connect(gateway, project)
+    written = []
+    for round_number in range(10):
+        written += [database.add_task(project) for _ in range(10)]
+        if round_number % 2:
+            wait_until(lambda: terminate_listener(database) == [(True,)], "a listener to end")
+        written += [database.add_task(project) for _ in range(10)]
+    gateway.wait_for_metric("devhive_listener_reconnects_total", 5)
+    gateway.wait_until_ready()
+    # Row by row: those before the last resync are fetched with it, those after it have to arrive.
+    arrived = [json.loads(text) for text in await client.until_fence(database, project)]
+    resyncs = [n for n, m in enumerate(arrived) if (m["action"], m["resource"]) == ("RESYNC", "tasks")]
+    assert len(resyncs) == 5
+    rows = [m["data"]["id"] for m in arrived if m["resource"] == "tasks" and m["action"] == "INSERT"]
+    assert rows == [row for row in written if row in set(rows)], "in order, none twice"
+    after = [m["data"]["id"] for m in arrived[resyncs[-1]:] if m["action"] == "INSERT"]
+    assert after == written[len(written) - len(after):], "no gap after the last resync"
+    await client.close()
+
+
+async def test_a_gateway_may_start_before_its_database_exists(cluster, start_gateway, database):
+    name = "devhive_later"
+    gateway = start_gateway(ready=False, url=cluster.url(name))
+    gateway.wait_for_log("listener lost")
+    assert gateway.request("/readyz", admin=True)[0] == 503
+    assert gateway.request("/livez", admin=True)[0] == 200
+    project = database.add_project()
+    client = await PythonClient.connect(gateway, project)
+    cluster.create_database(name, TEMPLATE)
+    try:
+        gateway.wait_until_ready()
+        await resync_of(client, [project])
+        with psycopg2.connect(cluster.url(name)) as connection, connection.cursor() as cursor:
+            cursor.execute("INSERT INTO projects (id, name) VALUES (%s, 'p')", (project,))
+        assert (await client.receive_json())["action"] == "INSERT"
+        await client.close()
+        gateway.stop()
+    finally:
+        cluster.drop_database(name)
+
+
+async def test_a_unix_socket_and_key_value_form_work_too(cluster, start_gateway, database, library):
+    gateway = start_gateway(url=f"host={cluster.folder} port={cluster.port} user=postgres dbname={database.name}")
+    project = database.add_project()
+    client = await library.connect(gateway, project)
+    task = database.add_task(project)
+    assert (await client.receive_json())["data"]["id"] == task
+    await client.close()
+
+
+# The command `migrate`
+
+
+def migrate(url, folder=None):
+    arguments = ["migrate"] + (["--migrations", str(folder)] if folder else [])
+    return subprocess.run(
+        [BINARY, *arguments], stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60, check=False,
+        env={**os.environ, "DATABASE_URL": url}, cwd=os.path.join(os.path.dirname(__file__), "..", ".."))
+
+
+@pytest.fixture
+def empty_url(cluster):
+    cluster.create_database("devhive_empty")
+    yield cluster.url("devhive_empty")
+    cluster.drop_database("devhive_empty")
+
+
+def test_migrate_makes_everything_and_again_nothing(empty_url):
+    assert migrate(empty_url).returncode == 0
+    with psycopg2.connect(empty_url) as connection, connection.cursor() as cursor:
+        cursor.execute("SELECT name FROM devhive_migrations ORDER BY name")
+        assert cursor.fetchall() == [("001_create_tables.sql",), ("004_add_cache_invalidation_triggers.sql",)]
+        cursor.execute("INSERT INTO projects (name) VALUES ('p')")
+    connection.close()
+    assert migrate(empty_url).returncode == 0
+
+
+def test_migrate_says_what_is_wrong_and_leaves_nothing_half_done(empty_url, tmp_path):
+    (tmp_path / "001_good.sql").write_text("CREATE TABLE good (n integer);")
+    (tmp_path / "002_bad.sql").write_text("CREATE TABLE half (n integer);\nSELECT nonsense;")
+    done = migrate(empty_url, tmp_path)
+    assert done.returncode == 69
+    assert "002_bad.sql" in done.stderr and "nonsense" in done.stderr
+    with psycopg2.connect(empty_url) as connection, connection.cursor() as cursor:
+        cursor.execute("SELECT to_regclass('good') IS NOT NULL, to_regclass('half') IS NULL")
+        assert cursor.fetchone() == (True, True)
+    connection.close()
+
+
+def test_migrate_without_a_database_says_so(cluster):
+    done = migrate(cluster.url("nonexistent"))
+    assert done.returncode != 0
+    assert "nonexistent" in done.stderr
