@@ -10,7 +10,7 @@ import subprocess
 import pytest
 
 from support import tokens
-from support.clients import LIBRARIES
+from support.clients import LIBRARIES, abandon_all
 from support.cluster import TEMPLATE, Cluster
 from support.database import Database, Listener
 from support.gateway import BINARY, Gateway
@@ -32,7 +32,14 @@ def pytest_pyfunc_call(pyfuncitem):
     if not inspect.iscoroutinefunction(function):
         return None
     arguments = {name: pyfuncitem.funcargs[name] for name in pyfuncitem._fixtureinfo.argnames}
-    asyncio.run(asyncio.wait_for(function(**arguments), TEST_SECONDS))
+
+    async def run():
+        try:
+            await asyncio.wait_for(function(**arguments), TEST_SECONDS)
+        finally:
+            await abandon_all()
+
+    asyncio.run(run())
     return True
 
 
@@ -82,8 +89,7 @@ def start_gateway(database):
             gateway.stop()
     finally:
         for gateway in started:
-            if gateway.process.poll() is None:
-                gateway.kill()
+            gateway.kill()
 
 
 @pytest.fixture

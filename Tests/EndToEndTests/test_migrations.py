@@ -24,7 +24,8 @@ def row_of(database, table):
     """A new row of the table: its project, its id as announced, a statement that changes it and one that deletes it."""
     project = database.add_project()
     if table == "projects":
-        row, where = project, f"id = '{project}'"
+        row = project = database.execute("INSERT INTO projects (name) VALUES ('p') RETURNING id::text")[0][0]
+        where = f"id = '{row}'"
     elif table == "project_members":
         user = database.add_user()
         row, where = database.add_member(project, user), f"project_id = '{project}' AND user_id = '{user}'"

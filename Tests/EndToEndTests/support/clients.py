@@ -14,6 +14,7 @@ from .waiting import DEADLINE_SECONDS
 
 _NODE_DRIVER = os.path.join(os.path.dirname(__file__), "ws_client.js")
 _fence_numbers = itertools.count(1)
+_connected = []
 
 
 class Refused(Exception):
@@ -29,6 +30,12 @@ class Closed(Exception):
         super().__init__(f"closed with {code} {reason!r}")
         self.code = code
         self.reason = reason
+
+
+async def abandon_all():
+    """What a test that failed, or didn't care, has left open."""
+    while _connected:
+        await _connected.pop().abandon()
 
 
 class Client:
@@ -53,6 +60,7 @@ class Client:
         if project is not None:
             query["projectId"] = project
         url = gateway.url + ("?" + urlencode(query) if query else "")
+        _connected.append(client)
         await asyncio.wait_for(client._open(url, headers), DEADLINE_SECONDS)
         return client
 
@@ -120,6 +128,8 @@ def announce(database, project, row, resource="tasks", action="UPDATE"):
 
 
 class PythonClient(Client):
+    _socket = None
+
     async def _open(self, url, headers):
         try:
             self._socket = await websockets.connect(
@@ -142,10 +152,14 @@ class PythonClient(Client):
         return self._socket.close_code, self._socket.close_reason
 
     async def abandon(self):
-        self._socket.transport.abort()
+        if self._socket is not None:
+            self._socket.transport.abort()
+            await self._socket.wait_closed()
 
 
 class NodeClient(Client):
+    _process = None
+
     async def _open(self, url, headers):
         environment = {**os.environ, "NODE_PATH": os.environ.get("NODE_PATH", "/usr/share/nodejs")}
         self._process = await asyncio.create_subprocess_exec(
@@ -188,9 +202,12 @@ class NodeClient(Client):
         return await self.wait_until_closed()
 
     async def abandon(self):
+        if self._process is None:
+            return
         if self._process.returncode is None:
             self._process.kill()
-            await self._process.wait()
+        # To the end of its output: only then does asyncio close the pipe.
+        await self._process.communicate()
 
 
 LIBRARIES = {"python": PythonClient, "node": NodeClient}

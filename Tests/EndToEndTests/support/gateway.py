@@ -32,7 +32,7 @@ class Gateway:
             self.address = self._bound("public")
             self.admin_address = self._bound("admin")
         except BaseException:
-            self.process.kill()
+            self.kill()
             raise
 
     @staticmethod
@@ -133,5 +133,8 @@ class Gateway:
         assert not re.search(r"Fatal error|Crash|\*\*\* ", text), f"it crashed:\n{self.tail()}"
 
     def kill(self):
+        """Ends it if it still runs, and frees what the test holds of it."""
         self.process.kill()
         self.process.wait()
+        self._reader.join(DEADLINE_SECONDS)
+        self.process.stderr.close()
