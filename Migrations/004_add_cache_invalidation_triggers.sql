@@ -165,7 +165,7 @@ $$;
 -- CASCADE before those of any table are. It runs with its owner's rights, since who may truncate a
 -- table need not be allowed to read all projects.
 --
--- 100,000 projects take about 25 MB of the notification queue and a second. What is beyond them
+-- 100,000 projects take about 17 MB of the notification queue and a second. What is beyond them
 -- isn't announced, and the WARNING says so: the gateways' clients are to be reconnected then.
 CREATE OR REPLACE FUNCTION notify_cache_truncation()
 RETURNS trigger
