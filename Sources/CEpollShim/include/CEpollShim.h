@@ -8,8 +8,6 @@
 #define _GNU_SOURCE 1  // Before any include: glibc hides accept4 and its kin otherwise.
 #endif
 
-#include <arpa/inet.h>
-
 // fd_set and __rusage_who get more names under _GNU_SOURCE. The Glibc module, which Foundation,
 // Dispatch and Synchronization bring along, declares them without; the compiler refuses a program
 // that sees both. So these two headers are read first, as that module reads them.
@@ -21,6 +19,7 @@
 #define __USE_XOPEN 1
 #define __USE_GNU 1
 
+#include <arpa/inet.h>
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -37,7 +36,6 @@
 #include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/random.h>
-#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -168,9 +166,6 @@ static const int ces_PG_DIAG_CONTEXT = PG_DIAG_CONTEXT;
 // brings the Glibc module with it, whose idea of the C library contradicts this header's.
 static inline void ces_atomic_increment(uint64_t *word) {
     __atomic_fetch_add(word, 1, __ATOMIC_RELAXED);
-}
-static inline uint64_t ces_atomic_read(const uint64_t *word) {
-    return __atomic_load_n(word, __ATOMIC_RELAXED);
 }
 
 #endif

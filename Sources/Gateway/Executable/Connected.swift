@@ -1,26 +1,58 @@
 internal import Gateway
+internal import Reactor
 
 /// Where the commands meet the parts of the program that do their work.
 enum Connected {
     /// Serves until a signal ends it.
     static func serve(_ configuration: Configuration) -> ProgramExit {
-        missing("serve")
+        Console.complain("serve: this build doesn't have it")
+        return .unavailable
     }
 
-    /// Applies the migrations of `configuration.migrationsDirectory`.
+    /// Applies the migrations of `configuration.migrationsDirectory`; says on standard output what
+    /// became of each file.
     static func migrate(_ configuration: Configuration) -> ProgramExit {
-        missing("migrate")
+        let target: ConnectionString
+        do throws(ConnectionStringError) {
+            target = try ConnectionString(configuration.databaseURL.text ?? "")
+        } catch {
+            Console.complain("migrate: \(error)")
+            return .usage
+        }
+        do throws(MigrationFailure) {
+            var migrator = try Migrator(target: target)
+            try migrator.run(directory: configuration.migrationsDirectory) { file, outcome in
+                print("\(file): \(Self.words(for: outcome))")
+            }
+            return .success
+        } catch {
+            Console.complain("migrate: \(error)")
+            return .unavailable
+        }
+    }
+
+    private static func words(for outcome: Migrator.Outcome) -> String {
+        switch outcome {
+        case .applied: "applied"
+        case .appliedAgain: "applied again, because it has changed"
+        case .alreadyThere: "already there"
+        }
     }
 
     /// Prints a token for `user` that is valid for `lifetime` from now.
     static func token(
         _ configuration: Configuration, user: UserID, lifetime: Duration
     ) -> ProgramExit {
-        missing("token")
-    }
-
-    private static func missing(_ command: String) -> ProgramExit {
-        Console.complain("\(command): this build doesn't have it")
-        return .unavailable
+        let now = Clock.wallMicroseconds() / 1_000_000
+        do throws(CryptoFailure) {
+            let token = try TokenSigner.sign(
+                user: user, expiresAt: now + lifetime.components.seconds, issuedAt: now,
+                secret: configuration.jwtSecret.bytes.span)
+            print(token)
+            return .success
+        } catch {
+            Console.complain("token: \(error)")
+            return .internalError
+        }
     }
 }

@@ -37,14 +37,14 @@ package struct LogLine: ~Copyable {
     package mutating func begin(microseconds: Int64, level: Logger.Level, message: String) {
         switch format {
         case .text:
-            CivilTime.write(microseconds: microseconds, to: &buffer)
+            append(time: microseconds)
             buffer.append(UInt8(ascii: " "))
             buffer.append(text: level.rawValue)
             buffer.append(UInt8(ascii: " "))
             append(escaped: message, quoting: false)
         case .json:
             buffer.append("{\"time\":\"")
-            CivilTime.write(microseconds: microseconds, to: &buffer)
+            append(time: microseconds)
             buffer.append("\",\"level\":\"")
             buffer.append(text: level.rawValue)
             buffer.append("\",\"message\":\"")
@@ -93,6 +93,13 @@ package struct LogLine: ~Copyable {
         }
         if format == .json { buffer.append(UInt8(ascii: "}")) }
         buffer.append(UInt8(ascii: "\n"))
+    }
+
+    /// RFC 3339 with milliseconds.
+    private mutating func append(time microseconds: Int64) {
+        Timestamp(microseconds: microseconds).write(to: &buffer)
+        buffer.truncate(to: buffer.count - 4)  // The last three digits, and the Z.
+        buffer.append(UInt8(ascii: "Z"))
     }
 
     private mutating func appendQuoted(_ text: String) {

@@ -22,6 +22,6 @@ public final class SharedCounter: @unchecked Sendable {
     }
 
     public var value: UInt64 {
-        unsafe ces_atomic_read(word)
+        unsafe ces_atomic_load(word)
     }
 }

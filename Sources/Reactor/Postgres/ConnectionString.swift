@@ -111,27 +111,6 @@ extension ConnectionString {
         guard let first = unsafe parsed else {
             defer { unsafe PQfreemem(complaint) }
             throw .malformed(unsafe withoutQuotations(PostgresError.line(complaint)))
-
-/// A PostgreSQL connection string (`postgresql://…` or `key=value …`) taken apart by libpq, so
-/// that it can be checked before use and shown without its passwords.
-public struct ConnectionString: Sendable {
-    public struct Option: Equatable, Sendable {
-        public let keyword: String
-        public let value: String
-        /// libpq marks it as a password, not to be shown.
-        public let isSecret: Bool
-    }
-
-    /// What the string gives, in libpq's order; neither defaults nor `PG…` variables.
-    public let options: [Option]
-
-    /// libpq's own message isn't passed on, because it quotes parts of the string, and a password
-    /// with an unescaped `@` or space is among the likeliest errors.
-    public init(_ text: String) throws(ConnectionStringError) {
-        guard !text.utf8.contains(0) else { throw .malformed("it holds a NUL byte") }
-        let parsed = unsafe text.withCString { unsafe PQconninfoParse($0, nil) }
-        guard let first = unsafe parsed else {
-            throw .malformed("neither a postgresql:// URI nor keyword=value pairs")
         }
         defer { unsafe PQconninfoFree(first) }
         var options: [Option] = []
@@ -144,13 +123,6 @@ public struct ConnectionString: Sendable {
                 unsafe options.append(
                     Option(
                         String(cString: keyword), String(cString: value),
-
-            if let value = unsafe entry.pointee.val {
-                // dispchar "*": "Password field - hide value" (libpq, PQconninfoOption).
-                let mark = unsafe entry.pointee.dispchar.map { unsafe $0.pointee } ?? 0
-                unsafe options.append(
-                    Option(
-                        keyword: String(cString: keyword), value: String(cString: value),
                         isSecret: mark == CChar(UInt8(ascii: "*"))))
             }
             unsafe entry += 1
@@ -189,19 +161,6 @@ public enum ConnectionStringError: Error, Equatable, Sendable {
     case unsupported(String, String)
     /// More than `ConnectionString.hostsMax`.
     case tooManyHosts
-
-        self.options = options
-    }
-
-    /// `key=value` pairs with every password as asterisks.
-    public var masked: String {
-        options.map { "\($0.keyword)=\($0.isSecret ? "****" : $0.value)" }.joined(separator: " ")
-    }
-}
-
-/// Why a connection string can't be used. No part of the string is in it.
-public enum ConnectionStringError: Error, Equatable, Sendable {
-    case malformed(String)
 }
 
 extension ConnectionStringError: CustomStringConvertible {
@@ -210,7 +169,6 @@ extension ConnectionStringError: CustomStringConvertible {
         case .malformed(let reason): "malformed connection string: \(reason)"
         case .unsupported(let option, let reason): "option \(option) isn't supported: \(reason)"
         case .tooManyHosts: "more than \(ConnectionString.hostsMax) hosts"
-
         }
     }
 }

@@ -95,17 +95,6 @@ import Testing
             (.drainSeconds, "3601"), (.drainSeconds, "10s"), (.logLevel, "loud"),
             (.logFormat, "xml"), (.migrations, ""),
         ] as [(Setting, String)])
-
-    @Test(arguments: [
-        (.listen, "8080"), (.adminListen, "[::1]"), (.maxConnections, "0"),
-        (.maxConnections, "10000001"), (.maxConnections, "+5"), (.maxConnections, ""),
-        (.membership, "maybe"), (.pingInterval, "9ms"), (.pingInterval, "54"),
-        (.readTimeout, "25h"), (.textPing, "yes"), (.slowConsumer, "drop"),
-        (.queryToken, "ON"), (.maxMessageBytes, "63"), (.maxMessageBytes, "65537"),
-        (.handshakeTimeout, "0s"), (.initTimeout, "-1s"), (.closeTimeout, "soon"),
-        (.drainSeconds, "3601"), (.drainSeconds, "10s"), (.logLevel, "loud"),
-        (.logFormat, "xml"), (.migrations, ""),
-    ] as [(Setting, String)])
     func `a wrong value is refused, with its option, itself and what is allowed`(
         setting: Setting, value: String
     ) throws {
@@ -166,11 +155,6 @@ import Testing
             (64, nil, 32), (65, nil, 33), (128, nil, 64), (129, nil, 65), (1, nil, 1),
             (20_000, nil, 19_936), (UInt64.max, nil, 1_000_000), (64, 32, 32), (20_000, 5, 5),
         ] as [(UInt64, Int?, Int)])
-
-    @Test(arguments: [
-        (64, nil, 32), (65, nil, 33), (128, nil, 64), (129, nil, 65), (1, nil, 1),
-        (20_000, nil, 19_936), (UInt64.max, nil, 1_000_000), (64, 32, 32), (20_000, 5, 5),
-    ] as [(UInt64, Int?, Int)])
     func `the most connections follow from the descriptor limit`(
         limit: UInt64, asked: Int?, expected: Int
     ) throws {

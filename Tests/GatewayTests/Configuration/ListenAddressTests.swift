@@ -9,12 +9,6 @@ import Testing
             ("[::ffff:1.2.3.4]:80", "::ffff:1.2.3.4", 80),
             ("my-host.example:443", "my-host.example", 443),
         ] as [(String, String, UInt16)])
-
-    @Test(arguments: [
-        ("127.0.0.1:8080", "127.0.0.1", 8080), ("[::1]:0", "::1", 0),
-        ("localhost:65535", "localhost", 65_535), ("[fe80::1%eth0]:1", "fe80::1%eth0", 1),
-        ("[::ffff:1.2.3.4]:80", "::ffff:1.2.3.4", 80), ("my-host.example:443", "my-host.example", 443),
-    ] as [(String, String, UInt16)])
     func `host and port are read, and written as they were`(
         text: String, host: String, port: UInt16
     ) throws {

@@ -36,8 +36,6 @@ import Testing
         _ = close(descriptor)
         let path = String(
             decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
-
-        let path = String(decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
         defer { _ = unsafe unlink(path) }
         try #require(count == bytes.count)
         return try body(path)
@@ -104,8 +102,6 @@ import Testing
 
     @Test(arguments: [
         "devhive", "hunter2 = x y", "postgresql://user:hunter2@[::1/db",
-
-        "devhive", "hunter2 = x y", "postgresql://user:hunter2@host:port:x/db",
         "postgresql://user:hunter2%zz@host/db", "user=a password='hunter2", "nokey=hunter2",
         "postgresql://user:hunter@2@host/db",
     ])

@@ -93,8 +93,6 @@ import Testing
             #expect(belongs, "\(line)")
         }
         #expect(families.count == 32)
-
-        #expect(families.count == 33)
     }
 
     @Test func `a version with quotes, backslashes and line feeds is escaped`() {

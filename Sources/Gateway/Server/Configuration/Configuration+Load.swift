@@ -116,18 +116,6 @@ extension Configuration {
     }
 
     private static func checkDatabaseURL(_ found: FoundSecret) throws(ConfigurationError) {
-        // A host with "@" is the rest of a password that wasn't percent-encoded: libpq took the
-        // first "@" for the password's end. It would show the rest wherever it names the host.
-        guard let text = found.secret.text, let parsed = ConnectionString(text),
-            !parsed.options.contains(where: { $0.keyword == "host" && $0.value.contains("@") })
-        else {
-            throw ConfigurationError(
-                source: found.source, value: nil,
-                reason: """
-                    not a PostgreSQL connection string (postgresql://user:password@host/database \
-                    with special characters percent-encoded, or key=value pairs)
-                    """)
-
         func refused(_ reason: String) -> ConfigurationError {
             ConfigurationError(source: found.source, value: nil, reason: reason)
         }
