@@ -5,8 +5,14 @@ internal import Reactor
 enum Connected {
     /// Serves until a signal ends it.
     static func serve(_ configuration: Configuration) -> ProgramExit {
-        Console.complain("serve: this build doesn't have it")
-        return .unavailable
+        let connectionsMax = configuration.maxConnections ?? Configuration.derivedConnectionsMax
+        do throws(ServerFailure) {
+            return try Program.serve(configuration, connectionsMax: connectionsMax)
+                ? .success : .internalError
+        } catch {
+            Console.complain("serve: \(error)")
+            return .unavailable
+        }
     }
 
     /// Applies the migrations of `configuration.migrationsDirectory`; says on standard output what

@@ -13,26 +13,26 @@ extension Hub {
     /// Appends a frame to the project's segment of this turn. Beyond `framesMax` or `bytesMax` the
     /// segment is full: returns `false` and changes nothing.
     package mutating func append(
-        _ frame: borrowing Span<UInt8>, to room: RoomIndex, in pool: inout SegmentPool,
+        _ frame: borrowing ByteBuffer, to room: RoomIndex, in pool: inout SegmentPool,
         framesMax: Int, bytesMax: Int
     ) -> Bool {
         let segment = openSegment(of: room, in: &pool, capacity: frame.count)
         guard pool.frames(of: segment) < framesMax,
             pool.count(of: segment) + frame.count <= bytesMax
         else { return false }
-        pool.append(frame, frames: 1, to: segment)
+        pool.append(frame.bytes, frames: 1, to: segment)
         return true
     }
 
     /// Puts `frames`, a resync of the project, in the place of everything that the project's
     /// segment of this turn holds, and of whatever would follow: it says the same and more.
     package mutating func replaceWithResync(
-        _ frames: borrowing Span<UInt8>, frameCount: Int, in room: RoomIndex,
+        _ frames: borrowing ByteBuffer, frameCount: Int, in room: RoomIndex,
         pool: inout SegmentPool
     ) {
         let segment = openSegment(of: room, in: &pool, capacity: frames.count)
         pool.removeAll(segment)
-        pool.append(frames, frames: frameCount, to: segment)
+        pool.append(frames.bytes, frames: frameCount, to: segment)
         rooms[room].openIsResync = true
     }
 
@@ -88,15 +88,19 @@ extension Hub {
 
     // MARK: Withheld events
 
-    /// Notes that the client didn't get events of the room of this membership.
-    package mutating func markStale(_ member: Member) {
-        memberships[member.client, member.slot].isStale = true
-    }
-
     /// Notes that the client didn't get events of `room`; nothing when it has left.
     package mutating func markStale(_ client: ClientIndex, in room: RoomIndex) {
         guard let slot = slot(of: client, in: room) else { return }
         memberships[client, slot].isStale = true
+    }
+
+    /// Notes that the client may not have got events of any of its projects.
+    package mutating func markAllStale(_ client: ClientIndex) {
+        var next = memberships.firstSlot(of: client)
+        while let slot = next {
+            memberships[client, slot].isStale = true
+            next = memberships.nextSlot(after: slot, of: client)
+        }
     }
 
     /// The next project of which the client was withheld events; it counts as told from here on.

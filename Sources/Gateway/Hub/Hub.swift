@@ -34,13 +34,20 @@ package struct Hub: ~Copyable {
 
     // MARK: Joining and leaving
 
+    /// A client that is in a project already becomes an ordered member of this one, and must have
+    /// been made one of the other: call `makeOrdered` before.
     package mutating func join(_ client: ClientIndex, _ project: ProjectID) -> JoinOutcome {
         if slot(of: client, in: project) != nil { return .already }
-        if memberships.count(of: client) >= projectsPerClientMax { return .limitReached }
+        let others = memberships.count(of: client)
+        if others >= projectsPerClientMax { return .limitReached }
         let room = makeRoom(of: project)
-        // Slot and position are each other's: insert with a provisional position, then set it.
-        let slot = memberships.insert(Membership(room: room, position: 0), of: client)
-        memberships[client, slot].position = rooms[room].append(Member(client: client, slot: slot))
+        var membership = Membership(room: room)
+        membership.isOrdered = others > 0
+        // The member names the slot and the membership the position, so one of them comes later.
+        let slot = memberships.insert(membership, of: client)
+        let member = Member(client: client, slot: slot)
+        memberships[client, slot].position =
+            others > 0 ? rooms[room].appendOrdered(member) : rooms[room].append(member)
         subscriptionCount += 1
         return .joined
     }
@@ -99,11 +106,13 @@ package struct Hub: ~Copyable {
     }
 
     package func memberCount(of room: RoomIndex) -> Int {
-        Int(rooms[room].count)
+        rooms[room].count
     }
 
     package func client(at position: Int, in room: RoomIndex) -> ClientIndex {
-        rooms[room].member(at: UInt32(position)).client
+        let fanOutCount = Int(rooms[room].members.count)
+        if position < fanOutCount { return rooms[room].members[UInt32(position)].client }
+        return rooms[room].ordered[UInt32(position - fanOutCount)].client
     }
 
     /// Room indices are below this; not every one has members.
@@ -144,15 +153,24 @@ package struct Hub: ~Copyable {
     private mutating func leave(_ client: ClientIndex, slot: UInt32) {
         let membership = memberships[client, slot]
         let room = membership.room
-        assert(rooms[room].member(at: membership.position).client == client)
-        let moves = rooms[room].remove(at: membership.position)
-        for index in 0..<moves.count {
-            let moved = moves.member(index)
-            memberships[moved.client, moved.slot].position = moves.position(index)
+        if membership.isOrdered {
+            if let moved = rooms[room].removeOrdered(at: membership.position) {
+                memberships[moved.client, moved.slot].position = membership.position
+            }
+        } else {
+            removeFromFanOut(membership)
         }
         memberships.remove(slot, of: client)
         subscriptionCount -= 1
         discardIfUnused(room)
+    }
+
+    mutating func removeFromFanOut(_ membership: Membership) {
+        let moves = rooms[membership.room].remove(at: membership.position)
+        for index in 0..<moves.count {
+            let moved = moves[index].member
+            memberships[moved.client, moved.slot].position = moves[index].position
+        }
     }
 
     /// Frees a room that has neither members nor anything to send. One that still stands in the

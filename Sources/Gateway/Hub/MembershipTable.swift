@@ -3,35 +3,50 @@ internal import Reactor
 /// That a client is in a room, seen from the client.
 struct Membership: BitwiseCopyable {
     private var roomAndMark: UInt32
-    /// Where in the room's member array the client stands.
-    var position: UInt32
+    private var positionAndMark: UInt32
 
-    private static var staleBit: UInt32 { 1 << 31 }
+    private static var mark: UInt32 { 1 << 31 }
 
-    init(room: RoomIndex, position: UInt32) {
-        precondition(room.raw < Self.staleBit)
+    init(room: RoomIndex) {
+        precondition(room.raw < Self.mark - 1)
         roomAndMark = room.raw + 1  // Zero means "none", so that zeroed memory is empty.
-        self.position = position
+        positionAndMark = 0
     }
 
     static var none: Membership { Membership() }
 
     private init() {
         roomAndMark = 0
-        position = 0
+        positionAndMark = 0
     }
 
     var isNone: Bool { roomAndMark == 0 }
 
     var room: RoomIndex {
         precondition(!isNone)
-        return RoomIndex(raw: (roomAndMark & ~Self.staleBit) - 1)
+        return RoomIndex(raw: (roomAndMark & ~Self.mark) - 1)
     }
 
     /// Whether events of this room were withheld from the client, which must hear of it.
     var isStale: Bool {
-        get { roomAndMark & Self.staleBit != 0 }
-        set { roomAndMark = newValue ? roomAndMark | Self.staleBit : roomAndMark & ~Self.staleBit }
+        get { roomAndMark & Self.mark != 0 }
+        set { roomAndMark = newValue ? roomAndMark | Self.mark : roomAndMark & ~Self.mark }
+    }
+
+    /// Where the client stands in the room's list: of the ordered members if `isOrdered`, else of
+    /// the members of the fan-out.
+    var position: UInt32 {
+        get { positionAndMark & ~Self.mark }
+        set { positionAndMark = positionAndMark & Self.mark | newValue }
+    }
+
+    /// Whether the client is an ordered member of the room.
+    var isOrdered: Bool {
+        get { positionAndMark & Self.mark != 0 }
+        set {
+            positionAndMark =
+                newValue ? positionAndMark | Self.mark : positionAndMark & ~Self.mark
+        }
     }
 }
 

@@ -1,28 +1,22 @@
 internal import Reactor
 
-/// A client's place in a room: eight bytes, dense in memory, in no particular order.
-package struct Member: BitwiseCopyable, Sendable {
-    package let client: ClientIndex
-    /// Which of the client's memberships this is (`MembershipTable`).
-    let slot: UInt32
-}
-
 /// The audience of one project, and what is on its way to it.
 ///
-/// Members stand in a dense array, so that a broadcast walks memory in order. A broadcast that is
-/// under way (a *fan-out*) divides the array in three: members that were served, members that are
-/// still to be served, and members that joined since, to whom it doesn't go:
+/// Clients that look at this project alone are *members of the fan-out*: they get a turn's segment
+/// whole, when the fan-out comes to them. Those that look at several are *ordered* members: they
+/// must get the events of all their projects in one order, so each event is put into their queues
+/// by itself, in the turn in which it came.
+///
+/// A fan-out that is under way divides its members in three:
 ///
 ///     [ 0 ..< cursor: served | cursor ..< end: to serve | end ..< count: joined since ]
 ///
 /// Leaving fills the gap from the end of the same part and moves one member over each border, so
 /// that nobody is skipped and nobody is served twice, at the cost of at most three moves.
-@safe
 struct Room: ~Copyable {
     let project: ProjectID
-    private(set) var count: UInt32 = 0
-    private var capacity: UInt32 = 0
-    private var members: UnsafeMutablePointer<Member>?
+    private(set) var members = MemberList()
+    private(set) var ordered = MemberList()
 
     /// The frames of this turn, which a fan-out will take; `none` when there are none.
     var openSegment = SegmentIndex.none
@@ -33,37 +27,30 @@ struct Room: ~Copyable {
 
     /// The segment that a fan-out delivers; `none` when none is under way.
     private(set) var fanOutSegment = SegmentIndex.none
-    private(set) var fanOutCursor: UInt32 = 0
-    private(set) var fanOutEnd: UInt32 = 0
+    private var fanOutCursor: UInt32 = 0
+    private var fanOutEnd: UInt32 = 0
 
     init(project: ProjectID) {
         self.project = project
     }
 
-    deinit {
-        if let members = unsafe members { unsafe members.deallocate() }
-    }
+    /// Members of both kinds.
+    var count: Int { Int(members.count) + Int(ordered.count) }
 
-    // Hot path.
-    func member(at position: UInt32) -> Member {
-        precondition(position < count)
-        guard let members = unsafe members else { preconditionFailure() }
-        return unsafe members[Int(position)]
-    }
-
-    /// Adds a member at the end and returns its position.
+    /// Adds a member of the fan-out and returns its position.
     mutating func append(_ member: Member) -> UInt32 {
-        if count == capacity { grow() }
-        let position = count
-        count += 1
-        put(member, at: position)
-        return position
+        members.append(member)
     }
 
-    /// Takes out the member at `position`. The moves that fill the gap are returned for the hub to
-    /// note; each says that the member now at `to` came from elsewhere.
+    /// Adds an ordered member and returns its position among them.
+    mutating func appendOrdered(_ member: Member) -> UInt32 {
+        ordered.append(member)
+    }
+
+    /// Takes out the member of the fan-out at `position`. The moves that fill the gap are returned
+    /// for the hub to note.
     mutating func remove(at position: UInt32) -> RoomMoves {
-        precondition(position < count)
+        precondition(position < members.count)
         var moves = RoomMoves()
         var gap = position
         if fanOutSegment != .none {
@@ -76,9 +63,26 @@ struct Room: ~Copyable {
                 fill(&gap, from: fanOutEnd, &moves)
             }
         }
-        count -= 1
-        fill(&gap, from: count, &moves)
+        fill(&gap, from: members.count - 1, &moves)
+        members.removeLast()
         return moves
+    }
+
+    /// Takes out the ordered member at `position`. Returns the one that now stands there, if it is
+    /// another.
+    mutating func removeOrdered(at position: UInt32) -> Member? {
+        let last = ordered[ordered.count - 1]
+        ordered.removeLast()
+        guard position < ordered.count else { return nil }
+        ordered[position] = last
+        return last
+    }
+
+    // MARK: The fan-out
+
+    /// Whether the fan-out that is under way has still to come to the member at `position`.
+    func isAwaitingFanOut(_ position: UInt32) -> Bool {
+        fanOutSegment != .none && position >= fanOutCursor && position < fanOutEnd
     }
 
     /// Sends the open segment on its way to all present members. Only while no fan-out is under
@@ -87,7 +91,7 @@ struct Room: ~Copyable {
         precondition(fanOutSegment == .none && openSegment != .none)
         fanOutSegment = openSegment
         fanOutCursor = 0
-        fanOutEnd = count
+        fanOutEnd = members.count
         openSegment = .none
         openIsResync = false
     }
@@ -96,7 +100,7 @@ struct Room: ~Copyable {
     /// The next member to serve; `nil` when all were.
     mutating func nextRecipient() -> Member? {
         guard fanOutCursor < fanOutEnd else { return nil }
-        let member = member(at: fanOutCursor)
+        let member = members[fanOutCursor]
         fanOutCursor += 1
         return member
     }
@@ -113,55 +117,28 @@ struct Room: ~Copyable {
 
     private mutating func fill(_ gap: inout UInt32, from last: UInt32, _ moves: inout RoomMoves) {
         guard gap != last else { return }
-        // Not `member(at:)`: the count may have gone down already.
-        guard let members = unsafe members else { preconditionFailure() }
-        let moved = unsafe members[Int(last)]
-        put(moved, at: gap)
+        let moved = members[last]
+        members[gap] = moved
         moves.append(moved, to: gap)
         gap = last
     }
-
-    private mutating func put(_ member: Member, at position: UInt32) {
-        guard let members = unsafe members else { preconditionFailure() }
-        unsafe members[Int(position)] = member
-    }
-
-    private mutating func grow() {
-        let larger = max(capacity * 2, 4)
-        let moved = UnsafeMutablePointer<Member>.allocate(capacity: Int(larger))
-        if let members = unsafe members {
-            unsafe moved.update(from: members, count: Int(count))
-            unsafe members.deallocate()
-        }
-        unsafe members = moved
-        capacity = larger
-    }
 }
 
-/// The moves that one removal caused, at most three.
+/// The moves that one removal caused, at most three: which member now stands where.
 struct RoomMoves: BitwiseCopyable {
+    struct Move: BitwiseCopyable {
+        var member = Member(client: 0, slot: 0)
+        var position: UInt32 = 0
+    }
+
     private(set) var count = 0
-    private var first = Member(client: 0, slot: 0)
-    private var second = Member(client: 0, slot: 0)
-    private var third = Member(client: 0, slot: 0)
-    private var positions = InlineArray<3, UInt32>(repeating: 0)
+    private var moves = InlineArray<3, Move>(repeating: Move())
 
     mutating func append(_ member: Member, to position: UInt32) {
         precondition(count < 3)
-        positions[count] = position
-        switch count {
-        case 0: first = member
-        case 1: second = member
-        default: third = member
-        }
+        moves[count] = Move(member: member, position: position)
         count += 1
     }
 
-    func member(_ index: Int) -> Member {
-        index == 0 ? first : index == 1 ? second : third
-    }
-
-    func position(_ index: Int) -> UInt32 {
-        positions[index]
-    }
+    subscript(index: Int) -> Move { moves[index] }
 }

@@ -1,6 +1,6 @@
 /// The `code` of an error message, the part of it that programs read: every one that a client can
 /// be told over an open connection (PROTOCOL.md sections 3, 4 and 8).
-package enum ErrorCode: CaseIterable, BitwiseCopyable, Sendable {
+package enum ErrorCode: UInt8, CaseIterable, BitwiseCopyable, Sendable {
     /// No JSON object, a key of the wrong type, or a key missing.
     case badMessage
     /// A `type` that the gateway doesn't know.

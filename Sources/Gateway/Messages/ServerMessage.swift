@@ -123,7 +123,7 @@ package enum ServerMessage {
 }
 
 /// Why a client is told to fetch everything again; for people who read traffic.
-package enum ResyncReason: CaseIterable, BitwiseCopyable, Sendable {
+package enum ResyncReason: UInt8, CaseIterable, BitwiseCopyable, Sendable {
     /// The gateway was without its LISTEN connection for a while.
     case listenerReconnected
     /// The client's queue was dropped because it read too slowly.

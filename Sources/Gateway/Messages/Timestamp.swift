@@ -15,6 +15,11 @@ package struct Timestamp: Hashable, BitwiseCopyable, Sendable {
         self.microseconds = overflow ? (unixSeconds < 0 ? .min : .max) : product
     }
 
+    /// Whole seconds since 1970.
+    package var unixSeconds: Int64 {
+        microseconds.flooredDivision(by: 1_000_000)
+    }
+
     /// Reads `YYYY-MM-DDTHH:MM:SS`, then optionally a point with one to six digits, then `Z`,
     /// `+HH:MM` or `-HH:MM`: the part of RFC 3339 §5.6 that PostgreSQL writes into JSON. `nil`
     /// for anything else, for days that don't exist and for a 60th second.

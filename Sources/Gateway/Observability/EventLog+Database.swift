@@ -72,7 +72,7 @@ extension EventLog {
 
     /// A project's subscribers, or one client, were told that they may have missed something.
     package mutating func resync(
-        project: ProjectID, cause: ResyncLabel, clients: Int, at now: Instant
+        project: ProjectID, cause: ResyncReason, clients: Int, at now: Instant
     ) {
         guard let suppressed = admit(.resync, at: now) else { return }
         write(

@@ -113,21 +113,6 @@ package enum RefusalLabel: UInt8, MetricLabel {
     }
 }
 
-/// Why a project was announced as "you may have missed something of it".
-package enum ResyncLabel: UInt8, MetricLabel {
-    case slowConsumer, listenerReconnected, cursorExpired, cursorMalformed, tooManyChanges
-
-    package var text: StaticString {
-        switch self {
-        case .slowConsumer: "slow_consumer"
-        case .listenerReconnected: "listener_reconnected"
-        case .cursorExpired: "cursor_expired"
-        case .cursorMalformed: "cursor_malformed"
-        case .tooManyChanges: "too_many_changes"
-        }
-    }
-}
-
 /// The types of the messages that clients send.
 package enum ClientMessageLabel: UInt8, MetricLabel {
     case joinProject, leaveProject, initialize, ping, pong, typing, direct, acknowledge, unknown
@@ -147,25 +132,8 @@ package enum ClientMessageLabel: UInt8, MetricLabel {
     }
 }
 
-/// The codes of the error messages that clients are sent over an open connection.
-package enum ClientErrorLabel: UInt8, MetricLabel {
-    case badMessage, unknownType, invalidProject, invalidCursor, badToken, notAuthenticated
-    case forbidden, membershipRevoked, projectDeleted, notSubscribed, tooManyProjects, unavailable
+/// Why a project was announced as "you may have missed something of it".
+extension ResyncReason: MetricLabel {}
 
-    package var text: StaticString {
-        switch self {
-        case .badMessage: "bad_message"
-        case .unknownType: "unknown_type"
-        case .invalidProject: "invalid_project"
-        case .invalidCursor: "invalid_cursor"
-        case .badToken: "bad_token"
-        case .notAuthenticated: "not_authenticated"
-        case .forbidden: "forbidden"
-        case .membershipRevoked: "membership_revoked"
-        case .projectDeleted: "project_deleted"
-        case .notSubscribed: "not_subscribed"
-        case .tooManyProjects: "too_many_projects"
-        case .unavailable: "unavailable"
-        }
-    }
-}
+/// The codes of the error messages that clients are sent.
+extension ErrorCode: MetricLabel {}

@@ -26,7 +26,7 @@ package struct Metrics: ~Copyable {
     package var projects: UInt64 = 0
     /// Frames times the clients that they were handed to.
     package var deliveries: UInt64 = 0
-    package var resyncs = LabelledCounter<ResyncLabel, 5>()
+    package var resyncs = LabelledCounter<ResyncReason, 5>()
     /// Clients whose queue was dropped for a resync because they read too slowly.
     package var collapsedClients: UInt64 = 0
     /// Clients that were closed with 4202 for it.
@@ -38,7 +38,7 @@ package struct Metrics: ~Copyable {
     package var sentBytes: UInt64 = 0
     package var receivedBytes: UInt64 = 0
     package var clientMessages = LabelledCounter<ClientMessageLabel, 9>()
-    package var clientErrors = LabelledCounter<ClientErrorLabel, 12>()
+    package var clientErrors = LabelledCounter<ErrorCode, 12>()
 
     // Database.
 

@@ -88,6 +88,17 @@ public struct SegmentPool: ~Copyable {
         unsafe entries[entry].frames += UInt32(frames)
     }
 
+    /// Appends the content of another segment.
+    public mutating func append(contentsOf source: SegmentIndex, to index: SegmentIndex) {
+        precondition(source != index)
+        let from = unsafe entries[checked(source)]
+        guard let block = unsafe from.block else { preconditionFailure() }
+        // The source's block stays where it is: only the target's may grow.
+        let span = unsafe Span(
+            _unsafeStart: block.assumingMemoryBound(to: UInt8.self), count: Int(from.count))
+        append(span, frames: unsafe Int(from.frames), to: index)
+    }
+
     /// Empties a segment that only its maker refers to.
     public mutating func removeAll(_ index: SegmentIndex) {
         let entry = checked(index)

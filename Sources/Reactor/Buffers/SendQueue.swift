@@ -1,13 +1,11 @@
-/// What one client still has to get: a list of segments, the first one perhaps half sent.
+/// What one client still has to get: a list of pieces of segments.
 ///
-/// The list itself is 20 bytes, all zero when empty; its nodes live in a `QueueNodePool` that all
+/// The list itself is 16 bytes, all zero when empty; its nodes live in a `QueueNodePool` that all
 /// clients share.
 public struct SendQueue: BitwiseCopyable, Sendable {
     /// Pool index of the first node; zero when the queue is empty.
     var head: UInt32 = 0
     var tail: UInt32 = 0
-    /// Bytes of the first node's segment that were sent already.
-    public internal(set) var headOffset: UInt32 = 0
     /// Bytes still to send.
     public internal(set) var byteCount: UInt32 = 0
     /// Frames still to send; a frame that is half sent counts.
@@ -21,17 +19,20 @@ public struct SendQueue: BitwiseCopyable, Sendable {
 /// One entry of a send queue: a piece of a segment.
 public struct QueuedPiece: BitwiseCopyable, Sendable {
     public var segment: SegmentIndex
-    /// Where in the segment the piece ends; it begins at the segment's start, or at the queue's
-    /// `headOffset` for the first piece.
+    /// Where in the segment the piece begins; it moves on as bytes are sent.
+    public var start: UInt32
+    /// Where in the segment the piece ends.
     public var end: UInt32
     /// Whole frames in the piece.
     public var frames: UInt32
     /// Whose it is; the queue only keeps it.
     public var tag: UInt32
 
-    public init(segment: SegmentIndex, end: Int, frames: Int, tag: UInt32) {
+    public init(segment: SegmentIndex, _ range: Range<Int>, frames: Int, tag: UInt32) {
+        precondition(!range.isEmpty)
         self.segment = segment
-        self.end = UInt32(end)
+        self.start = UInt32(range.lowerBound)
+        self.end = UInt32(range.upperBound)
         self.frames = UInt32(frames)
         self.tag = tag
     }
@@ -60,22 +61,17 @@ public struct QueueNodePool: ~Copyable {
         unsafe nodes.deallocate()
     }
 
-    /// Puts a piece at the end of `queue`, beginning at byte `start` when the queue is empty.
-    /// Takes over the caller's reference to the segment.
-    public mutating func append(
-        _ piece: QueuedPiece, from start: Int = 0, to queue: inout SendQueue
-    ) {
-        precondition(start < Int(piece.end))
-        precondition(start == 0 || queue.isEmpty)
+    /// Puts a piece at the end of `queue`. Takes over the caller's reference to the segment.
+    public mutating func append(_ piece: QueuedPiece, to queue: inout SendQueue) {
+        precondition(piece.start < piece.end)
         let index = take(piece)
         if queue.isEmpty {
             queue.head = index
-            queue.headOffset = UInt32(start)
         } else {
             unsafe nodes[Int(queue.tail)].next = index
         }
         queue.tail = index
-        queue.byteCount += piece.end - UInt32(start)
+        queue.byteCount += piece.end - piece.start
         queue.frameCount += piece.frames
     }
 
@@ -102,7 +98,7 @@ public struct QueueNodePool: ~Copyable {
         return piece(at: queue.tail)
     }
 
-    /// Lengthens the last piece by what was just appended to its segment.
+    /// Lengthens the last piece by what follows it in its segment.
     public mutating func extendLast(of queue: inout SendQueue, bytes: Int, frames: Int) {
         precondition(!queue.isEmpty)
         unsafe nodes[Int(queue.tail)].piece.end += UInt32(bytes)
@@ -116,9 +112,8 @@ public struct QueueNodePool: ~Copyable {
         precondition(!queue.isEmpty)
         let index = queue.head
         let node = unsafe nodes[Int(index)]
-        queue.byteCount -= node.piece.end - queue.headOffset
+        queue.byteCount -= node.piece.end - node.piece.start
         queue.frameCount -= node.piece.frames
-        queue.headOffset = 0
         queue.head = node.next
         if node.next == 0 { queue.tail = 0 }
         unsafe nodes[Int(index)].next = firstFree
@@ -130,9 +125,9 @@ public struct QueueNodePool: ~Copyable {
     /// Notes that `count` bytes of the first piece were sent, fewer than it has.
     public mutating func advance(_ queue: inout SendQueue, by count: Int) {
         precondition(!queue.isEmpty)
-        queue.headOffset += UInt32(count)
+        unsafe nodes[Int(queue.head)].piece.start += UInt32(count)
         queue.byteCount -= UInt32(count)
-        assert(unsafe queue.headOffset < nodes[Int(queue.head)].piece.end)
+        assert(unsafe nodes[Int(queue.head)].piece.start < nodes[Int(queue.head)].piece.end)
     }
 
     private mutating func take(_ piece: QueuedPiece) -> UInt32 {

@@ -21,6 +21,8 @@ public struct Errno: Error, Equatable, BitwiseCopyable, Sendable {
     static let wouldBlock = Errno(code: EAGAIN)
     /// EINTR.
     static let interrupted = Errno(code: EINTR)
+    /// EEXIST.
+    public static let alreadyExists = Errno(code: EEXIST)
     /// EMFILE: this process is out of descriptors.
     public static let processDescriptorsExhausted = Errno(code: EMFILE)
     /// ENFILE: the system is out of descriptors.

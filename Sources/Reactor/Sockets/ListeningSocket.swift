@@ -14,7 +14,7 @@ public enum AcceptResult: Equatable, Sendable {
 }
 
 /// A listening TCP socket.
-public struct Listener: ~Copyable {
+public struct ListeningSocket: ~Copyable {
     private let owned: OwnedDescriptor
     /// Where it listens, with the port that the kernel chose when port 0 was asked for.
     public let address: SocketAddress

@@ -1,0 +1,49 @@
+package import Reactor
+
+/// What was on its way to a client through a fan-out when it became an ordered member.
+package struct PendingBroadcasts: BitwiseCopyable, Sendable {
+    package let room: RoomIndex
+    /// The segment of a fan-out that hadn't come to the client yet; `none` without one.
+    package let fanOut: SegmentIndex
+    /// The segment of which the next fan-out will be made; `none` without one. The room goes on
+    /// writing to it.
+    package let open: SegmentIndex
+}
+
+// Clients that look at several projects, and get the events of all of them in one order.
+extension Hub {
+    /// Makes the client, which is about to join another project, an ordered member of the one it
+    /// is in. What the fan-out would have brought it is returned: the caller has to queue it now.
+    /// `nil` when there is nothing to change.
+    ///
+    /// It stays an ordered member when it leaves all projects but one.
+    package mutating func makeOrdered(_ client: ClientIndex) -> PendingBroadcasts? {
+        guard let slot = memberships.firstSlot(of: client) else { return nil }
+        let membership = memberships[client, slot]
+        guard !membership.isOrdered else { return nil }
+        precondition(memberships.count(of: client) == 1)
+        let room = membership.room
+        let isAwaiting = rooms[room].isAwaitingFanOut(membership.position)
+        removeFromFanOut(membership)
+        memberships[client, slot].isOrdered = true
+        memberships[client, slot].position = rooms[room].appendOrdered(
+            Member(client: client, slot: slot))
+        return PendingBroadcasts(
+            room: room, fanOut: isAwaiting ? rooms[room].fanOutSegment : .none,
+            open: rooms[room].openSegment)
+    }
+
+    /// Members to whom the room's segments go.
+    package func fanOutMemberCount(of room: RoomIndex) -> Int {
+        Int(rooms[room].members.count)
+    }
+
+    /// Members whose queues get each event by itself.
+    package func orderedMemberCount(of room: RoomIndex) -> Int {
+        Int(rooms[room].ordered.count)
+    }
+
+    package func orderedClient(at position: Int, in room: RoomIndex) -> ClientIndex {
+        rooms[room].ordered[UInt32(position)].client
+    }
+}

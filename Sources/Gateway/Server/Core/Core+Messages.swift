@@ -1,0 +1,212 @@
+internal import Reactor
+
+// What clients say.
+extension Core {
+    // Hot path.
+    mutating func takeMessage(_ bytes: borrowing Span<UInt8>, from index: ClientIndex) {
+        let message: ClientMessage
+        do throws(ClientMessageError) {
+            message = try ClientMessage(bytes, token: &token)
+        } catch {
+            refuseMessage(error, byteCount: bytes.count, from: index)
+            return
+        }
+        metrics.clientMessages[ClientMessageLabel(message.kind)] += 1
+        guard bytes.count <= settings.messageBytesMax || message.kind == .initialize else {
+            fail(index, .messageTooBig, "the message is too big")
+            return
+        }
+        guard clients[index].phase == .open || message.kind == .initialize else {
+            send(.notAuthenticated, "send init with a token first", message.reference, to: index)
+            return
+        }
+        switch message.kind {
+        case .joinProject: takeJoin(message, from: index)
+        case .leaveProject: takeLeave(message, from: index)
+        case .initialize: takeInit(message, from: index)
+        case .ping:
+            text.removeAll()
+            ServerMessage.writePong(into: &text)
+            sendText(to: index)
+        case .pong:
+            confirm(message.reference, to: index)
+        case .unknown:
+            log.unknownType(connection: connectionNumber(of: index), type: bytes, at: now)
+            send(.unknownType, "this type of message is not known", message.reference, to: index)
+        }
+    }
+
+    private mutating func refuseMessage(
+        _ error: ClientMessageError, byteCount: Int, from index: ClientIndex
+    ) {
+        metrics.clientErrors[error.code] += 1
+        log.badMessage(
+            connection: connectionNumber(of: index), detail: "\(error.message)",
+            byteCount: byteCount, at: now)
+        text.removeAll()
+        error.write(to: &text)
+        sendText(to: index)
+    }
+
+    // MARK: Projects
+
+    private mutating func takeJoin(_ message: ClientMessage, from index: ClientIndex) {
+        guard let project = message.project else {
+            preconditionFailure("a join_project without a project was let through")
+        }
+        if !message.keepsOthers { hub.leaveAll(index, except: project) }
+        switch join(index, project) {
+        case .joined, .already:
+            confirm(message.reference, to: index)
+        case .limitReached:
+            send(
+                .tooManyProjects, "one connection may look at 100 projects", message.reference,
+                to: index)
+        }
+    }
+
+    /// Subscribes the client. From here on no event of the project passes it by: what the database
+    /// announces later is broadcast to all members, and what it couldn't announce ends in a resync.
+    mutating func join(_ index: ClientIndex, _ project: ProjectID) -> JoinOutcome {
+        if !hub.isMember(index, of: project) { prepareForAnotherProject(index) }
+        let outcome = hub.join(index, project)
+        if outcome == .joined, let room = hub.room(of: project) {
+            log.clientJoined(
+                connection: connectionNumber(of: index), project: project,
+                subscribers: hub.memberCount(of: room), at: now)
+        }
+        return outcome
+    }
+
+    private mutating func takeLeave(_ message: ClientMessage, from index: ClientIndex) {
+        guard let project = message.project else {
+            hub.leaveAll(index)
+            confirm(message.reference, to: index)
+            return
+        }
+        guard hub.leave(index, project) else {
+            send(
+                .notSubscribed, "the connection is not in this project", message.reference,
+                to: index)
+            return
+        }
+        let room = hub.room(of: project)
+        log.clientLeft(
+            connection: connectionNumber(of: index), project: project,
+            subscribers: room.map { hub.memberCount(of: $0) } ?? 0, at: now)
+        confirm(message.reference, to: index)
+    }
+
+    // MARK: Who it is
+
+    private mutating func takeInit(_ message: ClientMessage, from index: ClientIndex) {
+        let project = message.project ?? clients[index].requestedProject
+        if message.hasToken {
+            guard acceptToken(message.reference, from: index) else { return }
+        } else if clients[index].phase != .open {
+            send(.badToken, "init needs a token here", message.reference, to: index)
+            close(index, .badToken, "no token", keepsQueue: true)
+            return
+        }
+        if let project, join(index, project) == .limitReached {
+            send(
+                .tooManyProjects, "one connection may look at 100 projects", message.reference,
+                to: index)
+        }
+        sendReady(project, to: index)
+        confirm(message.reference, to: index)
+    }
+
+    /// Checks the token of an `init`, which is in `token`. A bad one closes a connection that has
+    /// no user yet; on one that has, it is an error that changes nothing.
+    private mutating func acceptToken(_ reference: Reference, from index: ClientIndex) -> Bool {
+        do throws(TokenError) {
+            let claims = try verifier.verify(token, at: wall)
+            if clients[index].phase == .open && claims.user != clients[index].user {
+                send(.badToken, "the token is another user's", reference, to: index)
+                return false
+            }
+            authenticate(index, claims)
+            return true
+        } catch {
+            frame.removeAll()
+            error.writeMessage(to: &frame)
+            let code: ErrorCode = error == .unavailable ? .unavailable : .badToken
+            metrics.clientErrors[code] += 1
+            text.removeAll()
+            ServerMessage.writeError(
+                code, message: frame, reference: reference, into: &text)
+            sendText(to: index)
+            if clients[index].phase == .awaitingInit && code == .badToken {
+                close(index, .badToken, "the token is not valid", keepsQueue: true)
+            }
+            return false
+        }
+    }
+
+    /// The connection is the user's, until the token expires.
+    mutating func authenticate(_ index: ClientIndex, _ claims: TokenClaims) {
+        clients[index].phase = .open
+        clients[index].user = claims.user
+        clients[index].expiresAtSeconds = UInt32(clamping: claims.expiresAt)
+        // The wall clock may be set while the connection lives; what is counted down is the time
+        // that the token had left now.
+        let secondsLeft = claims.expiresAt + TokenVerifier.leewaySeconds - wall.unixSeconds
+        let ticksLeft = UInt64(clamping: secondsLeft) * 1_000_000_000 / TimerWheel.tickNanoseconds
+        clients[index].expiryTick = UInt32(clamping: UInt64(nowTick) + ticksLeft + 1)
+        scheduleVisit(of: index)
+    }
+
+    private mutating func sendReady(_ project: ProjectID?, to index: ClientIndex) {
+        let client = clients[index]
+        let ready = ServerMessage.Ready(
+            connection: connectionID(of: index), user: client.user,
+            project: project ?? hub.firstProject(of: index),
+            expiresAt: Timestamp(unixSeconds: Int64(client.expiresAtSeconds)),
+            pingIntervalMilliseconds: UInt32(
+                clamping: settings.pingIntervalNanoseconds / 1_000_000),
+            reconnectWindowMilliseconds: Limits.reconnectWindowMilliseconds)
+        text.removeAll()
+        ServerMessage.writeReady(ready, into: &text)
+        sendText(to: index)
+    }
+
+    // MARK: Answers
+
+    /// Says that it worked, to those who asked to be told.
+    private mutating func confirm(_ reference: Reference, to index: ClientIndex) {
+        guard reference.isPresent else { return }
+        text.removeAll()
+        ServerMessage.writeOK(reference: reference, into: &text)
+        sendText(to: index)
+    }
+
+    private mutating func send(
+        _ code: ErrorCode, _ message: StaticString, _ reference: Reference, to index: ClientIndex
+    ) {
+        metrics.clientErrors[code] += 1
+        text.removeAll()
+        ServerMessage.writeError(code, message: message, reference: reference, into: &text)
+        sendText(to: index)
+    }
+
+    /// Queues the message in `text`.
+    mutating func sendText(to index: ClientIndex) {
+        frame.removeAll()
+        FrameEncoder.write(text, opcode: .text, into: &frame)
+        queueOwn(frames: 1, to: index)
+    }
+}
+
+extension ClientMessageLabel {
+    init(_ kind: ClientMessage.Kind) {
+        switch kind {
+        case .joinProject: self = .joinProject
+        case .leaveProject: self = .leaveProject
+        case .initialize: self = .initialize
+        case .ping: self = .ping
+        case .pong: self = .pong
+        case .unknown: self = .unknown
+        }
+    }
+}

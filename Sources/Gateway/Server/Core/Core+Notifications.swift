@@ -1,0 +1,133 @@
+internal import Reactor
+
+// From what the database announces to the segments of the projects.
+extension Core {
+    // Hot path, once for each notification.
+    /// Takes in the payload of a notification on `cache_invalidate`: encodes it once and appends
+    /// it to the segment of its project. A payload that can't be understood is counted, logged and
+    /// skipped.
+    package mutating func notify(_ payload: borrowing Span<UInt8>) {
+        metrics.notificationsReceived += 1
+        log.notificationReceived(payload: payload, at: now)
+        text.removeAll()
+        do throws(NotificationError) {
+            let facts = try Notification.encode(payload: payload, into: &text)
+            guard let room = hub.room(of: facts.project) else {
+                metrics.notificationsWithoutAudience += 1
+                return
+            }
+            if let timestamp = facts.timestamp, announced.count < Limits.notificationsPerTurn {
+                announced.append(timestamp)
+            }
+            broadcastText(to: room)
+        } catch {
+            metrics.notificationsInvalid += 1
+            log.badNotification(detail: "\(error.description)", payload: payload, at: now)
+        }
+    }
+
+    /// Appends the message in `text` to the room's segment of this turn.
+    private mutating func broadcastText(to room: RoomIndex) {
+        frame.removeAll()
+        FrameEncoder.write(text, opcode: .text, into: &frame)
+        appendOrdered(frames: 1, to: room)
+        // A resync that is still to be delivered says it too.
+        if hub.fanOutMemberCount(of: room) == 0 || hub.isResyncPending(in: room) { return }
+        let fits = hub.append(
+            frame, to: room, in: &segments, framesMax: Limits.segmentFramesMax,
+            bytesMax: Limits.segmentBytesMax)
+        if !fits { replaceWithResync(room, .tooManyChanges) }
+    }
+
+    // MARK: Resyncs
+
+    /// The listener has begun to listen, after the start or after a loss: whatever was committed
+    /// before wasn't heard, so every project with an audience gets a resync, some in each turn.
+    package mutating func listenerBecameLive() {
+        isListening = true
+        resyncCursor = 0
+    }
+
+    package mutating func listenerWasLost() {
+        isListening = false
+    }
+
+    /// Goes on with a resync of every project.
+    package mutating func continueResync() {
+        guard var cursor = resyncCursor else { return }
+        var budget = Limits.resyncRoomsPerTurn
+        while budget > 0, cursor < hub.roomIndexEnd {
+            if let room = hub.liveRoom(cursor) {
+                resync(room, .listenerReconnected)
+                budget -= 1
+            }
+            cursor += 1
+        }
+        resyncCursor = cursor < hub.roomIndexEnd ? cursor : nil
+    }
+
+    /// Tells the whole audience of a project that it may have missed something.
+    private mutating func resync(_ room: RoomIndex, _ reason: ResyncReason) {
+        replaceWithResync(room, reason)
+        appendOrdered(frames: resources.names.count, to: room)
+    }
+
+    /// Puts a resync in the place of what the project's segment of this turn holds, since it says
+    /// that too. It is left in `frame`.
+    private mutating func replaceWithResync(_ room: RoomIndex, _ reason: ResyncReason) {
+        metrics.resyncs[reason] += 1
+        log.resync(
+            project: hub.project(of: room), cause: reason, clients: hub.memberCount(of: room),
+            at: now)
+        writeResync(of: hub.project(of: room), reason)
+        guard hub.fanOutMemberCount(of: room) > 0 else { return }
+        hub.replaceWithResync(
+            frame, frameCount: resources.names.count, in: room, pool: &segments)
+    }
+
+    /// Tells a client that was too slow what it wasn't told: one resync of each project concerned.
+    mutating func sendWithheldResyncs(to index: ClientIndex) {
+        clients[index].flags.remove(.collapsed)
+        while let project = hub.takeStaleProject(of: index) {
+            metrics.resyncs[.slowConsumer] += 1
+            writeResync(of: project, .slowConsumer)
+            appendToQueue(frames: resources.names.count, of: index)
+        }
+    }
+
+    /// Leaves the frames of a resync of `project` in `frame`: one for each resource.
+    private mutating func writeResync(of project: ProjectID, _ reason: ResyncReason) {
+        frame.removeAll()
+        for position in resources.names.indices {
+            let name = resources.names[position]
+            text.removeAll()
+            ServerMessage.writeResync(
+                ofResource: name.span, project: project, at: wall,
+                reason: reason, into: &text)
+            FrameEncoder.write(text, opcode: .text, into: &frame)
+        }
+    }
+
+    /// The flush of this turn is over: its notifications are with the kernel, except for those of
+    /// fan-outs that go on.
+    package mutating func observeFlush(wall: Timestamp) {
+        for timestamp in announced {
+            let microseconds = max(0, wall.microseconds - timestamp.microseconds)
+            metrics.commitToSocket.observe(nanoseconds: UInt64(microseconds) * 1_000)
+        }
+    }
+
+    // MARK: Memory
+
+    /// Keeps the memory of segments within its bound: clients for which something waits are
+    /// collapsed, whoever they are, since what they pin can't be told from outside.
+    package mutating func limitSegmentMemory() {
+        guard segments.liveBytes > Limits.segmentPoolBytesMax else { return }
+        for raw in 0..<UInt32(clients.highWaterMark) {
+            guard clients.isOccupied(raw), clients[raw].takesMessages,
+                !clients[raw].queue.isEmpty
+            else { continue }
+            collapse(raw)
+        }
+    }
+}

@@ -1,0 +1,319 @@
+internal import Reactor
+
+// HTTP: from a request to its answer, or to a WebSocket.
+extension Core {
+    /// Reads one request at `position` and answers it. Returns `false` when it isn't complete.
+    mutating func takeRequest(
+        of bytes: borrowing Span<UInt8>, at position: inout Int, from index: ClientIndex
+    ) -> Bool {
+        let rest = bytes.extracting(position..<bytes.count)
+        let isNew = clients[index].head.isIdle
+        var head = RequestHead()
+        switch clients[index].head.parse(rest, into: &head) {
+        case .incomplete:
+            if isNew { limitRequestTime(of: index) }
+            return false
+        case .failure(let error):
+            refuse(index, error, as: .closing)
+        case .complete(let count):
+            position += count
+            answer(head, in: rest.extracting(0..<count), of: index)
+        }
+        return true
+    }
+
+    /// A request has begun: its head must be complete in time, even on a connection that may stay
+    /// idle for longer between requests.
+    private mutating func limitRequestTime(of index: ClientIndex) {
+        let deadline = TimerWheel.tick(settings.handshakeTimeoutNanoseconds, after: now)
+        guard deadline < clients[index].deadlineTick else { return }
+        clients[index].deadlineTick = deadline
+        scheduleVisit(of: index)
+    }
+
+    private mutating func answer(
+        _ head: RequestHead, in bytes: borrowing Span<UInt8>, of index: ClientIndex
+    ) {
+        let form = ResponseForm(answering: head)
+        let listener: ListenerRole =
+            clients[index].flags.contains(.admin) ? .admin : .public
+        switch Route(of: head, in: bytes, on: listener) {
+        case .webSocket:
+            upgrade(head, in: bytes, of: index)
+        case .projectStatus(let project):
+            answerStatus(of: project, head, in: bytes, as: form, to: index)
+        case .live:
+            text.removeAll()
+            text.append("ok\n")
+            respond(.ok, .plainText, as: form, to: index)
+        case .ready:
+            answerReadiness(head, in: bytes, as: form, to: index)
+        case .metrics:
+            answerMetrics(as: form, to: index)
+        case .notFound:
+            refuse(index, .notFound, as: form)
+        case .methodNotAllowed(let allowed):
+            refuse(index, .methodNotAllowed(allowed), as: form)
+        }
+    }
+
+    // MARK: The upgrade
+
+    private mutating func upgrade(
+        _ head: RequestHead, in bytes: borrowing Span<UInt8>, of index: ClientIndex
+    ) {
+        do throws(HTTPError) {
+            let handshake = try Handshake(of: head, in: bytes)
+            let query = try Query(of: head, in: bytes)
+            let project = try projectOfQuery(query, in: bytes)
+            if drain != nil { throw .draining }
+            if metrics.connections >= UInt64(settings.connectionsMax) { throw .full }
+            let hasToken = try readToken(head, query, handshake.subprotocols, in: bytes)
+            let claims = hasToken ? try verifyToken(refusing: index) : nil
+            frame.removeAll()
+            try Handshake.writeAccept(
+                key: bytes.extracting(handshake.key),
+                subprotocol: handshake.subprotocols.selected, into: &frame)
+            guard queueResponse(to: index) else { return }
+            open(index, claims: claims, project: project)
+        } catch {
+            refuse(index, error, as: ResponseForm(answering: head))
+        }
+    }
+
+    /// Makes a WebSocket of the connection.
+    private mutating func open(
+        _ index: ClientIndex, claims: TokenClaims?, project: ProjectID?
+    ) {
+        clients[index].flags.insert(.upgraded)
+        metrics.connections += 1
+        metrics.connectionsOpened += 1
+        if let claims {
+            authenticate(index, claims)
+            if let project { _ = join(index, project) }
+        } else {
+            clients[index].phase = .awaitingInit
+            clients[index].requestedProject = project
+            clients[index].deadlineTick = TimerWheel.tick(
+                settings.initTimeoutNanoseconds, after: now)
+        }
+        // The first ping comes at a random moment, so that those who came together in a storm
+        // aren't pinged together for ever.
+        let interval = settings.pingIntervalNanoseconds
+        let phase = interval / 2 + jitter.next() % max(interval / 2, 1)
+        clients[index].pingTick = TimerWheel.tick(phase, after: now)
+        scheduleVisit(of: index)
+        log.clientOpened(
+            connection: connectionNumber(of: index), user: claims?.user, address: "",
+            total: Int(metrics.connections), at: now)
+    }
+
+    /// The project of the query; `nil` without one.
+    private mutating func projectOfQuery(
+        _ query: Query, in bytes: borrowing Span<UInt8>
+    ) throws(HTTPError) -> ProjectID? {
+        guard query.projectID.isPresent else { return nil }
+        text.removeAll()
+        Query.append(query.projectID, of: bytes, to: &text)
+        guard let project = ProjectID(text.bytes) else {
+            throw .badRequest("projectId is not a UUID")
+        }
+        return project
+    }
+
+    /// Puts the request's token into `token`: from the header first, then from the subprotocols,
+    /// then from the query. Returns whether there is one.
+    private mutating func readToken(
+        _ head: RequestHead, _ query: Query, _ subprotocols: SubprotocolOffer,
+        in bytes: borrowing Span<UInt8>
+    ) throws(HTTPError) -> Bool {
+        token.removeAll()
+        if let bearer = try AuthorizationHeader.bearer(of: head, in: bytes) {
+            token.append(bytes.extracting(bearer))
+            return true
+        }
+        if let bearer = subprotocols.bearer {
+            token.append(bytes.extracting(bearer))
+            return true
+        }
+        guard query.token.isPresent else { return false }
+        guard settings.queryToken else {
+            throw HTTPError(.invalidToken, "a token in the query is not accepted here")
+        }
+        Query.append(query.token, of: bytes, to: &token)
+        return true
+    }
+
+    /// Checks `token`; what is wrong with it is left in `text` for the answer.
+    private mutating func verifyToken(refusing index: ClientIndex) throws(HTTPError) -> TokenClaims
+    {
+        do throws(TokenError) {
+            return try verifier.verify(token, at: wall)
+        } catch {
+            text.removeAll()
+            error.writeMessage(to: &text)
+            throw error == .unavailable ? .tokenUncheckable : .tokenRefused
+        }
+    }
+
+    // MARK: Status, probes and metrics
+
+    private mutating func answerStatus(
+        of range: Range<Int>, _ head: RequestHead, in bytes: borrowing Span<UInt8>,
+        as form: ResponseForm, to index: ClientIndex
+    ) {
+        do throws(HTTPError) {
+            let query = try Query(of: head, in: bytes)
+            guard let project = ProjectID(bytes.extracting(range)) else {
+                throw .badRequest("projectId is not a UUID")
+            }
+            let none = try SubprotocolOffer(of: RequestHead(), in: bytes)
+            guard try readToken(head, query, none, in: bytes) else { throw .missingToken }
+            _ = try verifyToken(refusing: index)
+            writeStatus(of: project)
+            respond(.ok, .json, as: form, to: index)
+        } catch {
+            refuse(index, error, as: form)
+        }
+    }
+
+    /// `{"total_clients":…,"project_clients":…,"user_ids":[…]}`, ids once each and in order.
+    private mutating func writeStatus(of project: ProjectID) {
+        var users: [UserID] = []
+        var memberCount = 0
+        if let room = hub.room(of: project) {
+            memberCount = hub.memberCount(of: room)
+            users.reserveCapacity(memberCount)
+            for position in 0..<memberCount {
+                users.append(clients[hub.client(at: position, in: room)].user)
+            }
+            users.sort()
+        }
+        text.removeAll()
+        text.append(#"{"total_clients":"#)
+        text.append(decimal: metrics.connections)
+        text.append(#","project_clients":"#)
+        text.append(decimal: UInt64(memberCount))
+        text.append(#","user_ids":["#)
+        var written = 0
+        var isTruncated = false
+        for position in users.indices where position == 0 || users[position] != users[position - 1]
+        {
+            guard written < Limits.statusUserIDsMax else {
+                isTruncated = true
+                break
+            }
+            text.append(written == 0 ? "\"" : ",\"")
+            users[position].write(to: &text)
+            text.append("\"")
+            written += 1
+        }
+        text.append(isTruncated ? #"],"truncated":true}"# : "]}")
+    }
+
+    private mutating func answerReadiness(
+        _ head: RequestHead, in bytes: borrowing Span<UInt8>, as form: ResponseForm,
+        to index: ClientIndex
+    ) {
+        let isReady = isListening && drain == nil
+        var isVerbose = false
+        do throws(HTTPError) {
+            isVerbose = try Query(of: head, in: bytes).verbose.isPresent
+        } catch {
+            refuse(index, error, as: form)
+            return
+        }
+        text.removeAll()
+        if isVerbose {
+            text.append(isListening ? "[+] listener is live\n" : "[-] listener is not live\n")
+            text.append(drain == nil ? "[+] not draining\n" : "[-] draining\n")
+            text.append("[i] sends by send(2)\n")
+        }
+        text.append(isReady ? "ready\n" : "not ready\n")
+        respond(isReady ? .ok : .serviceUnavailable, .plainText, as: form, to: index)
+    }
+
+    private mutating func answerMetrics(as form: ResponseForm, to index: ClientIndex) {
+        metrics.subscriptions = UInt64(hub.subscriptionCount)
+        metrics.projects = UInt64(hub.projectCount)
+        metrics.listenerIsUp = isListening
+        text.removeAll()
+        MetricsWriter().write(
+            metrics, log: log.figures, process: ProcessFigures.current(), into: &text)
+        respond(.ok, .metrics, as: form, to: index)
+    }
+
+    // MARK: Answers
+
+    /// Queues an answer whose body is in `text`.
+    private mutating func respond(
+        _ status: HTTPStatus, _ type: ContentType, as form: ResponseForm, to index: ClientIndex
+    ) {
+        frame.removeAll()
+        ResponseWriter.write(status, type, body: text, as: form, into: &frame)
+        finishResponse(keepAlive: form.keepAlive, to: index)
+    }
+
+    /// Queues a refusal. One that quotes what is wrong with a token has it in `text`.
+    private mutating func refuse(_ index: ClientIndex, _ error: HTTPError, as form: ResponseForm) {
+        let label = RefusalLabel(error.kind)
+        metrics.handshakesRefused[label] += 1
+        frame.removeAll()
+        if error == .tokenRefused {
+            ResponseWriter.write(error, message: text, as: form, into: &frame)
+        } else {
+            ResponseWriter.write(error, as: form, into: &frame)
+        }
+        log.handshakeRefused(label, detail: "\(error.message)", address: "", at: now)
+        finishResponse(keepAlive: form.keepAlive && !error.closesConnection, to: index)
+    }
+
+    /// Refuses a client that hasn't sent a whole request in time.
+    mutating func refuseLateRequest(_ index: ClientIndex) {
+        refuse(index, .timeout, as: .closing)
+    }
+
+    private mutating func finishResponse(keepAlive: Bool, to index: ClientIndex) {
+        guard queueResponse(to: index) else { return }
+        clients[index].flags.insert(.answered)
+        if keepAlive && drain == nil {
+            clients[index].deadlineTick = TimerWheel.tick(
+                Limits.httpIdleSecondsMax * 1_000_000_000, after: now)
+        } else {
+            beginDraining(index)
+        }
+    }
+}
+
+extension HTTPError {
+    fileprivate static var draining: HTTPError {
+        .unavailable("the server is shutting down", retryAfterSeconds: 1)
+    }
+    fileprivate static var full: HTTPError {
+        .unavailable("the server has no place left", retryAfterSeconds: 5)
+    }
+    fileprivate static var tokenUncheckable: HTTPError {
+        .unavailable("the token cannot be checked at present", retryAfterSeconds: 5)
+    }
+    /// The message beside it says what is wrong.
+    fileprivate static var tokenRefused: HTTPError {
+        HTTPError(.invalidToken, "the token is not valid")
+    }
+}
+
+extension RefusalLabel {
+    init(_ kind: HTTPError.Kind) {
+        switch kind {
+        case .badRequest: self = .badRequest
+        case .missingToken, .invalidToken: self = .unauthorized
+        case .forbidden: self = .forbidden
+        case .notFound: self = .notFound
+        case .methodNotAllowed: self = .methodNotAllowed
+        case .timeout: self = .timeout
+        case .upgradeRequired: self = .upgradeRequired
+        case .tooManyConnections: self = .tooManyConnections
+        case .headerTooLarge: self = .headerTooLarge
+        case .unavailable: self = .unavailable
+        }
+    }
+}

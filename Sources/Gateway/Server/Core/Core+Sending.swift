@@ -1,0 +1,140 @@
+package import Reactor
+
+// What the flush phase asks and reports.
+extension Core {
+    // MARK: Gathered writes
+
+    /// Clients with something of their own to send.
+    package var dirtyCount: Int { dirty.count }
+
+    package func dirtyClient(at position: Int) -> ClientIndex { dirty[position] }
+
+    /// Takes the first `count` clients out of the list. One that still has something to send and
+    /// whose socket takes it is listed again.
+    package mutating func endDirty(_ count: Int) {
+        for position in 0..<count {
+            clients[dirty[position]].flags.remove(.dirty)
+        }
+        let last = dirty.count
+        for position in 0..<count {
+            let index = dirty[position]
+            let client = clients[index]
+            if client.phase != .gone, !client.queue.isEmpty, !client.flags.contains(.blocked) {
+                markDirty(index)
+            }
+        }
+        assert(dirty.count >= last)
+        dirty.removeFirst(count)
+    }
+
+    /// The client's descriptor, when it has something to send and epoll hasn't to be awaited.
+    package func sendingDescriptor(of index: ClientIndex) -> Int32? {
+        let client = clients[index]
+        guard client.phase != .gone, !client.queue.isEmpty, !client.flags.contains(.blocked)
+        else { return nil }
+        return client.descriptor
+    }
+
+    /// Fills `write` with what waits for the client, up to the bounds of one write.
+    package mutating func gather(_ index: ClientIndex, into write: inout GatheredWrite) {
+        write.removeAll()
+        var node = nodes.first(of: clients[index].queue)
+        while node != 0, !write.isFull, write.byteCount < Limits.gatheredBytes {
+            let piece = nodes.piece(at: node)
+            // The queue's reference keeps the bytes until the result is reported.
+            unsafe write.append(
+                segments.address(of: piece.segment) + Int(piece.start),
+                count: Int(piece.end - piece.start))
+            node = nodes.next(after: node)
+        }
+    }
+
+    /// Reports what became of a gathered write of `offered` bytes.
+    package mutating func wrote(_ result: SendResult, of offered: Int, to index: ClientIndex) {
+        switch result {
+        case .sent(let count):
+            take(count, of: index)
+            if count < offered { block(index) }
+        case .wouldBlock:
+            block(index)
+        case .failed:
+            connectionFailed(index)
+        }
+    }
+
+    /// epoll says that the client's socket takes bytes again.
+    package mutating func becameWritable(_ index: ClientIndex) {
+        guard clients[index].flags.contains(.blocked) else { return }
+        clients[index].flags.remove(.blocked)
+        noteInterest(of: index)
+        markDirty(index)
+    }
+
+    // MARK: Direct sends
+
+    // Hot path.
+    /// Reports what became of a broadcast that was sent without queueing.
+    package mutating func sentDirectly(
+        _ result: SendResult, _ segment: SegmentIndex, byteCount: Int, of room: RoomIndex,
+        to index: ClientIndex
+    ) {
+        switch result {
+        case .sent(byteCount):
+            metrics.sentBytes &+= UInt64(byteCount)
+        case .sent(let count):
+            metrics.sentBytes &+= UInt64(count)
+            queueBroadcast(segment, from: count, of: room, to: index)
+            block(index)
+        case .wouldBlock:
+            queueBroadcast(segment, from: 0, of: room, to: index)
+            block(index)
+        case .failed:
+            connectionFailed(index)
+        }
+    }
+
+    // MARK: Progress
+
+    private mutating func take(_ count: Int, of index: ClientIndex) {
+        metrics.sentBytes &+= UInt64(count)
+        if count > 0 { clients[index].progressTick = nowTick }
+        var rest = count
+        while rest > 0 {
+            let first = nodes.piece(at: nodes.first(of: clients[index].queue))
+            let left = Int(first.end - first.start)
+            guard rest >= left else {
+                nodes.advance(&clients[index].queue, by: rest)
+                return
+            }
+            segments.release(nodes.removeFirst(from: &clients[index].queue).segment)
+            rest -= left
+        }
+    }
+
+    private mutating func block(_ index: ClientIndex) {
+        guard clients[index].phase != .gone, !clients[index].flags.contains(.blocked) else {
+            return
+        }
+        clients[index].flags.insert(.blocked)
+        noteInterest(of: index)
+        scheduleVisit(of: index)
+    }
+
+    /// When everything that waited is with the kernel, what was put off until then happens now.
+    /// Returns the descriptor whose sending direction has to be ended, if that is it.
+    package mutating func settle(_ index: ClientIndex) -> Int32? {
+        guard clients[index].queue.isEmpty else { return nil }
+        switch clients[index].phase {
+        case .flushing:
+            finish(index)
+        case .awaitingInit, .open:
+            if clients[index].flags.contains(.collapsed) { sendWithheldResyncs(to: index) }
+        case .draining where !clients[index].flags.contains(.writeEnded):
+            clients[index].flags.insert(.writeEnded)
+            return clients[index].descriptor
+        case .request, .closing, .draining, .gone:
+            break
+        }
+        return nil
+    }
+}

@@ -1,0 +1,103 @@
+package import Reactor
+
+/// Everything that the gateway knows and decides, as one value.
+///
+/// It takes bytes, payloads and instants in and leaves its effects behind as data: frames in send
+/// queues and segments, and lists of the clients that have something to send, changed their
+/// interest, or are to be freed. It touches no descriptor and no clock; the server around it does,
+/// once per turn and in bulk.
+package struct Core: ~Copyable {
+    let settings: CoreSettings
+
+    var clients: Slab<Client>
+    package internal(set) var hub: Hub
+    package internal(set) var segments = SegmentPool()
+    var nodes = QueueNodePool()
+    var timers: TimerWheel
+    package var metrics = Metrics()
+    package var log: EventLog
+    var verifier: TokenVerifier
+    var jitter: Jitter
+
+    // The instant of this turn, in the forms that are needed.
+    package private(set) var now: Instant
+    package private(set) var nowTick: UInt32
+    package private(set) var wall: Timestamp
+
+    // What the phases of the turn have to do.
+
+    /// Clients with something of their own to send.
+    var dirty = IndexList()
+    /// Clients whose interest may differ from what is registered.
+    var interestChanged = IndexList()
+    /// Clients that are over, in the order in which they are freed.
+    var gone = IndexList()
+
+    // What is said about all.
+
+    /// Resources that a resync speaks of: the tables with triggers.
+    package var resources = ResourceList.seed
+    /// Whether the database announces changes to us now.
+    package internal(set) var isListening = false
+    /// Where a resync of every project has got to; `nil` when none is under way.
+    var resyncCursor: Int?
+    /// When the drain began; `nil` while it hasn't.
+    package internal(set) var drain: Drain?
+
+    /// The events of this turn for clients that look at several projects; `none` without any.
+    var orderedSegment = SegmentIndex.none
+    var orderedEvents: [OrderedEvent] = []
+
+    // Buffers that keep their memory.
+    var text = ByteBuffer(capacity: 1_024)
+    var frame = ByteBuffer(capacity: 1_024)
+    var token = ByteBuffer(capacity: TokenVerifier.tokenBytesMax)
+    /// The moments at which this turn's notifications were made, for the histogram.
+    var announced: [Timestamp] = []
+
+    /// The ping frame and `{"type":"ping"}`, shared by all.
+    let keepalive: SegmentIndex
+
+    package init(
+        settings: CoreSettings, verifier: consuming TokenVerifier, log: consuming EventLog,
+        now: Instant, wall: Timestamp
+    ) {
+        Limits.check()
+        self.settings = settings
+        self.verifier = verifier
+        self.log = log
+        self.now = now
+        self.wall = wall
+        nowTick = TimerWheel.tick(now)
+        jitter = Jitter(seed: settings.jitterSeed)
+        let slots = settings.connectionsMax + Limits.refusalSlots
+        clients = Slab(capacity: slots)
+        timers = TimerWheel(capacity: slots, now: nowTick)
+        hub = Hub(
+            clientCapacity: slots, projectsPerClientMax: Limits.projectsPerConnectionMax)
+        announced.reserveCapacity(Limits.notificationsPerTurn)
+        orderedEvents.reserveCapacity(Limits.notificationsPerTurn)
+        keepalive = Self.makeKeepalive(in: &segments, textPing: settings.textPing)
+    }
+
+    /// Begins a turn: everything in it happens at this instant.
+    package mutating func beginTurn(now: Instant, wall: Timestamp) {
+        self.now = now
+        self.wall = wall
+        nowTick = TimerWheel.tick(now)
+        announced.removeAll(keepingCapacity: true)
+    }
+
+    private static func makeKeepalive(
+        in segments: inout SegmentPool, textPing: Bool
+    ) -> SegmentIndex {
+        var bytes = ByteBuffer(capacity: 64)
+        FrameEncoder.writeHeader(.ping, payloadCount: 0, into: &bytes)
+        if textPing {
+            var text = ByteBuffer(capacity: 32)
+            ServerMessage.writePing(into: &text)
+            FrameEncoder.write(text, opcode: .text, into: &bytes)
+        }
+        return segments.make(of: bytes, frames: textPing ? 2 : 1)
+    }
+}

@@ -1,0 +1,51 @@
+internal import Reactor
+
+/// What the core is told about how to behave: the options that concern clients, in the units that
+/// the core counts in.
+package struct CoreSettings: Sendable {
+    /// WebSockets at the same time.
+    package var connectionsMax: Int
+    /// Bytes of a client's message.
+    package var messageBytesMax = 512
+    package var pingIntervalNanoseconds: UInt64 = 54_000_000_000
+    package var readTimeoutNanoseconds: UInt64 = 60_000_000_000
+    package var handshakeTimeoutNanoseconds: UInt64 = 10_000_000_000
+    package var initTimeoutNanoseconds: UInt64 = 10_000_000_000
+    package var closeTimeoutNanoseconds: UInt64 = 5_000_000_000
+    package var drainNanoseconds: UInt64 = 10_000_000_000
+    /// Whether `{"type":"ping"}` goes out beside the ping frame.
+    package var textPing = true
+    /// Whether `?token=` is accepted.
+    package var queryToken = true
+    /// Whether a client that is too slow is disconnected instead of collapsed.
+    package var disconnectsSlowConsumers = false
+    /// Distinguishes this process' connection ids from any other's.
+    package var processNonce: UInt64
+    /// Seed for phases of timers.
+    package var jitterSeed: UInt64
+
+    package init(connectionsMax: Int, processNonce: UInt64, jitterSeed: UInt64) {
+        self.connectionsMax = connectionsMax
+        self.processNonce = processNonce
+        self.jitterSeed = jitterSeed
+    }
+}
+
+extension CoreSettings {
+    /// From the options.
+    init(_ configuration: Configuration, connectionsMax: Int) {
+        self.init(
+            connectionsMax: connectionsMax, processNonce: Random.word(),
+            jitterSeed: Random.word())
+        messageBytesMax = configuration.maxMessageBytes
+        pingIntervalNanoseconds = configuration.pingInterval.nanoseconds
+        readTimeoutNanoseconds = configuration.readTimeout.nanoseconds
+        handshakeTimeoutNanoseconds = configuration.handshakeTimeout.nanoseconds
+        initTimeoutNanoseconds = configuration.initTimeout.nanoseconds
+        closeTimeoutNanoseconds = configuration.closeTimeout.nanoseconds
+        drainNanoseconds = UInt64(configuration.drainSeconds) * 1_000_000_000
+        textPing = configuration.textPing
+        queryToken = configuration.queryToken
+        disconnectsSlowConsumers = configuration.slowConsumer == .disconnect
+    }
+}

@@ -1,0 +1,78 @@
+internal import Reactor
+
+/// Every bound of the server that isn't an option, with its unit and its reason. The codecs' own
+/// stand with them: `HTTPLimits`, `FrameEncoder`, `Reference`.
+package enum Limits {
+    // MARK: One turn of the loop
+
+    /// Connections accepted from one listener: a storm must not keep those who are connected
+    /// waiting. At 4 µs each that is a quarter of a millisecond.
+    static let acceptsPerTurn = 64
+    /// Bytes of one receive; one per client and turn, so that nobody is heard for longer than
+    /// others.
+    static let receiveBytes = 65_536
+    /// Notifications, and bytes of them, taken from libpq.
+    static let notificationsPerTurn = 512
+    static let notificationBytesPerTurn = 262_144
+    /// Clients whose timers are looked at.
+    static let timerVisitsPerTurn = 2_048
+    /// Deliveries of broadcasts before everybody else gets a look-in: about 5 ms.
+    static let deliveriesPerTurn = 1_024
+    /// Of those, deliveries for one project before the next has its share, so that a small
+    /// project's event isn't behind a large one's.
+    static let deliveriesPerRoomShare = 256
+    /// Connections closed: close(2) of a live one costs 7 to 14 µs.
+    static let closesPerTurn = 128
+    /// Projects that get a resync after the listener came back.
+    static let resyncRoomsPerTurn = 256
+    /// Bytes of one gathered write to one client.
+    static let gatheredBytes = 262_144
+
+    // MARK: One connection
+
+    /// Frames and bytes that may wait for one client. Beyond that its queue collapses.
+    static let queueFramesMax = 256
+    static let queueBytesMax = 1 << 20
+    /// Projects that one connection may look at.
+    package static let projectsPerConnectionMax = 100
+    /// Bytes of a message before the client is authenticated, and of an `init`: it carries a token.
+    static let initMessageBytesMax = 8_192
+    /// Bytes up to which small answers share one segment of a client's queue.
+    static let privateSegmentBytesMax = 16_384
+    /// Seconds for which a socket may take no byte while something waits for it.
+    static let stallSecondsMax: UInt64 = 60
+    /// Seconds of silence after which a connection that never became a WebSocket is closed.
+    static let httpIdleSecondsMax: UInt64 = 60
+
+    // MARK: One project
+
+    /// Frames and bytes of one turn's segment. They are reached only while a long fan-out keeps
+    /// the next one waiting; then a resync says it all in one go.
+    static let segmentFramesMax = 1_024
+    static let segmentBytesMax = 524_288
+    /// User ids in a status answer; a larger audience is marked as truncated.
+    static let statusUserIDsMax = 10_000
+
+    // MARK: All together
+
+    /// Connections beyond `--max-connections` that are accepted to be told so.
+    static let refusalSlots = 32
+    /// Bytes of memory in segments, whoever waits for them. Beyond that, clients that wait are
+    /// collapsed, the slowest being the first to matter.
+    static let segmentPoolBytesMax = 256 << 20
+    /// Names of resources that a resync speaks of.
+    static let resourcesMax = 64
+    /// Milliseconds within which clients come back after a drain, each at a random time.
+    static let reconnectWindowMilliseconds: UInt32 = 5_000
+
+    /// The relations that the code relies on.
+    static func check() {
+        precondition(deliveriesPerRoomShare <= deliveriesPerTurn)
+        precondition(initMessageBytesMax <= queueBytesMax)
+        precondition(privateSegmentBytesMax <= queueBytesMax)
+        precondition(segmentBytesMax <= queueBytesMax)
+        precondition(HTTPLimits.headBytesMax <= receiveBytes)
+        precondition(FrameDecoder.leftoverBytesMax <= HTTPLimits.headBytesMax)
+        precondition(SendBatch.capacity <= deliveriesPerRoomShare)
+    }
+}

@@ -1,0 +1,131 @@
+internal import Reactor
+
+// What the database sessions ask of the loop, and what the loop asks of them.
+extension Server {
+    mutating func startDatabase() {
+        listenerDid(database.listener.start(core.now))
+        queriesDid(database.queries.start(core.now))
+    }
+
+    mutating func listenerReady() {
+        listenerDid(database.listener.ready(core.now))
+    }
+
+    mutating func queriesReady() {
+        queriesDid(database.queries.ready(core.now))
+    }
+
+    mutating func hostsResolved() {
+        guard let hosts = database.takeResolvedHosts() else { return }
+        if database.listener.needsResolution {
+            listenerDid(database.listener.resolved(hosts, core.now))
+        }
+        if database.queries.needsResolution {
+            queriesDid(database.queries.resolved(hosts, core.now))
+        }
+    }
+
+    mutating func runDatabaseTimers() {
+        if let deadline = database.listener.deadline, deadline <= core.now {
+            listenerDid(database.listener.timer(core.now))
+        }
+        if let deadline = database.queries.deadline, deadline <= core.now {
+            queriesDid(database.queries.timer(core.now))
+        }
+    }
+
+    // MARK: Notifications
+
+    /// Takes notifications, in commit order, within the turn's budget. libpq has read them from
+    /// its socket already, however slow our clients are: a listener that doesn't read fills
+    /// PostgreSQL's queue, and in the end writers fail.
+    mutating func takeNotifications() {
+        var bytes = 0
+        var count = 0
+        hasMoreNotifications = true
+        while count < Limits.notificationsPerTurn, bytes < Limits.notificationBytesPerTurn {
+            guard let notification = database.listener.takeNotification() else {
+                hasMoreNotifications = false
+                break
+            }
+            core.notify(notification.payload)
+            bytes += notification.payload.count
+            count += 1
+        }
+        core.continueResync()
+    }
+
+    // MARK: What became of a call
+
+    private mutating func listenerDid(_ event: DatabaseEvent) {
+        switch event {
+        case .none: break
+        case .live: listenerIsLive()
+        case .lost(let loss): listenerIsLost(loss)
+        case .resources, .refused: preconditionFailure("the listener asks nothing")
+        }
+        apply(
+            database.listener.registration, instead: database.listenerRegistration,
+            kind: .listenerSession)
+        database.listenerRegistration = database.listener.registration
+        database.resolveIfNeeded()
+    }
+
+    private mutating func listenerIsLive() {
+        if database.hasListened { core.metrics.listenerReconnects += 1 }
+        database.hasListened = true
+        let down = database.lostSince.map { core.now.nanoseconds(since: $0) }
+        core.log.listenerUp(channel: "cache_invalidate", downNanoseconds: down)
+        database.lostSince = nil
+        core.listenerBecameLive()
+        queriesDid(database.queries.refreshResources(core.now))
+    }
+
+    private mutating func listenerIsLost(_ loss: DatabaseLoss) {
+        if core.isListening { database.lostSince = core.now }
+        core.listenerWasLost()
+        let retry = database.listener.deadline?.nanoseconds(since: core.now) ?? 0
+        core.log.listenerLost(error: loss.description, retryNanoseconds: retry)
+    }
+
+    private mutating func queriesDid(_ event: DatabaseEvent) {
+        switch event {
+        case .none, .live: break
+        case .lost(let loss):
+            core.log.failed("the query session", error: loss.description)
+        case .resources:
+            if !database.queries.resources.isEmpty {
+                core.resources = ResourceList(database.queries.resources)
+            }
+        case .refused(let error):
+            core.log.failed("a statement of the query session", error: error.description)
+        }
+        apply(
+            database.queries.registration, instead: database.queriesRegistration,
+            kind: .querySession)
+        database.queriesRegistration = database.queries.registration
+        database.resolveIfNeeded()
+    }
+
+    /// Tells epoll what a session wants to be told. libpq closes its sockets itself, and opens
+    /// others that may have the same number: adding is tried first.
+    private func apply(
+        _ wanted: DatabaseRegistration?, instead old: DatabaseRegistration?, kind: HandleKind
+    ) {
+        guard let wanted, wanted != old else { return }
+        let handle = Handle(kind: kind.rawValue, index: 0, generation: 0)
+        var interest: Interest = []
+        if wanted.wantsRead { interest.insert(.read) }
+        if wanted.wantsWrite { interest.insert(.write) }
+        do throws(Errno) {
+            do throws(Errno) {
+                try poller.add(wanted.descriptor, handle: handle, interest: interest)
+            } catch  where error == .alreadyExists {
+                try poller.modify(wanted.descriptor, handle: handle, interest: interest)
+            }
+        } catch {
+            // Without it the session hears nothing, runs into its own deadline and tries again.
+            core.log.failed("epoll_ctl for the database", error: error.description)
+        }
+    }
+}

@@ -1,0 +1,95 @@
+internal import Reactor
+
+// Everything goes out: broadcasts first, one send of a project's whole segment to each of its
+// members, then what clients get of their own, one gathered write each.
+extension Server {
+    mutating func flush() {
+        core.queueOrderedEvents()
+        deliverBroadcasts()
+        writeOwn()
+        if !core.announced.isEmpty {
+            core.observeFlush(wall: Timestamp(microseconds: Clock.wallMicroseconds()))
+        }
+        core.limitSegmentMemory()
+    }
+
+    // MARK: Broadcasts
+
+    /// Serves the projects that have something to send, each up to its share, and stops at the
+    /// turn's budget: a large audience is served over several turns, between which everybody else
+    /// is heard.
+    private mutating func deliverBroadcasts() {
+        let rooms = core.hub.activeRoomCount
+        guard rooms > 0 else { return }
+        var budget = Limits.deliveriesPerTurn
+        let share = max(Limits.deliveriesPerRoomShare, budget / rooms)
+        var served = 0
+        while served < rooms, budget > 0 {
+            let room = core.hub.activeRoom(at: served)
+            budget -= max(1, deliver(in: room, atMost: min(share, budget)))
+            served += 1
+        }
+        core.hub.rotateActiveRooms(served: served)
+    }
+
+    // Hot path.
+    /// Goes on with the room's fan-out. Returns how many members were served.
+    private mutating func deliver(in room: RoomIndex, atMost share: Int) -> Int {
+        guard let segment = core.hub.fanOut(of: room) else { return 0 }
+        let count = core.segments.count(of: segment)
+        let frames = UInt64(core.segments.frames(of: segment))
+        // The fan-out's reference keeps the bytes in place until `finished`.
+        let bytes = unsafe core.segments.address(of: segment)
+        var served = 0
+        while served < share {
+            switch core.hub.nextRecipient(in: room) {
+            case .member(let member):
+                served += 1
+                core.metrics.deliveries &+= frames
+                let index = member.client
+                if core.clients[index].takesBroadcastDirectly {
+                    unsafe batch.append(
+                        descriptor: core.clients[index].descriptor, bytes: bytes, count: count,
+                        tag: index)
+                    if batch.isFull { submit(segment, byteCount: count, of: room) }
+                } else {
+                    core.queueBroadcast(segment, from: 0, of: room, to: index)
+                }
+            case .finished(let finished):
+                submit(segment, byteCount: count, of: room)
+                core.segments.release(finished)
+                return served
+            }
+        }
+        submit(segment, byteCount: count, of: room)
+        return served
+    }
+
+    // Hot path.
+    private mutating func submit(_ segment: SegmentIndex, byteCount: Int, of room: RoomIndex) {
+        guard !batch.isEmpty else { return }
+        batch.submit()
+        for position in 0..<batch.count {
+            core.sentDirectly(
+                batch.result(at: position), segment, byteCount: byteCount, of: room,
+                to: batch.tag(at: position))
+        }
+        batch.removeAll()
+    }
+
+    // MARK: Own frames
+
+    private mutating func writeOwn() {
+        let count = core.dirtyCount
+        for position in 0..<count {
+            let index = core.dirtyClient(at: position)
+            if let descriptor = core.sendingDescriptor(of: index) {
+                core.gather(index, into: &gathered)
+                let result = gathered.send(to: descriptor)
+                core.wrote(result, of: gathered.byteCount, to: index)
+            }
+            if let descriptor = core.settle(index) { ClientSocket.finishSending(descriptor) }
+        }
+        core.endDirty(count)
+    }
+}

@@ -1,0 +1,123 @@
+internal import Reactor
+
+/// The core with the kernel around it: the one value that owns everything the program has open.
+///
+/// What happens in which order stands in `Turn.swift`.
+struct Server: ~Copyable {
+    var core: Core
+    let poller: Poller
+    let signals: SignalDescriptor
+    var publicDoor: Door
+    var adminDoor: Door
+    var database: Database
+
+    /// Where clients' bytes arrive.
+    var area = ReceiveArea(
+        receiveCapacity: Limits.receiveBytes, leftoverCapacity: HTTPLimits.headBytesMax)
+    /// Broadcasts on their way to the kernel.
+    var batch = SendBatch()
+    /// What one client gets of its own.
+    var gathered = GatheredWrite()
+
+    /// Whether something was put off that must not wait for an event.
+    var hasMoreNotifications = false
+    var hasMoreTimers = false
+    /// When the drain goes on; `nil` while there is none.
+    var drainDeadline: Instant?
+    /// Whether a second signal asked to end at once.
+    var endsAtOnce = false
+
+    /// Opens everything. The listeners are bound, and nobody is accepted before the first turn.
+    static func open(
+        core: consuming Core, publicAddress: SocketAddress, adminAddress: SocketAddress,
+        target: ConnectionString
+    ) throws(ServerFailure) -> Server {
+        let publicDoor = try Door.open(publicAddress, role: .public)
+        let adminDoor = try Door.open(adminAddress, role: .admin)
+        let database = try Database.open(target, seed: core.settings.jitterSeed)
+        do throws(Errno) {
+            let server = Server(
+                core: core, poller: try Poller(), signals: try SignalDescriptor(),
+                publicDoor: publicDoor, adminDoor: adminDoor, database: database)
+            try server.watchOwnDescriptors()
+            return server
+        } catch {
+            throw ServerFailure(what: "cannot set up epoll and signals", why: error.description)
+        }
+    }
+
+    private init(
+        core: consuming Core, poller: consuming Poller, signals: consuming SignalDescriptor,
+        publicDoor: consuming Door, adminDoor: consuming Door, database: consuming Database
+    ) {
+        self.core = core
+        self.poller = poller
+        self.signals = signals
+        self.publicDoor = publicDoor
+        self.adminDoor = adminDoor
+        self.database = database
+    }
+
+    private func watchOwnDescriptors() throws(Errno) {
+        try watch(signals.descriptor, as: .signals)
+        try watch(publicDoor.socket.descriptor, as: .publicListener)
+        try watch(adminDoor.socket.descriptor, as: .adminListener)
+        if let descriptor = database.resolverDescriptor {
+            try watch(descriptor, as: .resolver)
+        }
+    }
+
+    private func watch(_ descriptor: Int32, as kind: HandleKind) throws(Errno) {
+        let handle = Handle(kind: kind.rawValue, index: 0, generation: 0)
+        try poller.add(descriptor, handle: handle, interest: .read)
+    }
+
+    /// Turns until the program shall end. Returns whether that was by request.
+    mutating func run() -> Bool {
+        core.log.listening(listener: "public", address: publicDoor.socket.address.description)
+        core.log.listening(listener: "admin", address: adminDoor.socket.address.description)
+        startDatabase()
+        do throws(Errno) {
+            while try turn() {}
+        } catch {
+            // epoll_wait(2) fails only for arguments that are wrong.
+            core.log.failed("epoll_wait", error: error.description)
+            return false
+        }
+        core.log.stopped(exitCode: 0, connectionsLeft: Int(core.metrics.connections))
+        return true
+    }
+}
+
+/// A listening socket and whether it is being accepted from.
+struct Door: ~Copyable {
+    let socket: ListeningSocket
+    let role: ListenerRole
+    /// Until when nobody is accepted, because descriptors ran out; `nil` while all is well.
+    var pausedUntil: Instant?
+
+    init(_ socket: consuming ListeningSocket, role: ListenerRole) {
+        self.socket = socket
+        self.role = role
+    }
+
+    static func open(
+        _ address: SocketAddress, role: ListenerRole
+    ) throws(ServerFailure) -> Door {
+        do throws(Errno) {
+            return Door(try ListeningSocket(address), role: role)
+        } catch {
+            throw ServerFailure(what: "cannot listen on \(address)", why: error.description)
+        }
+    }
+}
+
+/// Why the server can't start: for a person, in one line.
+package struct ServerFailure: Error, Sendable {
+    package let what: String
+    package let why: String
+}
+
+extension ServerFailure: CustomStringConvertible {
+    package var description: String { "\(what): \(why)" }
+}

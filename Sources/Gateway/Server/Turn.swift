@@ -1,0 +1,82 @@
+internal import Reactor
+
+// One turn of the loop, and with it the program: bytes come in, changes come in, time passes, and
+// then everything goes out. Nothing before `flush` sends, and nothing before `freeClosed` frees.
+extension Server {
+    /// Returns whether there is a next turn.
+    mutating func turn() throws(Errno) -> Bool {
+        let eventCount = try poller.wait(nanoseconds: patience())
+        let began = Clock.monotonic()
+        core.beginTurn(now: began, wall: Timestamp(microseconds: Clock.wallMicroseconds()))
+
+        takeReadiness(eventCount)
+        takeNotifications()
+        runTimers(heardEveryone: eventCount < Poller.eventCountMax)
+        flush()
+        applyInterests()
+        freeClosed()
+
+        core.metrics.loopTurn.observe(nanoseconds: Clock.monotonic().nanoseconds(since: began))
+        core.checkInvariants()
+        return !isOver
+    }
+
+    /// How long the turn may wait for events: not at all while work is left over from the last one,
+    /// else until the next deadline of anybody. `nil` when there is none.
+    private func patience() -> UInt64? {
+        if hasMoreNotifications || hasMoreTimers || core.hasWorkLeft { return 0 }
+        let now = core.now
+        var nearest = core.nanosecondsUntilNextTimer()
+        for deadline in [
+            database.deadline, drainDeadline, publicDoor.pausedUntil, adminDoor.pausedUntil,
+        ] {
+            guard let deadline else { continue }
+            nearest = min(nearest ?? .max, deadline.nanoseconds(since: now))
+        }
+        return nearest
+    }
+
+    private var isOver: Bool {
+        endsAtOnce || core.drain != nil && drainDeadline == nil
+    }
+
+    // MARK: Readiness
+
+    private mutating func takeReadiness(_ eventCount: Int) {
+        for position in 0..<eventCount {
+            let handle = poller.handle(at: position)
+            let readiness = poller.readiness(at: position)
+            switch HandleKind(rawValue: handle.kind) {
+            case .client: takeClient(handle, readiness)
+            case .publicListener: acceptClients(at: .public)
+            case .adminListener: acceptClients(at: .admin)
+            case .signals: takeSignals()
+            case .listenerSession: listenerReady()
+            case .querySession: queriesReady()
+            case .resolver: hostsResolved()
+            case nil: preconditionFailure("epoll reported a handle that was never registered")
+            }
+        }
+    }
+
+    // MARK: Time
+
+    private mutating func runTimers(heardEveryone: Bool) {
+        hasMoreTimers = core.runTimers(heardEveryone: heardEveryone)
+        runDatabaseTimers()
+        resumeAccepting()
+        if core.drain != nil {
+            drainDeadline = core.continueDrain().map { core.now.advanced(byNanoseconds: $0) }
+        }
+        core.log.reportSuppressed(at: core.now)
+    }
+
+    /// A first SIGTERM or SIGINT begins the drain, a second one ends the program.
+    private mutating func takeSignals() {
+        while let signal = signals.next() {
+            guard signal == .terminate else { continue }  // Nothing is read again yet.
+            if core.drain != nil { endsAtOnce = true }
+            core.beginDrain()
+        }
+    }
+}
