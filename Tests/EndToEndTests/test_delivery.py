@@ -159,20 +159,32 @@ async def test_odd_payloads_pass(gateway, database):
 
 
 async def test_both_libraries_get_the_same_in_the_same_order(gateway, database):
-    projects = [database.add_project() for _ in range(2)]
-    clients = []
-    for library in (PythonClient, NodeClient):
-        client = await library.connect(gateway, projects[0])
-        await client.join(projects[1], keep=True)
-        clients.append(client)
+    project = database.add_project()
+    clients = [await library.connect(gateway, project) for library in (PythonClient, NodeClient)]
     for number in range(200):
-        announce(database, projects[number % 2], str(number))
-    announce(database, projects[0], "end")
+        announce(database, project, str(number))
+    announce(database, project, "end")
     streams = await asyncio.gather(*(client.until("end") for client in clients))
     assert [json.loads(text)["data"]["id"] for text in streams[0]] == [str(number) for number in range(200)]
     assert streams[0] == streams[1]
-    for client in clients:
-        await client.close()
+
+
+async def test_the_order_holds_across_the_projects_of_a_connection(gateway, database, library):
+    """Two hundred events by turns in one commit, and as many in commits of their own."""
+    projects = [database.add_project() for _ in range(2)]
+    client = await library.connect(gateway, projects[0])
+    await client.join(projects[1], keep=True)
+    database.execute(
+        """
+        SELECT pg_notify('cache_invalidate', json_build_object(
+            'resource', 'tasks', 'id', n::text, 'action', 'UPDATE',
+            'project_id', (%s::text[])[1 + n %% 2], 'timestamp', 't')::text)
+        FROM generate_series(0, 199) n
+        """, projects)
+    for number in range(200, 400):
+        announce(database, projects[number % 2], str(number))
+    arrived = [int((await client.receive_json())["data"]["id"]) for _ in range(400)]
+    assert arrived == list(range(400))
 
 
 async def test_the_order_of_commit_is_the_order_of_arrival(gateway, database, listener):

@@ -1,5 +1,6 @@
-import Foundation
+internal import CEpollShim
 import Gateway
+internal import Glibc
 import Reactor
 import Testing
 
@@ -134,7 +135,7 @@ import Testing
 
     @Test func `a database that doesn't exist is named, and found once it is there`() throws {
         let url = try server.makeDatabase()
-        let name = "late_" + UUID().uuidString.prefix(8).lowercased()
+        let name = "late_" + uniqueToken()
         let late = PrivatePostgres.replaceDatabase(of: url, with: name)
         var clock = TestClock()
         var session = ListenerSession(target: try ConnectionString(late), seed: 1)
@@ -153,7 +154,7 @@ import Testing
     @Test func `gives up after 10 s on a server that accepts and says nothing`() throws {
         let mute = try MuteServer()
         var clock = TestClock()
-        let target = try ConnectionString("host=\(mute.directory) port=5432 user=x dbname=x")
+        let target = try ConnectionString("host=\(mute.directory.path) port=5432 user=x dbname=x")
         var session = ListenerSession(target: target, seed: 1)
         let start = session.start(clock.now)
         #expect(start == .none)
@@ -250,33 +251,32 @@ import Testing
 
 /// A listening socket at the place of a PostgreSQL server's, whose connections nobody answers.
 private final class MuteServer {
-    let directory: String
+    let directory: TestDirectory
     private let descriptor: Int32
 
     struct Failure: Error {}
 
     init() throws {
-        directory = "/tmp/devhive-mute-\(UUID().uuidString.prefix(8))"
-        try FileManager.default.createDirectory(
-            atPath: directory, withIntermediateDirectories: false)
-        descriptor = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue), 0)
+        directory = try TestDirectory()
+        descriptor = socket(AF_UNIX, ces_SOCK_STREAM, 0)
         var address = sockaddr_un()
         address.sun_family = sa_family_t(AF_UNIX)
-        let path = Array("\(directory)/.s.PGSQL.5432".utf8)
+        let name = ".s.PGSQL.5432"
+        let path = Array("\(directory.path)/\(name)".utf8)
         unsafe withUnsafeMutableBytes(of: &address.sun_path) { field in
             unsafe field.copyBytes(from: path)
         }
         let size = socklen_t(MemoryLayout<sockaddr_un>.size)
         let bound = unsafe withUnsafePointer(to: &address) { pointer in
             unsafe pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-                unsafe bind(descriptor, $0, size)
+                unsafe ces_bind(descriptor, $0, size)
             }
         }
         guard bound == 0, listen(descriptor, 5) == 0 else { throw Failure() }
+        directory.adopt(name)
     }
 
     deinit {
         close(descriptor)
-        try? FileManager.default.removeItem(atPath: directory)
     }
 }

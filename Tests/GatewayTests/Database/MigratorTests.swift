@@ -1,4 +1,3 @@
-import Foundation
 import Gateway
 import Reactor
 import Testing
@@ -30,8 +29,8 @@ import Testing
     @Test func `a file that changed is applied again and recorded anew`() throws {
         try inDirectory(["001_a.sql": "CREATE TABLE IF NOT EXISTS a (n int);"]) { directory in
             _ = try migrate(directory)
-            try "CREATE TABLE IF NOT EXISTS a (n int); -- changed\n".write(
-                to: directory.appending(path: "001_a.sql"), atomically: true, encoding: .utf8)
+            try directory.write(
+                Array("CREATE TABLE IF NOT EXISTS a (n int); -- changed".utf8), to: "001_a.sql")
             let changed = try migrate(directory)
             #expect(changed == ["001_a.sql appliedAgain"])
             let again = try migrate(directory)
@@ -86,9 +85,7 @@ import Testing
     @Test func `a directory that is missing, empty, or holds a file too large changes nothing`()
         throws
     {
-        let missing = #expect(throws: MigrationFailure.self) {
-            try migrate(URL(filePath: "/nonexistent"))
-        }
+        let missing = #expect(throws: MigrationFailure.self) { try migrate(path: "/nonexistent") }
         #expect(missing?.description == "/nonexistent: No such file or directory")
         try inDirectory([:]) { directory in
             let empty = #expect(throws: MigrationFailure.self) { try migrate(directory) }
@@ -113,10 +110,14 @@ import Testing
 
     // MARK: Helpers
 
-    private func migrate(_ directory: URL) throws -> [String] {
+    private func migrate(_ directory: TestDirectory) throws -> [String] {
+        try migrate(path: directory.path)
+    }
+
+    private func migrate(path: String) throws -> [String] {
         var lines: [String] = []
         var migrator = try Migrator(target: ConnectionString(url))
-        try migrator.run(directory: directory.path) { name, outcome in
+        try migrator.run(directory: path) { name, outcome in
             lines.append("\(name) \(outcome)")
         }
         return lines
@@ -128,15 +129,9 @@ import Testing
         return rows.text(row: 0, column: 0)
     }
 
-    private func inDirectory(_ files: [String: String], _ body: (URL) throws -> Void) throws {
-        let directory = FileManager.default.temporaryDirectory
-            .appending(path: "devhive-migrations-\(UUID().uuidString)")
-        try FileManager.default.createDirectory(at: directory, withIntermediateDirectories: true)
-        defer { try? FileManager.default.removeItem(at: directory) }
-        for (name, text) in files {
-            try text.write(
-                to: directory.appending(path: name), atomically: true, encoding: .utf8)
-        }
-        try body(directory)
+    private func inDirectory(_ files: [String: String], _ body: (TestDirectory) throws -> Void)
+        throws
+    {
+        try body(TestDirectory(files))
     }
 }

@@ -1,4 +1,4 @@
-import Foundation
+internal import CEpollShim
 import Reactor
 import Testing
 

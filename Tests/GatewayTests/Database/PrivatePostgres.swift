@@ -1,4 +1,4 @@
-import Foundation
+internal import CEpollShim
 import Reactor
 import Testing
 
@@ -10,9 +10,11 @@ import Testing
 /// superuser), and the tests that need a password rule of their own are skipped.
 final class PrivatePostgres: Sendable {
     static let shared = Result { try PrivatePostgres() }
-    static let isExternal = ProcessInfo.processInfo.environment[variable] != nil
+    static let isExternal = external != nil
 
-    private static let variable = "DEVHIVE_TEST_DATABASE_URL"
+    private static let external = unsafe getenv("DEVHIVE_TEST_DATABASE_URL").map {
+        unsafe String(cString: $0)
+    }
     private static let binaries = "/usr/lib/postgresql/15/bin"
     /// A role that has to give this password.
     static let passwordRole = "guarded"
@@ -21,10 +23,10 @@ final class PrivatePostgres: Sendable {
     private let baseURL: String
 
     private init() throws {
-        if let given = ProcessInfo.processInfo.environment[Self.variable] {
+        if let given = Self.external {
             baseURL = given
         } else {
-            let directory = "/tmp/devhive-postgres-\(UUID().uuidString.prefix(8))"
+            let directory = "/tmp/devhive-postgres-" + uniqueToken()
             try Self.startCluster(in: directory)
             baseURL = "host=\(directory) port=5432 user=postgres dbname=postgres"
             try execute(
@@ -36,7 +38,7 @@ final class PrivatePostgres: Sendable {
 
     /// A fresh, empty database: notifications stay within one. Its connection string.
     func makeDatabase() throws -> String {
-        let name = "t_" + UUID().uuidString.lowercased().replacing("-", with: "")
+        let name = "t_" + uniqueToken()
         try execute("CREATE DATABASE \(name)", on: baseURL)
         return Self.replaceDatabase(of: baseURL, with: name)
     }
@@ -48,16 +50,22 @@ final class PrivatePostgres: Sendable {
     }
 
     static func replaceDatabase(of url: String, with name: String) -> String {
-        guard url.hasPrefix("postgres"), var parts = URLComponents(string: url) else {
+        guard let scheme = url.firstRange(of: "://") else {
             return "\(url) dbname=\(name)"  // The last one counts.
         }
-        parts.path = "/" + name
-        return parts.string ?? url
+        let query = url.firstIndex(of: "?") ?? url.endIndex
+        let path = url[scheme.upperBound..<query].firstIndex(of: "/") ?? query
+        return url[..<path] + "/" + name + url[query...]
     }
 
     private static func startCluster(in directory: String) throws {
+        let log = "\(directory).log"
+        // Through its other end the shell says that the server is ready, or by its end that it isn't.
+        var signal: [Int32] = [-1, -1]
+        guard unsafe pipe(&signal) == 0 else { throw StartFailure(log: log) }
         let script = """
             set -e
+            cd /tmp
             trap '' INT TERM
             mkdir -m 700 \(directory)
             if [ "$(id -u)" = 0 ]; then
@@ -67,31 +75,26 @@ final class PrivatePostgres: Sendable {
                 as() { "$@"; }
             fi
             as \(binaries)/initdb -D \(directory)/data -U postgres -A trust -E UTF8 \
-                --locale=C -N > \(directory).log 2>&1
+                --locale=C -N > \(log) 2>&1
             printf 'local all \(passwordRole) scram-sha-256\\nlocal all all trust\\n' \
                 > \(directory)/data/pg_hba.conf
             as \(binaries)/pg_ctl -D \(directory)/data -l \(directory)/log -w start \
                 -o "-k \(directory) -p 5432 -c listen_addresses= -c fsync=off" \
-                >> \(directory).log 2>&1
-            echo ready
+                >> \(log) 2>&1
+            echo ready > /dev/fd/\(signal[1])
             cat > /dev/null
             as \(binaries)/pg_ctl -D \(directory)/data -m immediate stop > /dev/null 2>&1
-            rm -rf \(directory) \(directory).log
+            rm -rf \(directory) \(log)
             """
-        let shell = Process()
-        let input = Pipe()
-        let output = Pipe()
-        shell.executableURL = URL(filePath: "/bin/sh")
-        shell.arguments = ["-c", script]
-        shell.standardInput = input
-        shell.standardOutput = output
-        // Not under the tests' working directory, which `postgres` may not be allowed to enter.
-        shell.currentDirectoryURL = URL(filePath: "/tmp")
-        try shell.run()
-        let word = try output.fileHandleForReading.read(upToCount: 5)
-        guard word == Data("ready".utf8) else { throw StartFailure(log: "\(directory).log") }
-        // Open until the process ends.
-        _ = unsafe Unmanaged.passRetained(input)
+        // "e": nobody else inherits the end of the pipe whose closing ends the shell. It stays open
+        // until the process ends.
+        let shell = unsafe popen(script, "we")
+        guard unsafe shell != nil else { throw StartFailure(log: log) }
+        close(signal[1])
+        defer { close(signal[0]) }
+        var word: [UInt8] = [0, 0, 0, 0, 0]
+        let count = unsafe read(signal[0], &word, word.count)
+        guard count == word.count else { throw StartFailure(log: log) }
     }
 
     struct StartFailure: Error {

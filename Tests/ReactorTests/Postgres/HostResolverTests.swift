@@ -1,4 +1,4 @@
-import Glibc
+internal import CEpollShim
 import Reactor
 import Testing
 
