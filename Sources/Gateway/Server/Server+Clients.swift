@@ -12,8 +12,8 @@ extension Server {
     mutating func acceptClients(at role: ListenerRole) {
         for _ in 0..<Limits.acceptsPerTurn {
             switch door(role, { $0.socket.accept() }) {
-            case .accepted(let descriptor):
-                if core.admit(descriptor: descriptor, from: role) == nil {
+            case .accepted(let descriptor, let peer):
+                if core.admit(descriptor: descriptor, peer: peer, at: role) == nil {
                     ClientSocket.close(descriptor)
                 }
             case .aborted:

@@ -14,16 +14,4 @@ public enum ClientSocket {
         // It fails only on a connection that is gone, which the next receive tells as well.
         _ = shutdown(descriptor, Int32(SHUT_WR))
     }
-
-    /// The peer's address; `nil` when it is gone already.
-    public static func peerAddress(of descriptor: Int32) -> SocketAddress? {
-        var storage = sockaddr_storage()
-        var length = socklen_t(MemoryLayout<sockaddr_storage>.size)
-        let status = unsafe withUnsafeMutablePointer(to: &storage) { pointer in
-            unsafe pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { generic in
-                unsafe ces_getpeername(descriptor, generic, &length)
-            }
-        }
-        return status == 0 ? SocketAddress(storage) : nil
-    }
 }

@@ -3,7 +3,7 @@ internal import CEpollShim
 /// What one accept brought.
 public enum AcceptResult: Equatable, Sendable {
     /// A connected, non-blocking, close-on-exec socket; the caller owns the descriptor.
-    case accepted(descriptor: Int32)
+    case accepted(descriptor: Int32, from: NetworkAddress)
     /// Nobody is waiting.
     case wouldBlock
     /// Whoever was waiting is gone again, or the network failed for that one (accept(2) passes
@@ -45,8 +45,18 @@ public struct ListeningSocket: ~Copyable {
     public func accept() -> AcceptResult {
         let flags = ces_SOCK_NONBLOCK | ces_SOCK_CLOEXEC
         while true {
-            let raw = ces_accept4(owned.raw, nil, nil, flags)
-            if raw >= 0 { return .accepted(descriptor: raw) }
+            var storage = sockaddr_storage()
+            var length = socklen_t(MemoryLayout<sockaddr_storage>.size)
+            let raw = unsafe withUnsafeMutablePointer(to: &storage) { pointer in
+                unsafe pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { generic in
+                    unsafe ces_accept4(owned.raw, generic, &length, flags)
+                }
+            }
+            if raw >= 0 {
+                // A connection's family is its listener's, so the peer's address is readable.
+                let peer = SocketAddress(storage) ?? address
+                return .accepted(descriptor: raw, from: NetworkAddress(peer))
+            }
             let errno = Errno.current
             switch errno.code {
             case EINTR: continue

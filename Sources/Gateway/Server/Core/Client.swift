@@ -87,6 +87,8 @@ struct Client: BitwiseCopyable {
 
     /// Who it is; until it has said so, the project that its URL named.
     private var identity = UUID(high: 0, low: 0)
+    /// Where it comes from.
+    let peer: NetworkAddress
     /// When the connection was accepted.
     var openedTick: UInt32
     /// When the next ping is due.
@@ -102,8 +104,12 @@ struct Client: BitwiseCopyable {
     /// The close code that ended it, for the metrics; zero as long as none was sent or received.
     var closeCode: UInt16 = 0
 
-    init(descriptor: Int32, flags: ClientFlags, nowTick: UInt32, deadlineTick: UInt32) {
+    init(
+        descriptor: Int32, peer: NetworkAddress, flags: ClientFlags, nowTick: UInt32,
+        deadlineTick: UInt32
+    ) {
         self.descriptor = descriptor
+        self.peer = peer
         phase = .request
         self.flags = flags
         heardTick = nowTick

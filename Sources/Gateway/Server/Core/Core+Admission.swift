@@ -4,11 +4,14 @@ package import Reactor
 extension Core {
     /// Takes in an accepted connection. Returns `nil` when even the places for refusals are taken:
     /// then the caller closes it, which is all that can be done for it.
-    package mutating func admit(descriptor: Int32, from listener: ListenerRole) -> ClientIndex? {
+    package mutating func admit(
+        descriptor: Int32, peer: NetworkAddress, at listener: ListenerRole
+    ) -> ClientIndex? {
         let flags: ClientFlags = listener == .admin ? [.admin] : []
         let deadline = TimerWheel.tick(settings.handshakeTimeoutNanoseconds, after: now)
         let client = Client(
-            descriptor: descriptor, flags: flags, nowTick: nowTick, deadlineTick: deadline)
+            descriptor: descriptor, peer: peer, flags: flags, nowTick: nowTick,
+            deadlineTick: deadline)
         guard let index = clients.insert(client) else { return nil }
         timers.schedule(index, at: deadline)
         noteInterest(of: index)

@@ -103,8 +103,10 @@ extension Core {
         let phase = interval / 2 + jitter.next() % max(interval / 2, 1)
         clients[index].pingTick = TimerWheel.tick(phase, after: now)
         scheduleVisit(of: index)
+        let peer = clients[index].peer
         log.clientOpened(
-            connection: connectionNumber(of: index), user: claims?.user, address: "",
+            connection: connectionNumber(of: index), user: claims?.user,
+            address: peer.description,
             total: Int(metrics.connections), at: now)
     }
 
@@ -264,7 +266,9 @@ extension Core {
         } else {
             ResponseWriter.write(error, as: form, into: &frame)
         }
-        log.handshakeRefused(label, detail: "\(error.message)", address: "", at: now)
+        let peer = clients[index].peer
+        log.handshakeRefused(
+            label, detail: "\(error.message)", address: peer.description, at: now)
         finishResponse(keepAlive: form.keepAlive && !error.closesConnection, to: index)
     }
 

@@ -1,0 +1,25 @@
+/// Where a peer comes from, as limits and logs see it: an IPv4 address, or the 64-bit network of an
+/// IPv6 address, which is the least that one subscriber is given (RFC 6177). Eight bytes.
+public struct NetworkAddress: Hashable, BitwiseCopyable, Sendable {
+    /// The network's bits; for IPv4 `0:ffff` and the address, which no IPv6 network begins with.
+    public let raw: UInt64
+
+    private static var mappedPrefix: UInt64 { 0x0000_FFFF_0000_0000 }
+
+    public init(_ address: SocketAddress) {
+        raw = address.isIPv4 ? Self.mappedPrefix | address.low & 0xFFFF_FFFF : address.high
+    }
+}
+
+extension NetworkAddress: CustomStringConvertible {
+    /// `192.0.2.1` or `2001:db8:0:1::/64`.
+    public var description: String {
+        if raw >> 32 == Self.mappedPrefix >> 32 {
+            return (0..<4).map { "\(raw >> UInt64(24 - $0 * 8) & 0xFF)" }.joined(separator: ".")
+        }
+        let groups = (0..<4).map {
+            String(raw >> UInt64(48 - $0 * 16) & 0xFFFF, radix: 16)
+        }
+        return groups.joined(separator: ":") + "::/64"
+    }
+}
