@@ -117,6 +117,7 @@ static const int ces_SOCK_NONBLOCK = SOCK_NONBLOCK;
 static const int ces_SOCK_CLOEXEC = SOCK_CLOEXEC;
 static const int ces_MSG_NOSIGNAL = MSG_NOSIGNAL;
 static const int ces_MSG_DONTWAIT = MSG_DONTWAIT;
+static const int ces_MSG_WAITALL = MSG_WAITALL;
 
 // A character constant in libpq.
 static const int ces_PG_DIAG_SQLSTATE = PG_DIAG_SQLSTATE;

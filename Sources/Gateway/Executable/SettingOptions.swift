@@ -18,6 +18,7 @@ struct SettingOptions: ParsableArguments {
     @Option(.initTimeout) var initTimeout: String?
     @Option(.closeTimeout) var closeTimeout: String?
     @Option(.drainSeconds) var drainSeconds: String?
+    @Option(.ioUring) var ioUring: String?
     @Option(.logLevel) var logLevel: String?
     @Option(.logFormat) var logFormat: String?
     @Option(.migrations) var migrations: String?
@@ -45,6 +46,7 @@ struct SettingOptions: ParsableArguments {
         case .initTimeout: initTimeout
         case .closeTimeout: closeTimeout
         case .drainSeconds: drainSeconds
+        case .ioUring: ioUring
         case .logLevel: logLevel
         case .logFormat: logFormat
         case .migrations: migrations
@@ -73,6 +75,7 @@ extension Setting {
         case .maxConnections, .maxMessageBytes, .drainSeconds: "number"
         case .membership, .textPing, .queryToken: "on/off"
         case .slowConsumer: "policy"
+        case .ioUring: "auto/on/off"
         case .logLevel: "level"
         case .logFormat: "format"
         case .migrations: "path"

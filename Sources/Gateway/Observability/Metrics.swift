@@ -57,6 +57,10 @@ package struct Metrics: ~Copyable {
 
     // Loop.
 
+    /// Whether broadcasts are sent by io_uring.
+    package var ringIsUsed = false
+    /// Batches of which the ring didn't take all.
+    package var ringRefusals: UInt64 = 0
     /// The working part of a turn, without the wait.
     package var loopTurn = Histogram(boundsNanoseconds: HistogramBounds.loopTurn)
 

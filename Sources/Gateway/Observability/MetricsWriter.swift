@@ -113,6 +113,13 @@ package struct MetricsWriter: Sendable {
         buffer.histogram(
             "devhive_loop_turn_seconds", help: "The working part of the loop's turns.",
             metrics.loopTurn)
+        buffer.gauge(
+            "devhive_io_uring", help: "Whether broadcasts are sent by io_uring.",
+            metrics.ringIsUsed ? 1 : 0)
+        buffer.counter(
+            "devhive_io_uring_refusals_total",
+            help: "Batches of which io_uring did not take all; the rest went by send.",
+            metrics.ringRefusals)
         buffer.counter(
             "devhive_log_lines_suppressed_total", help: "Log lines over their kind's rate limit.",
             log.linesSuppressed)

@@ -38,6 +38,8 @@ package struct Configuration: Sendable {
 
     // Process.
 
+    /// Whether broadcasts are sent in batches by io_uring.
+    package var ioUring = IOUringUse.auto
     /// The time over which a drain spreads the clients' closing.
     package var drainSeconds = 10
     package var logLevel = Logger.Level.info
@@ -61,6 +63,15 @@ package struct Configuration: Sendable {
     /// Who may subscribe to a project.
     package enum Membership: String, CaseIterable, Sendable {
         /// Everyone with a valid token.
+        case off
+    }
+
+    /// Whether io_uring is used.
+    package enum IOUringUse: String, CaseIterable, Sendable {
+        /// Where the kernel has it and lets us.
+        case auto
+        /// Not to have it is an error at start.
+        case on
         case off
     }
 

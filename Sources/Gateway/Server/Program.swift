@@ -11,17 +11,35 @@ package enum Program {
         let settings = CoreSettings(configuration, connectionsMax: connectionsMax)
         let log = EventLog(format: configuration.logFormat, level: configuration.logLevel)
         for warning in configuration.warnings { log.configurationWarning(warning) }
+        let batch = try sendBatch(configuration, log)
         log.starting(
-            version: Version.current, connectionsMax: connectionsMax, sendMethod: "send")
+            version: Version.current, connectionsMax: connectionsMax,
+            sendMethod: batch.method.name)
         log.membershipIsOff()
         let core = Core(
             settings: settings, verifier: try verifier(configuration), log: log,
             now: Clock.monotonic(), wall: Timestamp(microseconds: Clock.wallMicroseconds()))
         var server = try Server.open(
-            core: core, publicAddress: try address(configuration.listen),
+            core: core, batch: batch, publicAddress: try address(configuration.listen),
             adminAddress: try address(configuration.adminListen),
             target: try target(configuration))
         return server.run()
+    }
+
+    private static func sendBatch(
+        _ configuration: Configuration, _ log: borrowing EventLog
+    ) throws(ServerFailure) -> SendBatch {
+        var batch = SendBatch()
+        guard configuration.ioUring != .off else { return batch }
+        do throws(Errno) {
+            try batch.useRing()
+        } catch {
+            guard configuration.ioUring == .auto else {
+                throw ServerFailure(what: "--io-uring on", why: error.description)
+            }
+            log.sendMethodChanged(to: batch.method.name, because: error.description)
+        }
+        return batch
     }
 
     private static func verifier(

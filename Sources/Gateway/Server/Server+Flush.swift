@@ -69,12 +69,21 @@ extension Server {
     private mutating func submit(_ segment: SegmentIndex, byteCount: Int, of room: RoomIndex) {
         guard !batch.isEmpty else { return }
         batch.submit()
+        core.metrics.ringRefusals = batch.refusals
+        if batch.method != core.sendMethod { noteSendMethod() }
         for position in 0..<batch.count {
             core.sentDirectly(
                 batch.result(at: position), segment, byteCount: byteCount, of: room,
                 to: batch.tag(at: position))
         }
         batch.removeAll()
+    }
+
+    /// The ring failed so often that it was given up.
+    @inline(never)
+    private mutating func noteSendMethod() {
+        core.sendMethod = batch.method
+        core.log.sendMethodChanged(to: batch.method.name, because: "io_uring keeps failing")
     }
 
     // MARK: Own frames

@@ -15,7 +15,7 @@ struct Server: ~Copyable {
     var area = ReceiveArea(
         receiveCapacity: Limits.receiveBytes, leftoverCapacity: HTTPLimits.headBytesMax)
     /// Broadcasts on their way to the kernel.
-    var batch = SendBatch()
+    var batch: SendBatch
     /// What one client gets of its own.
     var gathered = GatheredWrite()
 
@@ -29,7 +29,7 @@ struct Server: ~Copyable {
 
     /// Opens everything. The listeners are bound, and nobody is accepted before the first turn.
     static func open(
-        core: consuming Core, publicAddress: SocketAddress, adminAddress: SocketAddress,
+        core: consuming Core, batch: consuming SendBatch, publicAddress: SocketAddress, adminAddress: SocketAddress,
         target: ConnectionString
     ) throws(ServerFailure) -> Server {
         let publicDoor = try Door.open(publicAddress, role: .public)
@@ -37,7 +37,7 @@ struct Server: ~Copyable {
         let database = try Database.open(target, seed: core.settings.jitterSeed)
         do throws(Errno) {
             let server = Server(
-                core: core, poller: try Poller(), signals: try SignalDescriptor(),
+                core: core, batch: batch, poller: try Poller(), signals: try SignalDescriptor(),
                 publicDoor: publicDoor, adminDoor: adminDoor, database: database)
             try server.watchOwnDescriptors()
             return server
@@ -47,10 +47,12 @@ struct Server: ~Copyable {
     }
 
     private init(
-        core: consuming Core, poller: consuming Poller, signals: consuming SignalDescriptor,
+        core: consuming Core, batch: consuming SendBatch, poller: consuming Poller, signals: consuming SignalDescriptor,
         publicDoor: consuming Door, adminDoor: consuming Door, database: consuming Database
     ) {
         self.core = core
+        self.core.sendMethod = batch.method
+        self.batch = batch
         self.poller = poller
         self.signals = signals
         self.publicDoor = publicDoor

@@ -33,6 +33,7 @@ extension Configuration {
         case .initTimeout: initTimeout = try parsed(Self.duration(text))
         case .closeTimeout: closeTimeout = try parsed(Self.duration(text))
         case .drainSeconds: drainSeconds = try parsed(Self.number(text, in: 0...3_600))
+        case .ioUring: ioUring = try parsed(IOUringUse(rawValue: text))
         case .logLevel: logLevel = try parsed(Logger.Level(rawValue: text))
         case .logFormat: logFormat = try parsed(LogFormat(rawValue: text))
         case .migrations: migrationsDirectory = try parsed(text.isEmpty ? nil : text)
@@ -56,6 +57,7 @@ extension Configuration {
         case .initTimeout: initTimeout.text
         case .closeTimeout: closeTimeout.text
         case .drainSeconds: String(drainSeconds)
+        case .ioUring: ioUring.rawValue
         case .logLevel: logLevel.rawValue
         case .logFormat: logFormat.rawValue
         case .migrations: migrationsDirectory

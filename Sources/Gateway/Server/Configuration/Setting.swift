@@ -16,6 +16,7 @@ package enum Setting: String, CaseIterable, Sendable {
     case initTimeout = "init-timeout"
     case closeTimeout = "close-timeout"
     case drainSeconds = "drain-seconds"
+    case ioUring = "io-uring"
     case logLevel = "log-level"
     case logFormat = "log-format"
     case migrations
@@ -47,6 +48,7 @@ package enum Setting: String, CaseIterable, Sendable {
         case .handshakeTimeout: "Time for a request to arrive"
         case .initTimeout: "Time for a client without a token to send one"
         case .closeTimeout: "Time for a client to answer a close"
+        case .ioUring: "Whether broadcasts are sent in batches by io_uring"
         case .drainSeconds: "Seconds over which clients are closed at shutdown"
         case .logLevel: "Least important lines that are logged"
         case .logFormat: "Form of the log lines"
@@ -65,6 +67,7 @@ package enum Setting: String, CaseIterable, Sendable {
         case .textPing, .queryToken: "on or off"
         case .slowConsumer: "collapse or disconnect"
         case .maxMessageBytes: "a number from 64 to 65536"
+        case .ioUring: "auto (where the kernel lets us), on or off"
         case .drainSeconds: "a number from 0 to 3600"
         case .logLevel: "trace, debug, info, notice, warning, error or critical"
         case .logFormat: "text or json"

@@ -229,7 +229,9 @@ extension Core {
         if isVerbose {
             text.append(isListening ? "[+] listener is live\n" : "[-] listener is not live\n")
             text.append(drain == nil ? "[+] not draining\n" : "[-] draining\n")
-            text.append("[i] sends by send(2)\n")
+            text.append("[i] sends by ")
+            text.append(sendMethod.name)
+            text.append("\n")
         }
         text.append(isReady ? "ready\n" : "not ready\n")
         respond(isReady ? .ok : .serviceUnavailable, .plainText, as: form, to: index)
@@ -239,6 +241,7 @@ extension Core {
         metrics.subscriptions = UInt64(hub.subscriptionCount)
         metrics.projects = UInt64(hub.projectCount)
         metrics.listenerIsUp = isListening
+        metrics.ringIsUsed = sendMethod == .ring
         text.removeAll()
         MetricsWriter().write(
             metrics, log: log.figures, process: ProcessFigures.current(), into: &text)

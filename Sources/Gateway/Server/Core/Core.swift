@@ -37,6 +37,8 @@ package struct Core: ~Copyable {
 
     /// Resources that a resync speaks of: the tables with triggers.
     package var resources = ResourceList.seed
+    /// How broadcasts are sent, for those who ask.
+    package var sendMethod = SendMethod.send
     /// Whether the database announces changes to us now.
     package internal(set) var isListening = false
     /// Where a resync of every project has got to; `nil` when none is under way.
