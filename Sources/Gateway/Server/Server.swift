@@ -29,7 +29,8 @@ struct Server: ~Copyable {
 
     /// Opens everything. The listeners are bound, and nobody is accepted before the first turn.
     static func open(
-        core: consuming Core, batch: consuming SendBatch, publicAddress: SocketAddress, adminAddress: SocketAddress,
+        core: consuming Core, batch: consuming SendBatch, publicAddress: SocketAddress,
+        adminAddress: SocketAddress,
         target: ConnectionString
     ) throws(ServerFailure) -> Server {
         let publicDoor = try Door.open(publicAddress, role: .public)
@@ -47,7 +48,8 @@ struct Server: ~Copyable {
     }
 
     private init(
-        core: consuming Core, batch: consuming SendBatch, poller: consuming Poller, signals: consuming SignalDescriptor,
+        core: consuming Core, batch: consuming SendBatch, poller: consuming Poller,
+        signals: consuming SignalDescriptor,
         publicDoor: consuming Door, adminDoor: consuming Door, database: consuming Database
     ) {
         self.core = core
