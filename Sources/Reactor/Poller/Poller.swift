@@ -43,7 +43,8 @@ public struct Poller: ~Copyable {
     public func wait(nanoseconds: UInt64?) throws(Errno) -> Int {
         let timeout: Int32
         if let nanoseconds {
-            timeout = Int32(clamping: (nanoseconds + 999_999) / 1_000_000)
+            let (milliseconds, rest) = nanoseconds.quotientAndRemainder(dividingBy: 1_000_000)
+            timeout = Int32(clamping: milliseconds + (rest > 0 ? 1 : 0))
         } else {
             timeout = -1
         }
