@@ -20,8 +20,10 @@ public struct Instant: Comparable, Hashable, BitwiseCopyable, Sendable {
         return Instant(nanoseconds: overflow ? .max : sum)
     }
 
+    /// The instant `milliseconds` later; saturates as well.
     @inlinable public func advanced(byMilliseconds milliseconds: UInt64) -> Instant {
-        advanced(byNanoseconds: milliseconds &* 1_000_000)
+        let (product, overflow) = milliseconds.multipliedReportingOverflow(by: 1_000_000)
+        return advanced(byNanoseconds: overflow ? .max : product)
     }
 
     /// Nanoseconds from `earlier` to here; zero when `earlier` is the later one.
