@@ -1,0 +1,93 @@
+import Glibc
+import Reactor
+import Testing
+
+@Suite struct ListeningSocketBehaviour {
+    private static func listen(_ host: String, port: UInt16 = 0) throws -> ListeningSocket {
+        let address = try #require(SocketAddress(host: host, port: port))
+        return try ListeningSocket(address)
+    }
+
+    /// A client that connects, over IPv4.
+    private static func connect(to address: SocketAddress) throws -> OwnedDescriptor {
+        let raw = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+        try #require(raw >= 0)
+        let client = OwnedDescriptor(adopting: raw)
+        // A sockaddr_in as bytes (ip(7)): the family, then port and 127.0.0.1 in network order.
+        let target: [UInt8] =
+            [UInt8(AF_INET), 0, UInt8(address.port >> 8), UInt8(truncatingIfNeeded: address.port)]
+            + [127, 0, 0, 1] + [UInt8](repeating: 0, count: 8)
+        let status = unsafe target.withUnsafeBytes { bytes in
+            unsafe Glibc.connect(
+                raw, bytes.baseAddress?.assumingMemoryBound(to: sockaddr.self),
+                socklen_t(bytes.count))
+        }
+        try #require(status == 0)
+        return client
+    }
+
+    @Test func `port 0 becomes a port of the kernel's choice`() throws {
+        let socket = try Self.listen("127.0.0.1")
+        let address = socket.address
+        #expect(address.port != 0)
+        #expect(address.description == "127.0.0.1:\(address.port)")
+    }
+
+    @Test func `an address in use is an error that says so`() throws {
+        let socket = try Self.listen("127.0.0.1")
+        let port = socket.address.port
+        let error = #expect(throws: Errno.self) {
+            _ = try Self.listen("127.0.0.1", port: port)
+        }
+        #expect(error == Errno(code: EADDRINUSE))
+    }
+
+    @Test func `an address that isn't this host's is an error`() throws {
+        // TEST-NET-1, RFC 5737.
+        let error = #expect(throws: Errno.self) { _ = try Self.listen("192.0.2.1") }
+        #expect(error == Errno(code: EADDRNOTAVAIL))
+    }
+
+    @Test func `who connects is accepted with a socket that doesn't block and isn't inherited`()
+        throws
+    {
+        let socket = try Self.listen("127.0.0.1")
+        let before = socket.accept()
+        #expect(before == .wouldBlock)
+        let client = try Self.connect(to: socket.address)
+        guard case .accepted(let descriptor) = socket.accept() else {
+            Issue.record("nobody was accepted")
+            return
+        }
+        let accepted = OwnedDescriptor(adopting: descriptor)
+        #expect(fcntl(descriptor, F_GETFL) & O_NONBLOCK != 0)
+        #expect(fcntl(descriptor, F_GETFD) & FD_CLOEXEC != 0)
+        var noDelay: Int32 = 0
+        var length = socklen_t(MemoryLayout<Int32>.size)
+        let status = unsafe getsockopt(
+            descriptor, Int32(IPPROTO_TCP), TCP_NODELAY, &noDelay, &length)
+        #expect(status == 0 && noDelay != 0)
+        let peer = try #require(ClientSocket.peerAddress(of: accepted.raw))
+        #expect(peer.description.hasPrefix("127.0.0.1:"))
+        let after = socket.accept()
+        #expect(after == .wouldBlock)
+        _ = client
+    }
+
+    @Test func `finishing to send tells the peer, and what it says still arrives`() throws {
+        let pair = try SocketPair()
+        ClientSocket.finishSending(pair.tested)
+        var byte: UInt8 = 0
+        let ended = unsafe recv(pair.peer, &byte, 1, 0)
+        #expect(ended == 0)
+        try pair.peerSends([9])
+        let received = unsafe recv(pair.tested, &byte, 1, 0)
+        #expect(received == 1 && byte == 9)
+    }
+
+    @Test func `a peer without an internet address has none`() throws {
+        let pair = try SocketPair()
+        let address = ClientSocket.peerAddress(of: pair.tested)
+        #expect(address == nil)
+    }
+}
