@@ -43,6 +43,15 @@ let package = Package(
             path: "Sources/Gateway/Executable",
             swiftSettings: strict
         ),
+        .executableTarget(
+            name: "LoadGenerator",
+            dependencies: [
+                "CEpollShim", "Gateway", "Reactor",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ],
+            path: "Benchmarks/LoadGenerator",
+            swiftSettings: strict
+        ),
         .testTarget(name: "ReactorTests", dependencies: ["Reactor"], swiftSettings: strict),
         .testTarget(
             name: "GatewayTests",

@@ -169,4 +169,8 @@ static inline void ces_atomic_increment(uint64_t *word) {
     __atomic_fetch_add(word, 1, __ATOMIC_RELAXED);
 }
 
+// posix_spawn(3) and waitpid(2), for programs that start copies of themselves.
+#include <spawn.h>
+#include <sys/wait.h>
+
 #endif
