@@ -102,8 +102,13 @@ def broadcast(payload):
     websockets.broadcast(room, json.dumps(message, separators=(",", ":"), ensure_ascii=False))
 
 
-def read_database(database):
-    database.poll()
+def read_database(database, descriptor, lost):
+    try:
+        database.poll()
+    except psycopg2.Error as error:
+        asyncio.get_running_loop().remove_reader(descriptor)
+        lost.set_exception(error)
+        return
     notifications, database.notifies = database.notifies, []
     for notification in notifications:
         broadcast(notification.payload)
@@ -114,7 +119,10 @@ async def main():
     database = psycopg2.connect(os.environ["DATABASE_URL"])
     database.autocommit = True
     database.cursor().execute("LISTEN cache_invalidate")
-    loop.add_reader(database, read_database, database)
+    lost = loop.create_future()
+    # A lost connection doesn't know its descriptor any more.
+    descriptor = database.fileno()
+    loop.add_reader(descriptor, read_database, database, descriptor, lost)
     await websockets.serve(
         serve_client,
         "127.0.0.1",
@@ -126,7 +134,7 @@ async def main():
         ping_interval=PING_SECONDS,
         ping_timeout=PONG_SECONDS,
     )
-    await loop.create_future()  # until SIGTERM
+    await lost
 
 
 uvloop.install()
