@@ -126,6 +126,11 @@ package struct Hub: ~Copyable {
         return room
     }
 
+    /// Gives the memory kept for clients from `first` on back; they are in no project.
+    package mutating func returnMemory(from first: Int) {
+        memberships.returnMemory(from: first)
+    }
+
     // MARK: Inner workings
 
     private func slot(of client: ClientIndex, in project: ProjectID) -> UInt32? {

@@ -74,6 +74,10 @@ struct MembershipTable: ~Copyable {
         records = ReservedTable(capacity: clientCapacity, of: Record.self, zeroIsValid: true)
     }
 
+    mutating func returnMemory(from first: Int) {
+        records.returnMemory(from: first)
+    }
+
     func count(of client: ClientIndex) -> Int {
         Int(records[client].count)
     }

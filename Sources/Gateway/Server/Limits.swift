@@ -57,6 +57,9 @@ package enum Limits {
 
     /// Connections beyond `--max-connections` that are accepted to be told so.
     static let refusalSlots = 32
+    /// Slots of the tables that must have fallen into disuse before their memory is given back: a
+    /// handful isn't worth the system calls.
+    static let memoryReturnSlotsMin = 4_096
     /// Bytes of memory in segments, whoever waits for them. Beyond that, clients that wait are
     /// collapsed, the slowest being the first to matter.
     static let segmentPoolBytesMax = 256 << 20

@@ -140,8 +140,9 @@ extension Server {
     /// Closes what ended in this turn or before, within the turn's budget.
     mutating func freeClosed() {
         for _ in 0..<Limits.closesPerTurn {
-            guard let descriptor = core.freeNext() else { return }
+            guard let descriptor = core.freeNext() else { break }
             ClientSocket.close(descriptor)
         }
+        core.returnMemoryOfTheGone()
     }
 }

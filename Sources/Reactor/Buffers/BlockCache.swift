@@ -23,9 +23,11 @@ struct BlockCache: ~Copyable {
     }
 
     deinit {
+        // Not by `empty`: a deinit can't change what it ends.
         for index in 0..<Self.classCount {
-            while let block = unsafe free[index] {
-                unsafe free[index] = block.load(as: UnsafeMutableRawPointer?.self)
+            var next = unsafe free[index]
+            while let block = unsafe next {
+                unsafe next = block.load(as: UnsafeMutableRawPointer?.self)
                 unsafe block.deallocate()
             }
         }
@@ -59,6 +61,17 @@ struct BlockCache: ~Copyable {
         unsafe block.storeBytes(of: free[index], as: UnsafeMutableRawPointer?.self)
         unsafe free[index] = block
         cachedBytes += size
+    }
+
+    /// Gives all blocks that lie here unused back to malloc(3).
+    mutating func empty() {
+        for index in 0..<Self.classCount {
+            while let block = unsafe free[index] {
+                unsafe free[index] = block.load(as: UnsafeMutableRawPointer?.self)
+                unsafe block.deallocate()
+            }
+        }
+        cachedBytes = 0
     }
 
     private static func classIndex(_ size: Int) -> Int {

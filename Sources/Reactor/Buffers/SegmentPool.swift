@@ -1,3 +1,5 @@
+internal import CEpollShim
+
 /// Names a segment of a `SegmentPool`. Zero names none, so that a zeroed record is an empty one.
 @frozen public struct SegmentIndex: Hashable, BitwiseCopyable, Sendable {
     public let raw: UInt32
@@ -155,6 +157,13 @@ public struct SegmentPool: ~Copyable {
     @unsafe public func address(of index: SegmentIndex) -> UnsafeRawPointer {
         guard let block = unsafe entries[checked(index)].block else { preconditionFailure() }
         return UnsafeRawPointer(block)
+    }
+
+    /// Gives the memory that is kept for later segments back, and through it what malloc(3) itself
+    /// holds back (malloc_trim(3)).
+    public mutating func returnMemory() {
+        blocks.empty()
+        _ = malloc_trim(0)
     }
 
     // MARK: Entries

@@ -16,6 +16,12 @@ public struct ReservedTable<Element: BitwiseCopyable>: ~Copyable {
         unsafe ReservedMemory.release(elements, count: capacity)
     }
 
+    /// Gives the memory of the records from `first` on back to the kernel. They are zero again, so
+    /// they must have been of no use.
+    public mutating func returnMemory(from first: Int) {
+        unsafe ReservedMemory.discard(elements, from: first, count: capacity)
+    }
+
     // Hot path.
     @inlinable public subscript(index: UInt32) -> Element {
         unsafeAddress {

@@ -9,43 +9,29 @@ public struct Slab<Element: BitwiseCopyable>: ~Copyable {
     public let capacity: Int
     /// Slots occupied now.
     public private(set) var count = 0
-    /// Every slot ever used lies below this index.
-    public private(set) var highWaterMark = 0
+    /// Every occupied slot lies below this index.
+    public var highWaterMark: Int { occupancy.highWaterMark }
 
     @usableFromInline let elements: UnsafeMutablePointer<Element>
     @usableFromInline let generations: UnsafeMutablePointer<UInt32>
-    private let nextFree: UnsafeMutablePointer<UInt32>
-    private var firstFree = Self.none
-
-    private static var none: UInt32 { .max }
+    private var occupancy: OccupancyMap
 
     public init(capacity: Int) {
         precondition(capacity > 0 && capacity < Int(UInt32.max))
         self.capacity = capacity
         unsafe elements = ReservedMemory.reserve(Element.self, count: capacity)
         unsafe generations = ReservedMemory.reserve(UInt32.self, count: capacity)
-        unsafe nextFree = ReservedMemory.reserve(UInt32.self, count: capacity)
+        occupancy = OccupancyMap(capacity: capacity)
     }
 
     deinit {
         unsafe ReservedMemory.release(elements, count: capacity)
         unsafe ReservedMemory.release(generations, count: capacity)
-        unsafe ReservedMemory.release(nextFree, count: capacity)
     }
 
-    /// Occupies a slot, the most recently freed one first, since its memory is warm. `nil` when
-    /// all are occupied.
+    /// Occupies the lowest free slot. `nil` when all are occupied.
     public mutating func insert(_ element: Element) -> UInt32? {
-        let index: UInt32
-        if firstFree != Self.none {
-            index = firstFree
-            firstFree = unsafe nextFree[Int(index)]
-        } else if highWaterMark < capacity {
-            index = UInt32(highWaterMark)
-            highWaterMark += 1
-        } else {
-            return nil
-        }
+        guard let index = occupancy.takeLowest() else { return nil }
         unsafe elements[Int(index)] = element
         unsafe generations[Int(index)] &+= 1  // Even to odd; wraps after 2^32 changes.
         count += 1
@@ -57,9 +43,14 @@ public struct Slab<Element: BitwiseCopyable>: ~Copyable {
     public mutating func remove(_ index: UInt32) {
         precondition(isOccupied(index))
         unsafe generations[Int(index)] &+= 1
-        unsafe nextFree[Int(index)] = firstFree
-        firstFree = index
+        occupancy.giveBack(index)
         count -= 1
+    }
+
+    /// Gives the memory of the elements above the high-water mark back to the kernel. Generations
+    /// stay: a stale handle must be known as one for ever.
+    public mutating func returnMemory() {
+        unsafe ReservedMemory.discard(elements, from: highWaterMark, count: capacity)
     }
 
     @inlinable public func isOccupied(_ index: UInt32) -> Bool {

@@ -15,6 +15,20 @@ enum ReservedMemory {
         return unsafe start.bindMemory(to: Element.self, capacity: count)
     }
 
+    /// Lets the kernel have back what lies behind the first `first` elements, in whole pages: it
+    /// reads as zero afterwards.
+    static func discard<Element: BitwiseCopyable>(
+        _ start: UnsafeMutablePointer<Element>, from first: Int, count: Int
+    ) {
+        let stride = MemoryLayout<Element>.stride
+        let pageSize = Int(getpagesize())
+        let begin = (first * stride + pageSize - 1) / pageSize * pageSize
+        guard begin < count * stride else { return }
+        let status = unsafe madvise(
+            UnsafeMutableRawPointer(start) + begin, count * stride - begin, MADV_DONTNEED)
+        precondition(status == 0)  // Only memory that isn't ours fails.
+    }
+
     static func release<Element: BitwiseCopyable>(
         _ start: UnsafeMutablePointer<Element>, count: Int
     ) {

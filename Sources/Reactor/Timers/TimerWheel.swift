@@ -110,6 +110,12 @@ public struct TimerWheel: ~Copyable {
         return 0
     }
 
+    /// Gives the memory of the nodes from `first` on back to the kernel; none of them may have a
+    /// visit pending.
+    public mutating func returnMemory(from first: Int) {
+        unsafe ReservedMemory.discard(nodes, from: first, count: capacity)
+    }
+
     private func slot(_ tick: UInt32) -> Int {
         Int(tick % UInt32(Self.slotCount))
     }

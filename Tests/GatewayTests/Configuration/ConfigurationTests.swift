@@ -35,7 +35,7 @@ import Testing
         #expect(
             texts == [
                 "127.0.0.1:8080", "127.0.0.1:8081", "auto", "off", "54s", "60s", "on", "collapse",
-                "on", "512", "10s", "10s", "5s", "10", "info", "text", "Migrations",
+                "on", "512", "10s", "10s", "5s", "10", "auto", "info", "text", "Migrations",
             ])
         #expect(configuration.warnings.isEmpty)
     }
@@ -46,6 +46,7 @@ import Testing
         .pingInterval: "1s", .readTimeout: "2m30s", .textPing: "off",
         .slowConsumer: "disconnect", .queryToken: "off", .maxMessageBytes: "64",
         .handshakeTimeout: "10ms", .initTimeout: "24h", .closeTimeout: "1s", .drainSeconds: "0",
+        .ioUring: "off",
         .logLevel: "trace", .logFormat: "json", .migrations: "/sql",
     ].merging([.readTimeout: "150s"]) { _, newer in newer }
 

@@ -2,7 +2,7 @@ import Reactor
 import Testing
 
 @Suite struct SlabBehaviour {
-    @Test func `slots are handed out from the front, and the last one freed comes back first`() {
+    @Test func `the lowest free slot is handed out, and the high-water mark follows the highest`() {
         var slab = Slab<UInt64>(capacity: 4)
         let first = slab.insert(10)
         let second = slab.insert(11)
@@ -10,13 +10,33 @@ import Testing
         #expect([first, second, third] == [0, 1, 2])
         slab.remove(0)
         slab.remove(1)
-        let again = slab.insert(21)
-        let other = slab.insert(20)
-        #expect([again, other] == [1, 0])
+        let again = slab.insert(20)
+        let other = slab.insert(21)
+        #expect([again, other] == [0, 1])
         let values = (slab[0], slab[1], slab[2])
         #expect(values == (20, 21, 12))
         let mark = slab.highWaterMark
         #expect(mark == 3)
+        slab.remove(1)
+        slab.remove(2)
+        let lower = slab.highWaterMark
+        #expect(lower == 1)
+    }
+
+    @Test
+    func `a capacity that is no multiple of a word is kept to, and the mark falls over words`() {
+        var slab = Slab<UInt64>(capacity: 130)
+        for value in 0..<UInt64(130) { _ = slab.insert(value) }
+        let refused = slab.insert(130)
+        #expect(refused == nil)
+        for index in UInt32(3)..<130 { slab.remove(index) }
+        let mark = slab.highWaterMark
+        #expect(mark == 3)
+        slab.returnMemory()
+        let values = (slab[0], slab[2])
+        #expect(values == (0, 2))
+        let next = slab.insert(7)
+        #expect(next == 3)
     }
 
     @Test func `a full slab refuses, and takes again when one was freed`() {
@@ -105,6 +125,8 @@ import Testing
             }
             let count = slab.count
             #expect(count == model.count)
+            let mark = slab.highWaterMark
+            #expect(mark == (model.keys.max().map { Int($0) + 1 } ?? 0))
         }
         for (index, entry) in model {
             let value = slab[index]

@@ -97,6 +97,19 @@ extension Core {
 
     // MARK: Freeing
 
+    /// After a crowd has left, its memory goes back to the kernel: in the tables what lies behind
+    /// the last client, and what was kept for segments.
+    package mutating func returnMemoryOfTheGone() {
+        let inUse = clients.highWaterMark
+        guard gone.isEmpty, slotsTouched >= Limits.memoryReturnSlotsMin, inUse < slotsTouched / 2
+        else { return }
+        slotsTouched = inUse
+        clients.returnMemory()
+        timers.returnMemory(from: inUse)
+        hub.returnMemory(from: inUse)
+        segments.returnMemory()
+    }
+
     /// Connections that are over and not yet freed.
     package var goneCount: Int { gone.count }
 
@@ -105,6 +118,7 @@ extension Core {
         guard let index = gone.removeLast() else { return nil }
         let descriptor = clients[index].descriptor
         clients.remove(index)
+        slotsTouched = max(slotsTouched, Int(index) + 1)
         return descriptor
     }
 }

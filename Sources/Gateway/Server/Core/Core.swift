@@ -30,6 +30,8 @@ package struct Core: ~Copyable {
     var dirty = IndexList()
     /// Clients whose interest may differ from what is registered.
     var interestChanged = IndexList()
+    /// Slots below this one may have memory that is resident.
+    var slotsTouched = 0
     /// Clients that are over, in the order in which they are freed.
     var gone = IndexList()
 
