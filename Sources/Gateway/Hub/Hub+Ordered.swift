@@ -38,9 +38,9 @@ extension Hub {
         Int(rooms[room].members.count)
     }
 
-    /// Members whose queues get each event by itself.
+    /// Members whose queues get each event by itself; none when the room was freed meanwhile.
     package func orderedMemberCount(of room: RoomIndex) -> Int {
-        Int(rooms[room].ordered.count)
+        rooms.isOccupied(room) ? Int(rooms[room].ordered.count) : 0
     }
 
     package func orderedClient(at position: Int, in room: RoomIndex) -> ClientIndex {

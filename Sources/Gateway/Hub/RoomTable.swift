@@ -49,10 +49,12 @@ struct RoomTable: ~Copyable {
     subscript(index: RoomIndex) -> Room {
         unsafeAddress {
             precondition(Int(index.raw) < used)
+            assert(occupied[Int(index.raw)])  // The room itself says nothing once it is freed.
             return unsafe UnsafePointer(rooms + Int(index.raw))
         }
         unsafeMutableAddress {
             precondition(Int(index.raw) < used)
+            assert(occupied[Int(index.raw)])  // The room itself says nothing once it is freed.
             return unsafe rooms + Int(index.raw)
         }
     }

@@ -66,6 +66,19 @@ private func project(_ number: UInt64) -> ProjectID { ProjectID(high: 1, low: nu
         #expect(old == new && new != nil && gone == nil)
     }
 
+    @Test func `a room that was freed has no ordered members`() throws {
+        var hub = Hub(clientCapacity: 2, projectsPerClientMax: 100)
+        _ = hub.join(0, project(1))
+        _ = hub.makeOrdered(0)
+        _ = hub.join(0, project(2))
+        let foundRoom = hub.room(of: project(2))
+        let room = try #require(foundRoom)
+        hub.leaveAll(0)
+        // An event that was noted for a room outlives it when the members go in the same turn.
+        let count = hub.orderedMemberCount(of: room)
+        #expect(count == 0)
+    }
+
     @Test func `a room that was left while it has something to send is freed after it was served`()
         throws
     {
