@@ -25,6 +25,13 @@ extension Core {
         interestChanged.append(index)
     }
 
+    /// The next client whose interest may have changed, taken out of the list.
+    package mutating func nextInterestChange() -> ClientIndex? {
+        guard let index = interestChanged.removeLast() else { return nil }
+        clients[index].flags.remove(.interestListed)
+        return index
+    }
+
     /// What the client's descriptor should be watched for.
     package func interest(of index: ClientIndex) -> Interest {
         let flags = clients[index].flags

@@ -2,13 +2,13 @@ internal import Reactor
 
 extension Core {
     /// Whether something is left to do that no event will tell of.
-    var hasWorkLeft: Bool {
+    package var hasWorkLeft: Bool {
         !dirty.isEmpty || !gone.isEmpty || !interestChanged.isEmpty || resyncCursor != nil
             || hub.activeRoomCount > 0
     }
 
     /// What must hold between turns; checked in debug builds.
-    func checkInvariants() {
+    package func checkInvariants() {
         assert(interestChanged.isEmpty)
         assert(clients.count <= clients.capacity)
         assert(holdsInvariants())

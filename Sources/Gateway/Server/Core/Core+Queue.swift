@@ -1,4 +1,4 @@
-internal import Reactor
+package import Reactor
 
 /// Whose a queued piece is.
 enum QueueTag {
@@ -82,7 +82,7 @@ extension Core {
     // MARK: Broadcasts
 
     /// Queues a broadcast, or the rest of one from `start` on, behind what waits already.
-    mutating func queueBroadcast(
+    package mutating func queueBroadcast(
         _ segment: SegmentIndex, from start: Int, of room: RoomIndex, to index: ClientIndex
     ) {
         guard !clients[index].flags.contains(.collapsed) else {

@@ -73,6 +73,12 @@ extension Core {
     // MARK: Direct sends
 
     // Hot path.
+    /// Whether a broadcast can go to the client's socket at once, since nothing is before it.
+    package func takesBroadcastDirectly(_ index: ClientIndex) -> Bool {
+        clients[index].takesBroadcastDirectly
+    }
+
+    // Hot path.
     /// Reports what became of a broadcast that was sent without queueing.
     package mutating func sentDirectly(
         _ result: SendResult, _ segment: SegmentIndex, byteCount: Int, of room: RoomIndex,

@@ -10,9 +10,9 @@ package struct Core: ~Copyable {
     let settings: CoreSettings
 
     var clients: Slab<Client>
-    package internal(set) var hub: Hub
-    package internal(set) var segments = SegmentPool()
-    var nodes = QueueNodePool()
+    package var hub: Hub
+    package var segments = SegmentPool()
+    package internal(set) var nodes = QueueNodePool()
     var timers: TimerWheel
     package var metrics = Metrics()
     package var log: EventLog

@@ -1,0 +1,208 @@
+import Gateway
+import Logging
+import Reactor
+import Testing
+
+/// The core with a kernel that does what a test says: it goes through the phases of a turn as the
+/// server does, with sockets that are records and a clock that a test moves on.
+struct CoreHarness: ~Copyable {
+    static let secret: [UInt8] = Array("a secret of at least thirty-two bytes".utf8)
+    static let startSeconds: Int64 = 1_767_323_045  // 2026-01-02T03:04:05Z
+
+    var core: Core
+    /// By the number of the connection; its descriptor is a thousand more.
+    private(set) var sockets: [ScriptedSocket] = []
+    private var numbers: [ClientIndex: Int] = [:]
+    private var area = ReceiveArea(receiveCapacity: 65_536, leftoverCapacity: 16_384)
+    private var gathered = GatheredWrite()
+    private let sink: GatherSink
+    private var nanoseconds: UInt64 = 1_000_000_000_000
+
+    /// Deliveries in one turn and of one project in it, as in the server.
+    var deliveriesPerTurn = 1_024
+    var deliveriesPerRoomShare = 256
+    /// Whether everything that had arrived was read.
+    var heardEveryone = true
+
+    init(
+        connectionsMax: Int = 64, disconnectsSlowConsumers: Bool = false, seed: UInt64 = 1
+    ) throws {
+        var settings = CoreSettings(
+            connectionsMax: connectionsMax, processNonce: 0xABCD, jitterSeed: seed)
+        settings.disconnectsSlowConsumers = disconnectsSlowConsumers
+        let secret = Self.secret
+        let verifier = try TokenVerifier(secret: secret.span)
+        let sink = try GatherSink()
+        self.sink = sink
+        core = Core(
+            settings: settings, verifier: verifier, log: EventLog(format: .text, level: .critical),
+            now: Instant(nanoseconds: nanoseconds),
+            wall: Timestamp(unixSeconds: Self.startSeconds))
+        beginTurn()
+    }
+
+    // MARK: Time
+
+    var wall: Timestamp {
+        let elapsed = (nanoseconds - 1_000_000_000_000) / 1_000
+        return Timestamp(microseconds: Self.startSeconds * 1_000_000 + Int64(elapsed))
+    }
+
+    private mutating func beginTurn() {
+        core.beginTurn(now: Instant(nanoseconds: nanoseconds), wall: wall)
+        for number in sockets.indices
+        where sockets[number].interest.contains(.write) && sockets[number].capacity > 0 {
+            core.becameWritable(sockets[number].index)
+        }
+    }
+
+    /// Ends this turn and begins the next one.
+    mutating func turn(milliseconds: UInt64 = 1) {
+        while core.runTimers(heardEveryone: heardEveryone) {}
+        flush()
+        while let index = core.nextInterestChange() {
+            guard let number = numbers[index] else { continue }
+            sockets[number].interest = core.interest(of: index)
+        }
+        while let descriptor = core.freeNext() {
+            let number = Int(descriptor) - 1_000
+            sockets[number].closeCount += 1
+            sockets[number].interest = []
+            numbers[sockets[number].index] = nil
+        }
+        core.checkInvariants()
+        nanoseconds += milliseconds * 1_000_000
+        beginTurn()
+    }
+
+    /// Turns until nothing is left that no event will tell of.
+    mutating func settle() {
+        repeat { turn() } while core.hasWorkLeft
+    }
+
+    /// Lets so many milliseconds pass, in turns of a tick.
+    mutating func pass(milliseconds: UInt64) {
+        for _ in 0..<milliseconds / 128 { turn(milliseconds: 128) }
+        turn(milliseconds: milliseconds % 128)
+    }
+
+    // MARK: Connections
+
+    mutating func connect(from listener: ListenerRole = .public) throws -> Int {
+        let number = sockets.count
+        let admitted = core.admit(descriptor: Int32(1_000 + number), from: listener)
+        let index = try #require(admitted)
+        sockets.append(ScriptedSocket(index: index))
+        numbers[index] = number
+        return number
+    }
+
+    /// How many bytes the socket takes from here on before it blocks.
+    mutating func setCapacity(_ capacity: Int, of number: Int) {
+        sockets[number].capacity = capacity
+    }
+
+    /// Bytes of the peer arrive.
+    mutating func receive(_ bytes: [UInt8], from number: Int) {
+        guard !isClosed(number) else { return }
+        let index = sockets[number].index
+        core.restoreLeftover(of: index, to: &area)
+        let leftover = area.bytes
+        var all = leftover.indices.map { leftover[$0] } + bytes
+        var span = all.mutableSpan
+        core.receive(&span, received: bytes.count, from: index)
+    }
+
+    /// A text frame of the peer arrives.
+    mutating func receive(text: String, from number: Int) {
+        receive(WebSocketTesting.frame(0x81, text), from: number)
+    }
+
+    mutating func receiveEnd(from number: Int) {
+        guard !isClosed(number) else { return }
+        core.receiveEnded(from: sockets[number].index)
+    }
+
+    mutating func reset(_ number: Int) {
+        guard !isClosed(number) else { return }
+        core.connectionFailed(sockets[number].index)
+    }
+
+    func isClosed(_ number: Int) -> Bool { sockets[number].closeCount > 0 }
+
+    func stream(of number: Int) -> ServerStream { ServerStream(sockets[number].taken) }
+
+    // MARK: The flush, in the order of the server's
+
+    private mutating func flush() {
+        core.queueOrderedEvents()
+        deliverBroadcasts()
+        writeOwn()
+        core.limitSegmentMemory()
+    }
+
+    private mutating func deliverBroadcasts() {
+        let rooms = core.hub.activeRoomCount
+        guard rooms > 0 else { return }
+        var budget = deliveriesPerTurn
+        let share = max(deliveriesPerRoomShare, budget / rooms)
+        var served = 0
+        while served < rooms, budget > 0 {
+            let room = core.hub.activeRoom(at: served)
+            budget -= max(1, deliver(in: room, atMost: min(share, budget)))
+            served += 1
+        }
+        core.hub.rotateActiveRooms(served: served)
+    }
+
+    private mutating func deliver(in room: RoomIndex, atMost share: Int) -> Int {
+        guard let segment = core.hub.fanOut(of: room) else { return 0 }
+        let bytes = content(of: segment)
+        var batch: [ClientIndex] = []
+        var served = 0
+        var finished: SegmentIndex?
+        while served < share, finished == nil {
+            switch core.hub.nextRecipient(in: room) {
+            case .member(let member):
+                served += 1
+                if core.takesBroadcastDirectly(member.client) {
+                    batch.append(member.client)
+                } else {
+                    core.queueBroadcast(segment, from: 0, of: room, to: member.client)
+                }
+            case .finished(let segment):
+                finished = segment
+            }
+        }
+        for index in batch {
+            guard let number = numbers[index] else { continue }
+            let result = sockets[number].send(bytes[...])
+            core.sentDirectly(
+                result, segment, byteCount: bytes.count, of: room, to: index)
+        }
+        if let finished { core.segments.release(finished) }
+        return served
+    }
+
+    private func content(of segment: SegmentIndex) -> [UInt8] {
+        let bytes = core.segments.bytes(of: segment)
+        return bytes.indices.map { bytes[$0] }
+    }
+
+    private mutating func writeOwn() {
+        let count = core.dirtyCount
+        for position in 0..<count {
+            let index = core.dirtyClient(at: position)
+            if let descriptor = core.sendingDescriptor(of: index) {
+                core.gather(index, into: &gathered)
+                let bytes = sink.bytes(of: &gathered)
+                let result = sockets[Int(descriptor) - 1_000].send(bytes[...])
+                core.wrote(result, of: gathered.byteCount, to: index)
+            }
+            if let descriptor = core.settle(index) {
+                sockets[Int(descriptor) - 1_000].isFinished = true
+            }
+        }
+        core.endDirty(count)
+    }
+}
