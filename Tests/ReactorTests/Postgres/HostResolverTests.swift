@@ -52,7 +52,10 @@ import Testing
     /// Waits up to a minute, which a name server may take.
     private func wait(for resolver: inout HostResolver) -> [ResolvedHost]? {
         var entry = pollfd(fd: resolver.descriptor, events: Int16(POLLIN), revents: 0)
-        guard unsafe poll(&entry, 1, 60_000) == 1 else { return nil }
-        return resolver.takeResult()
+        var ready: Int32
+        repeat {
+            ready = unsafe poll(&entry, 1, 60_000)
+        } while ready < 0 && ces_errno() == EINTR  // Other tests send signals.
+        return ready == 1 ? resolver.takeResult() : nil
     }
 }
