@@ -13,6 +13,7 @@ extension Conductor {
     /// both meet the same conditions and don't disturb each other.
     mutating func single() throws {
         guard let probe, let bareListener else { return }
+        pendingConnects.insert(bareListener)  // It tells when it listens.
         try connect(probe, 1, from: 0)
         try alternate(until: now() + UInt64(plan.warmUpSeconds * 1e9))
         beginMeasuring()

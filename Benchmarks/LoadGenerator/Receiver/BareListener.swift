@@ -51,6 +51,7 @@ struct Listen: ParsableCommand {
             case .busy: break reading
             case .endOfStatement: break reading
             case .failed(let error): throw error
+            case .succeeded: channel.send(Record(.connected, 1))  // LISTEN.
             default: break
             }
         }
