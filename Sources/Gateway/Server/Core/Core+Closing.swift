@@ -57,7 +57,7 @@ extension Core {
         markDirty(index)
     }
 
-    private mutating func setCloseDeadline(of index: ClientIndex) {
+    mutating func setCloseDeadline(of index: ClientIndex) {
         clients[index].deadlineTick = TimerWheel.tick(
             settings.closeTimeoutNanoseconds, after: now)
         scheduleVisit(of: index)

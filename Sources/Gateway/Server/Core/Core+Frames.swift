@@ -92,6 +92,7 @@ extension Core {
             FrameEncoder.writeClose(close.answer, into: &frame)
             appendToQueue(frames: 1, of: index)
             clients[index].phase = .flushing
+            setCloseDeadline(of: index)
         }
     }
 }
