@@ -74,6 +74,8 @@ package enum Limits {
         precondition(initMessageBytesMax <= queueBytesMax)
         precondition(privateSegmentBytesMax <= queueBytesMax)
         precondition(segmentBytesMax <= queueBytesMax)
+        // A part of the withheld resyncs, begun at half of the bound, leaves room for answers.
+        precondition(queueFramesMax / 2 + resourcesMax < queueFramesMax)
         precondition(HTTPLimits.headBytesMax <= receiveBytes)
         precondition(FrameDecoder.leftoverBytesMax <= HTTPLimits.headBytesMax)
         precondition(SendBatch.capacity <= deliveriesPerRoomShare)

@@ -85,10 +85,15 @@ extension Core {
             frame, frameCount: resources.names.count, in: room, pool: &segments)
     }
 
-    /// Tells a client that was too slow what it wasn't told: one resync of each project concerned.
+    /// Tells a client that was too slow, and has nothing else to get, what it wasn't told: one
+    /// resync of each project concerned. With many projects the queue would be over its bounds at
+    /// once, so they come in parts, each when the one before is with the kernel.
     mutating func sendWithheldResyncs(to index: ClientIndex) {
-        clients[index].flags.remove(.collapsed)
-        while let project = hub.takeStaleProject(of: index) {
+        while clients[index].queue.frameCount <= Limits.queueFramesMax / 2 {
+            guard let project = hub.takeStaleProject(of: index) else {
+                clients[index].flags.remove(.collapsed)
+                return
+            }
             metrics.resyncs[.slowConsumer] += 1
             writeResync(of: project, .slowConsumer)
             appendToQueue(frames: resources.names.count, of: index)

@@ -134,7 +134,10 @@ extension Core {
         case .flushing:
             finish(index)
         case .awaitingInit, .open:
-            if clients[index].flags.contains(.collapsed) { sendWithheldResyncs(to: index) }
+            // While the socket takes nothing, more may be withheld, and one resync says it all.
+            if clients[index].flags.contains(.collapsed), !clients[index].flags.contains(.blocked) {
+                sendWithheldResyncs(to: index)
+            }
         case .draining where !clients[index].flags.contains(.writeEnded):
             clients[index].flags.insert(.writeEnded)
             return clients[index].descriptor
