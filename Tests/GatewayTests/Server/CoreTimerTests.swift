@@ -1,0 +1,170 @@
+import Gateway
+import Reactor
+import Testing
+
+@Suite struct CoreTimerBehaviour {
+    private static let pong = WebSocketTesting.frame(0x8A, "")
+
+    @Test func `a request that isn't complete in 10 s is answered with 408`() throws {
+        var harness = try CoreHarness()
+        let silent = try harness.connect()
+        let dripping = try harness.connect()
+        for byte in "GET /api/v1/me".utf8 {
+            harness.receive([byte], from: dripping)
+            harness.pass(milliseconds: 700)
+        }
+        #expect(harness.sockets[silent].taken.isEmpty && harness.sockets[dripping].taken.isEmpty)
+        harness.pass(milliseconds: 500)
+        for client in [silent, dripping] {
+            #expect(harness.stream(of: client).status == 408)
+            #expect(harness.sockets[client].isFinished)
+            harness.receiveEnd(from: client)
+        }
+        harness.settle()
+        harness.expectNothingLeft()
+    }
+
+    @Test func `who doesn't say who it is within 10 s is closed with 4002`() throws {
+        var harness = try CoreHarness()
+        let client = try harness.connect()
+        harness.receive(CoreHarness.handshake(token: nil), from: client)
+        harness.pass(milliseconds: 9_900)
+        #expect(harness.stream(of: client).closeCode == nil)
+        harness.receive(text: #"{"type":"ping"}"#, from: client)
+        harness.pass(milliseconds: 500)
+        #expect(harness.stream(of: client).closeCode == 4_002)
+        harness.expectNothingLeftAfterResets()
+    }
+
+    @Test func `a client that is silent for 60 s is closed with 4201`() throws {
+        var harness = try CoreHarness()
+        let silent = try harness.open()
+        let living = try harness.open()
+        harness.pass(milliseconds: 30_000)
+        harness.receive(Self.pong, from: living)
+        harness.pass(milliseconds: 29_900)
+        #expect(harness.stream(of: silent).closeCode == nil)
+        harness.pass(milliseconds: 500)
+        #expect(harness.stream(of: silent).closeCode == 4_201)
+        #expect(harness.stream(of: living).closeCode == nil)
+        harness.expectNothingLeftAfterResets()
+    }
+
+    @Test func `nobody is closed for silence in a turn that didn't hear everyone`() throws {
+        var harness = try CoreHarness()
+        let clients = [try harness.open(), try harness.open()]
+        // The process was stopped for 90 s; what the peers sent meanwhile is still to be read.
+        harness.heardEveryone = false
+        harness.turn(milliseconds: 90_000)
+        harness.turn()
+        harness.receive(Self.pong, from: clients[0])
+        harness.turn(milliseconds: 300)
+        #expect(clients.allSatisfy { harness.stream(of: $0).closeCode == nil })
+        harness.heardEveryone = true
+        harness.pass(milliseconds: 500)
+        let codes = clients.map { harness.stream(of: $0).closeCode }
+        #expect(codes == [nil, 4_201])
+    }
+
+    @Test func `a token's end closes with 4101, and a fresh token puts it off`() throws {
+        var harness = try CoreHarness()
+        let ends = try harness.open(user: 1, tokenSeconds: 60)
+        let goesOn = try harness.open(user: 1, tokenSeconds: 60)
+        harness.pass(milliseconds: 50_000)
+        for client in [ends, goesOn] { harness.receive(Self.pong, from: client) }
+        let token = try CoreHarness.token(user: 1, seconds: 600)
+        harness.receive(text: #"{"type":"init","token":"\#(token)"}"#, from: goesOn)
+        let wrong = try CoreHarness.token(user: 2, seconds: 600)
+        harness.receive(text: #"{"type":"init","token":"\#(wrong)"}"#, from: ends)
+        harness.pass(milliseconds: 39_700)
+        #expect(harness.stream(of: ends).closeCode == nil)
+        harness.pass(milliseconds: 500)
+        #expect(harness.stream(of: ends).closeCode == 4_101)
+        #expect(harness.stream(of: goesOn).closeCode == nil)
+    }
+
+    @Test func `a ping comes within 54 s and every 54 s after, at a phase of the client's own`()
+        throws
+    {
+        var harness = try CoreHarness(connectionsMax: 40)
+        var clients: [Int] = []
+        for _ in 0..<32 { clients.append(try harness.open()) }
+        var firsts: [Int: Int] = [:]
+        for second in 0..<120 {
+            harness.pass(milliseconds: 1_000)
+            for client in clients {
+                harness.receive(Self.pong, from: client)
+                let events = harness.stream(of: client).events
+                if firsts[client] == nil, !events.isEmpty { firsts[client] = second }
+            }
+        }
+        for client in clients {
+            let first = try #require(firsts[client])
+            #expect(first >= 26 && first <= 54)
+            let events = harness.stream(of: client).events
+            let pair = ["ping ", #"text {"type":"ping"}"#]
+            #expect(events == (first + 54 <= 119 ? pair + pair : pair))
+        }
+        #expect(Set(firsts.values).count > 5)
+    }
+
+    @Test func `an idle connection of HTTP is closed after a minute without a word`() throws {
+        var harness = try CoreHarness()
+        let client = try harness.connect(from: .admin)
+        harness.receive(Array("GET /livez HTTP/1.1\r\nHost: a\r\n\r\n".utf8), from: client)
+        harness.settle()
+        let taken = harness.sockets[client].taken.count
+        harness.pass(milliseconds: 59_800)
+        #expect(harness.sockets[client].closeCount == 0)
+        harness.pass(milliseconds: 600)
+        #expect(harness.sockets[client].taken.count == taken)
+        harness.expectNothingLeft()
+    }
+
+    // MARK: The drain
+
+    @Test func `a drain tells everybody within its time, at an even pace, and ends`() throws {
+        var harness = try CoreHarness(connectionsMax: 128)
+        var clients: [Int] = []
+        for _ in 0..<100 { clients.append(try harness.open(project: 1)) }
+        harness.core.beginDrain()
+        var told: [Int] = []
+        for _ in 0..<100 {
+            let wait = harness.core.continueDrain()
+            #expect(wait != nil)
+            harness.turn(milliseconds: 100)
+            told.append(clients.filter { harness.stream(of: $0).closeCode == 1_012 }.count)
+        }
+        for (step, count) in told.enumerated() { #expect(abs(count - step) <= 1) }
+        _ = harness.core.continueDrain()
+        harness.turn()
+        let events = Set(clients.flatMap { harness.stream(of: $0).events })
+        #expect(events == [#"close 1012 {"window_ms":5000}"#])
+        for client in clients {
+            harness.receive(WebSocketTesting.frame(0x88, [0x03, 0xF4]), from: client)
+        }
+        harness.settle()
+        let over = harness.core.continueDrain()
+        #expect(over == nil)
+        harness.expectNothingLeft()
+    }
+
+    @Test func `a drain refuses newcomers, and doesn't wait for ever for those who are silent`()
+        throws
+    {
+        var harness = try CoreHarness()
+        _ = try harness.open()
+        harness.core.beginDrain()
+        _ = harness.core.continueDrain()
+        let late = try harness.connect()
+        harness.receive(CoreHarness.handshake(token: try CoreHarness.token()), from: late)
+        harness.turn()
+        #expect(harness.stream(of: late).status == 503)
+        var steps = 0
+        while harness.core.continueDrain() != nil, steps < 1_000 {
+            harness.turn(milliseconds: 50)
+            steps += 1
+        }
+        #expect(steps <= 302)
+    }
+}
