@@ -30,18 +30,22 @@
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
+#include <spawn.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
+#include <sys/pidfd.h>
+#include <sys/prctl.h>
 #include <sys/random.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
 #include <sys/un.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -173,5 +177,29 @@ static inline void ces_atomic_increment(uint64_t *word) {
 // posix_spawn(3) and waitpid(2), for programs that start copies of themselves.
 #include <spawn.h>
 #include <sys/wait.h>
+
+// waitid(2) for a pidfd: its results are macros over a union of `siginfo_t`. Returns 1 when the process
+// has ended and is reaped now, 0 when it runs, and -1 with errno. `code` becomes an exit code, or the
+// number of the signal that killed it, negated.
+static inline int ces_reap_pidfd(int descriptor, int *code) {
+    siginfo_t info = {0};
+    if (waitid(P_PIDFD, (id_t)descriptor, &info, WEXITED | WNOHANG) != 0) return -1;
+    if (info.si_pid == 0) return 0;
+    *code = info.si_code == CLD_EXITED ? info.si_status : -info.si_status;
+    return 1;
+}
+
+// prctl(2) is variadic.
+static inline int ces_die_with_parent(int signal_number) {
+    return prctl(PR_SET_PDEATHSIG, signal_number, 0, 0, 0);
+}
+static inline int ces_set_process_name(const char *name) {
+    return prctl(PR_SET_NAME, name, 0, 0, 0);
+}
+
+// Flags of posix_spawn(3) are bits of a short.
+static const short ces_spawn_flags =
+    POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSIGMASK;
+static const int ces_SOCK_DGRAM = SOCK_DGRAM;
 
 #endif

@@ -17,6 +17,29 @@ struct Serve: ParsableCommand {
     }
 }
 
+/// What `serve` starts its workers as; not for people.
+struct WorkerProcess: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "worker", abstract: "Serve as one of several processes.",
+        shouldDisplay: false)
+
+    @Option var number: Int
+    @Option var parent: Int32
+
+    func run() throws {
+        try finish { () throws(ConfigurationError) in
+            var configuration = try Configuration.load(options: [:])
+            _ = try configuration.settleConnectionsMax()
+            guard let seat = WorkerSeat(number: number, parent: parent) else {
+                throw ConfigurationError(
+                    source: "worker", value: nil,
+                    reason: "only serve --workers starts workers, and its process is not there")
+            }
+            return Connected.serve(configuration, seat: seat)
+        }
+    }
+}
+
 struct Migrate: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Apply the SQL files that the database doesn't have yet, and exit.")

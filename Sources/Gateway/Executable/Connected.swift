@@ -3,12 +3,19 @@ internal import Reactor
 
 /// Where the commands meet the parts of the program that do their work.
 enum Connected {
-    /// Serves until a signal ends it.
-    static func serve(_ configuration: Configuration) -> ProgramExit {
+    /// Serves until a signal ends it, with as many processes as are configured; as one of them with
+    /// a seat.
+    static func serve(
+        _ configuration: Configuration, seat: consuming WorkerSeat? = nil
+    ) -> ProgramExit {
         let connectionsMax = configuration.maxConnections ?? Configuration.derivedConnectionsMax
         do throws(ServerFailure) {
-            return try Program.serve(configuration, connectionsMax: connectionsMax)
-                ? .success : .internalError
+            let isParent = seat == nil && configuration.workers > 1
+            let isDone =
+                isParent
+                ? try Program.supervise(configuration)
+                : try Program.serve(configuration, connectionsMax: connectionsMax, seat: seat)
+            return isDone ? .success : .internalError
         } catch {
             Console.complain("serve: \(error)")
             return .unavailable

@@ -6,6 +6,7 @@ internal import Gateway
 struct SettingOptions: ParsableArguments {
     @Option(.listen) var listen: String?
     @Option(.adminListen) var adminListen: String?
+    @Option(.workers) var workers: String?
     @Option(.maxConnections) var maxConnections: String?
     @Option(.membership) var membership: String?
     @Option(.pingInterval) var pingInterval: String?
@@ -34,6 +35,7 @@ struct SettingOptions: ParsableArguments {
         switch setting {
         case .listen: listen
         case .adminListen: adminListen
+        case .workers: workers
         case .maxConnections: maxConnections
         case .membership: membership
         case .pingInterval: pingInterval
@@ -72,7 +74,7 @@ extension Setting {
         case .listen, .adminListen: "address"
         case .pingInterval, .readTimeout, .handshakeTimeout, .initTimeout, .closeTimeout:
             "duration"
-        case .maxConnections, .maxMessageBytes, .drainSeconds: "number"
+        case .workers, .maxConnections, .maxMessageBytes, .drainSeconds: "number"
         case .membership, .textPing, .queryToken: "on/off"
         case .slowConsumer: "policy"
         case .ioUring: "auto/on/off"

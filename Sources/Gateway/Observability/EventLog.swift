@@ -18,13 +18,15 @@ package struct EventLog: ~Copyable {
     /// How often suppressed lines are reported that no later line of their kind reported.
     private static let reportIntervalNanoseconds: UInt64 = 1_000_000_000
 
+    /// `worker` stands in each line, where several processes write to one place.
     package init(
         format: LogFormat, level: Logger.Level, output: LogOutput = LogOutput(),
-        limiter: LogLimiter = LogLimiter()
+        limiter: LogLimiter = LogLimiter(), worker: Int? = nil
     ) {
-        let handler = StandardErrorLogHandler(format: format, level: level, output: output)
+        var handler = StandardErrorLogHandler(format: format, level: level, output: output)
+        if let worker { handler.metadata["worker"] = .stringConvertible(worker) }
         self.level = level
-        self.logger = Logger(label: "devhive-gateway", factory: { _ in handler })
+        self.logger = Logger(label: "devhive-gateway", factory: { [handler] _ in handler })
         self.output = output
         self.limiter = limiter
     }

@@ -133,7 +133,7 @@ package struct MetricsWriter: Sendable {
     }
 
     /// The names that every Prometheus client library uses.
-    private static func writeProcess(_ process: ProcessFigures, into buffer: inout ByteBuffer) {
+    static func writeProcess(_ process: ProcessFigures, into buffer: inout ByteBuffer) {
         buffer.header(
             "process_cpu_seconds_total", help: "User and system CPU time spent.", "counter")
         buffer.append("process_cpu_seconds_total ")

@@ -11,7 +11,10 @@ package struct Configuration: Sendable {
     package var listen = ListenAddress(host: "127.0.0.1", port: 8080)
     /// Health and metrics. Nothing of it is reachable on the public listener.
     package var adminListen = ListenAddress(host: "127.0.0.1", port: 8081)
-    /// The most connections on the public listener; `nil` derives it from RLIMIT_NOFILE. See
+    /// Processes with a loop each that share the public listener's address. 1 is one process without
+    /// a parent.
+    package var workers = 1
+    /// The most connections of one process on the public listener; `nil` derives it from RLIMIT_NOFILE. See
     /// `connectionsMax(descriptorLimit:)`.
     package var maxConnections: Int?
 

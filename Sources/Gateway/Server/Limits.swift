@@ -44,6 +44,10 @@ package enum Limits {
     /// Seconds of silence after which a connection that never became a WebSocket is closed.
     static let httpIdleSecondsMax: UInt64 = 60
 
+    /// Bytes of a client's record: two cache lines. With its place in the hub, its timer and its
+    /// bits that makes some 170 bytes for a client that is idle.
+    static let clientRecordBytesMax = 128
+
     // MARK: One project
 
     /// Frames and bytes of one turn's segment. They are reached only while a long fan-out keeps
@@ -70,6 +74,7 @@ package enum Limits {
 
     /// The relations that the code relies on.
     static func check() {
+        precondition(MemoryLayout<Client>.stride <= clientRecordBytesMax)
         precondition(deliveriesPerRoomShare <= deliveriesPerTurn)
         precondition(initMessageBytesMax <= queueBytesMax)
         precondition(privateSegmentBytesMax <= queueBytesMax)

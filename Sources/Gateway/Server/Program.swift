@@ -4,25 +4,32 @@ internal import Reactor
 package enum Program {
     /// Serves until a signal ends it. Returns whether it ended as it should.
     ///
-    /// - Parameter connectionsMax: as many as the descriptors allow; see `Configuration`.
+    /// - Parameters:
+    ///   - connectionsMax: as many as the descriptors allow; see `Configuration`.
+    ///   - seat: what a worker has from its parent; `nil` for a process on its own.
     package static func serve(
-        _ configuration: Configuration, connectionsMax: Int
+        _ configuration: Configuration, connectionsMax: Int, seat: consuming WorkerSeat? = nil
     ) throws(ServerFailure) -> Bool {
+        let worker = seat?.number
         let settings = CoreSettings(configuration, connectionsMax: connectionsMax)
-        let log = EventLog(format: configuration.logFormat, level: configuration.logLevel)
-        for warning in configuration.warnings { log.configurationWarning(warning) }
+        let log = EventLog(
+            format: configuration.logFormat, level: configuration.logLevel, worker: worker)
+        if worker == nil { Self.warn(log, configuration) }
         let batch = try sendBatch(configuration, log)
         log.starting(
             version: Version.current, connectionsMax: connectionsMax,
             sendMethod: batch.method.name)
-        log.membershipIsOff()
         let core = Core(
             settings: settings, verifier: try verifier(configuration), log: log,
             now: Clock.monotonic(), wall: Timestamp(microseconds: Clock.wallMicroseconds()))
+        let publicDoor = try Door.open(
+            try address(configuration.listen), role: .public,
+            worker == nil ? .alone : .withOthers)
+        let adminDoor = try adminDoor(configuration, seat)
         var server = try Server.open(
-            core: core, batch: batch, publicAddress: try address(configuration.listen),
-            adminAddress: try address(configuration.adminListen),
+            core: core, batch: batch, publicDoor: publicDoor, adminDoor: adminDoor,
             target: try target(configuration))
+        server.isWorker = worker != nil
         return server.run()
     }
 
@@ -42,6 +49,21 @@ package enum Program {
         return batch
     }
 
+    /// What the operator should know before anything else.
+    static func warn(_ log: borrowing EventLog, _ configuration: Configuration) {
+        for warning in configuration.warnings { log.configurationWarning(warning) }
+        log.membershipIsOff()
+    }
+
+    private static func adminDoor(
+        _ configuration: Configuration, _ seat: consuming WorkerSeat?
+    ) throws(ServerFailure) -> Door {
+        guard let seat else {
+            return try Door.open(try address(configuration.adminListen), role: .admin)
+        }
+        return Door(ListeningSocket(adopting: seat.adminSocket), role: .admin)
+    }
+
     private static func verifier(
         _ configuration: Configuration
     ) throws(ServerFailure) -> TokenVerifier {
@@ -53,7 +75,7 @@ package enum Program {
         }
     }
 
-    private static func address(
+    static func address(
         _ listen: ListenAddress
     ) throws(ServerFailure) -> SocketAddress {
         guard let address = SocketAddress(host: listen.host, port: listen.port) else {

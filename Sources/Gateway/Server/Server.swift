@@ -24,17 +24,16 @@ struct Server: ~Copyable {
     var hasMoreTimers = false
     /// When the drain goes on; `nil` while there is none.
     var drainDeadline: Instant?
+    /// Whether a parent process looks after this one; see `Supervisor`.
+    var isWorker = false
     /// Whether a second signal asked to end at once.
     var endsAtOnce = false
 
-    /// Opens everything. The listeners are bound, and nobody is accepted before the first turn.
+    /// Opens the rest. The listeners are bound, and nobody is accepted before the first turn.
     static func open(
-        core: consuming Core, batch: consuming SendBatch, publicAddress: SocketAddress,
-        adminAddress: SocketAddress,
-        target: ConnectionString
+        core: consuming Core, batch: consuming SendBatch, publicDoor: consuming Door,
+        adminDoor: consuming Door, target: ConnectionString
     ) throws(ServerFailure) -> Server {
-        let publicDoor = try Door.open(publicAddress, role: .public)
-        let adminDoor = try Door.open(adminAddress, role: .admin)
         let database = try Database.open(target, seed: core.settings.jitterSeed)
         do throws(Errno) {
             let server = Server(
@@ -78,9 +77,14 @@ struct Server: ~Copyable {
 
     /// Turns until the program shall end. Returns whether that was by request.
     mutating func run() -> Bool {
-        core.log.listening(listener: "public", address: publicDoor.socket.address.description)
-        core.log.listening(listener: "admin", address: adminDoor.socket.address.description)
+        if let address = publicDoor.socket.address {
+            core.log.listening(listener: "public", address: address.description)
+        }
+        if let address = adminDoor.socket.address {
+            core.log.listening(listener: "admin", address: address.description)
+        }
         startDatabase()
+        if !isWorker { ServiceManager.notify(.ready) }
         do throws(Errno) {
             while try turn() {}
         } catch {
@@ -106,10 +110,10 @@ struct Door: ~Copyable {
     }
 
     static func open(
-        _ address: SocketAddress, role: ListenerRole
+        _ address: SocketAddress, role: ListenerRole, _ sharing: ListeningSocket.Sharing = .alone
     ) throws(ServerFailure) -> Door {
         do throws(Errno) {
-            return Door(try ListeningSocket(address), role: role)
+            return Door(try ListeningSocket(address, sharing), role: role)
         } catch {
             throw ServerFailure(what: "cannot listen on \(address)", why: error.description)
         }

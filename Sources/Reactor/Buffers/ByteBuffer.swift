@@ -30,6 +30,11 @@ public struct ByteBuffer: ~Copyable {
         }
     }
 
+    /// The bytes in an array of their own, for cold paths.
+    public borrowing func copy() -> [UInt8] {
+        unsafe Array(UnsafeBufferPointer(start: base, count: count))
+    }
+
     /// Forgets the content and keeps the memory.
     public mutating func removeAll() {
         count = 0

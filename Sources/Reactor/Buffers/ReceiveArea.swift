@@ -76,4 +76,9 @@ public struct ReceiveArea: ~Copyable {
             return unsafe _overrideLifetime(span, mutating: &self)
         }
     }
+
+    /// The present client's bytes, for cold paths that keep them.
+    public borrowing func copy() -> [UInt8] {
+        unsafe Array(UnsafeBufferPointer(start: base, count: count))
+    }
 }

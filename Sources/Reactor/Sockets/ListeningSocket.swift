@@ -13,30 +13,41 @@ public enum AcceptResult: Equatable, Sendable {
     case exhausted(Errno)
 }
 
-/// A listening TCP socket.
+/// A listening socket: of TCP, or a Unix socket that another process has opened for us.
 public struct ListeningSocket: ~Copyable {
     private let owned: OwnedDescriptor
-    /// Where it listens, with the port that the kernel chose when port 0 was asked for.
-    public let address: SocketAddress
+    /// Where it listens, with the port that the kernel chose when port 0 was asked for; `nil` for a
+    /// socket that was handed over.
+    public let address: SocketAddress?
 
     /// Connections that may wait for accept(2); the kernel caps it at net.core.somaxconn.
     private static let backlog: Int32 = 65_535
 
+    /// Whether others may listen at the same address.
+    public enum Sharing: Sendable {
+        case alone
+        /// With other processes of this user (SO_REUSEPORT): each connection is given to one of
+        /// them, by a hash of its two addresses. One that ends leaves those to come to the rest.
+        case withOthers
+    }
+
     /// Binds and listens. The options set here are inherited by every accepted socket, which
     /// spares a system call each.
-    public init(_ requested: SocketAddress) throws(Errno) {
-        let family = requested.isIPv4 ? AF_INET : AF_INET6
-        let type = ces_SOCK_STREAM | ces_SOCK_NONBLOCK | ces_SOCK_CLOEXEC
-        let raw = socket(family, type, 0)
-        guard raw >= 0 else { throw Errno.current }
-        let descriptor = OwnedDescriptor(adopting: raw)
-        try Self.set(descriptor.raw, SOL_SOCKET, SO_REUSEADDR, 1)
+    public init(_ requested: SocketAddress, _ sharing: Sharing = .alone) throws(Errno) {
+        let descriptor = try AddressReservation.socket(for: requested)
+        if sharing == .withOthers { try descriptor.set(SOL_SOCKET, SO_REUSEPORT, 1) }
         // A notification is one small write that must leave at once.
-        try Self.set(descriptor.raw, Int32(IPPROTO_TCP), TCP_NODELAY, 1)
-        let bound = unsafe requested.withSockaddr { unsafe ces_bind(descriptor.raw, $0, $1) }
-        guard bound == 0, listen(descriptor.raw, Self.backlog) == 0 else { throw Errno.current }
-        address = try Self.localAddress(of: descriptor.raw) ?? requested
+        try descriptor.set(Int32(IPPROTO_TCP), TCP_NODELAY, 1)
+        let bound = try AddressReservation.bind(descriptor, to: requested)
+        guard listen(descriptor.raw, Self.backlog) == 0 else { throw Errno.current }
+        address = bound
         owned = descriptor
+    }
+
+    /// Takes over a socket that already listens.
+    public init(adopting descriptor: consuming OwnedDescriptor) {
+        owned = descriptor
+        address = nil
     }
 
     public var descriptor: Int32 { owned.raw }
@@ -53,9 +64,8 @@ public struct ListeningSocket: ~Copyable {
                 }
             }
             if raw >= 0 {
-                // A connection's family is its listener's, so the peer's address is readable.
-                let peer = SocketAddress(storage) ?? address
-                return .accepted(descriptor: raw, from: NetworkAddress(peer))
+                let peer = SocketAddress(storage).map(NetworkAddress.init) ?? .local
+                return .accepted(descriptor: raw, from: peer)
             }
             let errno = Errno.current
             switch errno.code {
@@ -65,27 +75,5 @@ public struct ListeningSocket: ~Copyable {
             default: return .aborted
             }
         }
-    }
-
-    private static func set(
-        _ descriptor: Int32, _ level: Int32, _ option: Int32, _ value: Int32
-    ) throws(Errno) {
-        var value = value
-        let size = socklen_t(MemoryLayout<Int32>.size)
-        guard unsafe setsockopt(descriptor, level, option, &value, size) == 0 else {
-            throw Errno.current
-        }
-    }
-
-    private static func localAddress(of descriptor: Int32) throws(Errno) -> SocketAddress? {
-        var storage = sockaddr_storage()
-        var length = socklen_t(MemoryLayout<sockaddr_storage>.size)
-        let status = unsafe withUnsafeMutablePointer(to: &storage) { pointer in
-            unsafe pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { generic in
-                unsafe ces_getsockname(descriptor, generic, &length)
-            }
-        }
-        guard status == 0 else { throw Errno.current }
-        return SocketAddress(storage)
     }
 }

@@ -6,14 +6,22 @@ public struct NetworkAddress: Hashable, BitwiseCopyable, Sendable {
 
     private static var mappedPrefix: UInt64 { 0x0000_FFFF_0000_0000 }
 
+    /// This host itself, over a Unix socket.
+    public static let local = NetworkAddress(raw: 0)
+
+    private init(raw: UInt64) {
+        self.raw = raw
+    }
+
     public init(_ address: SocketAddress) {
         raw = address.isIPv4 ? Self.mappedPrefix | address.low & 0xFFFF_FFFF : address.high
     }
 }
 
 extension NetworkAddress: CustomStringConvertible {
-    /// `192.0.2.1` or `2001:db8:0:1::/64`.
+    /// `192.0.2.1`, `2001:db8:0:1::/64` or `local`.
     public var description: String {
+        if self == .local { return "local" }
         if raw >> 32 == Self.mappedPrefix >> 32 {
             return (0..<4).map { "\(raw >> UInt64(24 - $0 * 8) & 0xFF)" }.joined(separator: ".")
         }

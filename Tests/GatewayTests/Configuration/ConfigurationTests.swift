@@ -34,15 +34,16 @@ import Testing
         let texts = Setting.allCases.map { configuration.text(of: $0) }
         #expect(
             texts == [
-                "127.0.0.1:8080", "127.0.0.1:8081", "auto", "off", "54s", "60s", "on", "collapse",
-                "on", "512", "10s", "10s", "5s", "10", "auto", "info", "text", "Migrations",
+                "127.0.0.1:8080", "127.0.0.1:8081", "1", "auto", "off", "54s", "60s", "on",
+                "collapse", "on", "512", "10s", "10s", "5s", "10", "auto", "info", "text",
+                "Migrations",
             ])
         #expect(configuration.warnings.isEmpty)
     }
 
     /// A value for each setting that isn't its default.
     private static let others: [Setting: String] = [
-        .listen: "[::1]:0", .adminListen: "0.0.0.0:9", .maxConnections: "7",
+        .listen: "[::1]:0", .adminListen: "0.0.0.0:9", .workers: "8", .maxConnections: "7",
         .pingInterval: "1s", .readTimeout: "2m30s", .textPing: "off",
         .slowConsumer: "disconnect", .queryToken: "off", .maxMessageBytes: "64",
         .handshakeTimeout: "10ms", .initTimeout: "24h", .closeTimeout: "1s", .drainSeconds: "0",
@@ -87,7 +88,8 @@ import Testing
 
     @Test(
         arguments: [
-            (.listen, "8080"), (.adminListen, "[::1]"), (.maxConnections, "0"),
+            (.listen, "8080"), (.adminListen, "[::1]"), (.workers, "0"),
+            (.workers, "257"), (.maxConnections, "0"),
             (.maxConnections, "10000001"), (.maxConnections, "+5"), (.maxConnections, ""),
             (.membership, "maybe"), (.pingInterval, "9ms"), (.pingInterval, "54"),
             (.readTimeout, "25h"), (.textPing, "yes"), (.slowConsumer, "drop"),

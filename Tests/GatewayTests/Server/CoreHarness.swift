@@ -90,7 +90,7 @@ struct CoreHarness: ~Copyable {
 
     mutating func connect(from listener: ListenerRole = .public) throws -> Int {
         let number = sockets.count
-        let admitted = core.admit(descriptor: Int32(1_000 + number), from: listener)
+        let admitted = core.admit(descriptor: Int32(1_000 + number), peer: .local, at: listener)
         let index = try #require(admitted)
         sockets.append(ScriptedSocket(index: index))
         numbers[index] = number

@@ -28,14 +28,16 @@ import Testing
 
     @Test func `port 0 becomes a port of the kernel's choice`() throws {
         let socket = try Self.listen("127.0.0.1")
-        let address = socket.address
+        let bound = socket.address
+        let address = try #require(bound)
         #expect(address.port != 0)
         #expect(address.description == "127.0.0.1:\(address.port)")
     }
 
     @Test func `an address in use is an error that says so`() throws {
         let socket = try Self.listen("127.0.0.1")
-        let port = socket.address.port
+        let bound = socket.address
+        let port = try #require(bound).port
         let error = #expect(throws: Errno.self) {
             _ = try Self.listen("127.0.0.1", port: port)
         }
@@ -54,7 +56,8 @@ import Testing
         let socket = try Self.listen("127.0.0.1")
         let before = socket.accept()
         #expect(before == .wouldBlock)
-        let client = try Self.connect(to: socket.address)
+        let bound = socket.address
+        let client = try Self.connect(to: #require(bound))
         guard case .accepted(let descriptor, let peer) = socket.accept() else {
             Issue.record("nobody was accepted")
             return
@@ -82,5 +85,45 @@ import Testing
         try pair.peerSends([9])
         let received = unsafe recv(pair.tested, &byte, 1, 0)
         #expect(received == 1 && byte == 9)
+    }
+
+    private static func loopback() throws -> SocketAddress {
+        try #require(SocketAddress(host: "127.0.0.1", port: 0))
+    }
+
+    /// The code of the error with which listening fails; `nil` when it doesn't.
+    private static func failure(
+        at address: SocketAddress, _ sharing: ListeningSocket.Sharing
+    ) -> Int32? {
+        do throws(Errno) {
+            _ = try ListeningSocket(address, sharing)
+            return nil
+        } catch {
+            return error.code
+        }
+    }
+
+    @Test func `a reserved address is free for those who share it, and for nobody else`() throws {
+        let reservation = try AddressReservation(Self.loopback())
+        #expect(reservation.address.port != 0)
+        let first = try ListeningSocket(reservation.address, .withOthers)
+        let second = try ListeningSocket(reservation.address, .withOthers)
+        #expect(first.descriptor != second.descriptor)
+        #expect(Self.failure(at: reservation.address, .alone) == EADDRINUSE)
+        // A second parent finds the first one's workers.
+        do throws(Errno) {
+            _ = try AddressReservation(reservation.address)
+            Issue.record("it was reserved twice")
+        } catch {
+            #expect(error.code == EADDRINUSE)
+        }
+    }
+
+    @Test func `an address that one has alone isn't shared`() throws {
+        let alone = try ListeningSocket(Self.loopback())
+        let bound = alone.address
+        let address = try #require(bound)
+        #expect(Self.failure(at: address, .alone) == EADDRINUSE)
+        #expect(Self.failure(at: address, .withOthers) == EADDRINUSE)
     }
 }

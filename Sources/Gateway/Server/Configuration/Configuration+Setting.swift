@@ -17,6 +17,7 @@ extension Configuration {
         switch setting {
         case .listen: listen = try parsed(ListenAddress(text: text))
         case .adminListen: adminListen = try parsed(ListenAddress(text: text))
+        case .workers: workers = try parsed(Self.number(text, in: 1...256))
         case .maxConnections:
             maxConnections =
                 text == "auto" ? nil : try parsed(Self.number(text, in: 1...10_000_000))
@@ -45,6 +46,7 @@ extension Configuration {
         switch setting {
         case .listen: listen.description
         case .adminListen: adminListen.description
+        case .workers: String(workers)
         case .maxConnections: maxConnections.map(String.init) ?? "auto"
         case .membership: membership.rawValue
         case .pingInterval: pingInterval.text

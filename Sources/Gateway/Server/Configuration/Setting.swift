@@ -4,6 +4,7 @@
 package enum Setting: String, CaseIterable, Sendable {
     case listen
     case adminListen = "admin-listen"
+    case workers
     case maxConnections = "max-connections"
     case membership
     case pingInterval = "ping-interval"
@@ -37,7 +38,8 @@ package enum Setting: String, CaseIterable, Sendable {
         switch self {
         case .listen: "Address for clients"
         case .adminListen: "Address for health checks and metrics"
-        case .maxConnections: "Most client connections"
+        case .workers: "Processes that share the address for clients"
+        case .maxConnections: "Most client connections of one process"
         case .membership: "Whether a user must be a member of a project to subscribe to it"
         case .pingInterval: "Silence after which a client is pinged"
         case .readTimeout: "Silence after which a client is disconnected"
@@ -60,6 +62,7 @@ package enum Setting: String, CaseIterable, Sendable {
     package var allowed: String {
         switch self {
         case .listen, .adminListen: "host:port or [IPv6]:port, port 0 for any free one"
+        case .workers: "a number from 1 to 256"
         case .maxConnections: "'auto', or a number from 1 to 10000000"
         case .membership: "off"
         case .pingInterval, .readTimeout, .handshakeTimeout, .initTimeout, .closeTimeout:

@@ -1,0 +1,88 @@
+internal import Reactor
+
+/// A question to a worker, on a connection of its own.
+struct Ask {
+    let descriptor: Int32
+    let worker: Int
+    let question: Question
+    /// The operator's connection that waits for it; `nil` for the first question to a new worker.
+    let inquirer: Handle?
+    /// What has come so far.
+    var received: [UInt8] = []
+}
+
+extension Supervisor {
+    /// Asks a worker. Returns whether an answer is under way: none is when the worker ended just now,
+    /// or too many questions are.
+    @discardableResult
+    mutating func ask(_ worker: Int, _ question: Question, for inquirer: Handle?) -> Bool {
+        guard let address = workers[worker].address, !asks.isFull else { return false }
+        do throws(Errno) {
+            let descriptor = try LocalSocket.connect(to: address)
+            let handle = asks.insert(
+                Ask(
+                    descriptor: descriptor, worker: worker, question: question,
+                    inquirer: inquirer))
+            let request = question.request
+            // A new socket's buffer takes so few bytes at once. A literal's live for ever.
+            let bytes = unsafe Span(
+                _unsafeStart: request.utf8Start, count: request.utf8CodeUnitCount)
+            guard ClientSocket.send(bytes, to: descriptor) == .sent(bytes.count) else {
+                close(handle)
+                return false
+            }
+            try poller.add(descriptor, handle: handle, interest: .read)
+            return true
+        } catch {
+            log.failed("a question to worker \(worker + 1)", error: error.description)
+            return false
+        }
+    }
+
+    /// More of an answer has come, or its end.
+    mutating func receiveAnswer(_ handle: Handle) {
+        guard let descriptor = asks[handle]?.descriptor else { return }
+        area.begin()
+        switch area.receive(from: descriptor) {
+        case .bytes:
+            asks[handle]?.received += area.copy()
+            if let ask = asks[handle], ask.received.count > WorkerAnswer.bytesMax {
+                finish(handle, with: nil)
+            }
+        case .wouldBlock:
+            break
+        case .endOfStream:
+            finish(handle, with: asks[handle].flatMap { WorkerAnswer($0.received) })
+        case .failed:
+            finish(handle, with: nil)
+        }
+    }
+
+    private mutating func finish(_ handle: Handle, with answer: WorkerAnswer?) {
+        guard let ask = asks[handle] else { return }
+        close(handle)
+        if answer != nil { workerAnswered(ask.worker) }
+        if let answer, ask.question == .metrics {
+            workers[ask.worker].metrics = MetricsSnapshot(answer.body)
+        }
+        if let inquirer = ask.inquirer { take(answer, of: ask.worker, for: inquirer) }
+    }
+
+    /// The worker has ended: what it hasn't answered it never will.
+    mutating func closeAsks(of worker: Int) {
+        for handle in asks.handles where asks[handle]?.worker == worker {
+            finish(handle, with: nil)
+        }
+    }
+
+    /// The operator isn't waiting any more.
+    mutating func closeAsks(for inquirer: Handle) {
+        for handle in asks.handles where asks[handle]?.inquirer == inquirer { close(handle) }
+    }
+
+    private mutating func close(_ handle: Handle) {
+        guard let ask = asks[handle] else { return }
+        ClientSocket.close(ask.descriptor)
+        asks[handle] = nil
+    }
+}

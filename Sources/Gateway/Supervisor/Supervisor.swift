@@ -1,0 +1,184 @@
+internal import Reactor
+
+/// The parent of the workers: a loop of its own, which serves no client.
+///
+/// It starts a process for each worker and another one when that ends; passes signals on; and
+/// answers operators for all of them, by asking each and adding up. Workers share the address for
+/// clients through SO_REUSEPORT, so none of their bytes comes by here.
+struct Supervisor: ~Copyable {
+    let configuration: Configuration
+    let poller: Poller
+    let signals: SignalDescriptor
+    /// For operators.
+    let door: ListeningSocket
+    /// Holds the address for clients.
+    let reservation: AddressReservation
+    let environment: [String: [UInt8]]
+    let log: EventLog
+    var jitter = Jitter(seed: Random.word())
+    var area = ReceiveArea(receiveCapacity: Limits.receiveBytes, leftoverCapacity: 0)
+    var text = ByteBuffer(capacity: 65_536)
+    var response = ByteBuffer(capacity: 65_536)
+    var now = Clock.monotonic()
+
+    var workers: [Worker] = []
+    var asks = HandleTable<Ask>(kind: Kind.ask.rawValue, capacity: asksMax)
+    var connections = HandleTable<AdminConnection>(
+        kind: Kind.connection.rawValue, capacity: connectionsMax)
+
+    /// Until when nobody is accepted; `nil` while all is well.
+    var doorPausedUntil: Instant?
+
+    /// Processes started in place of one that ended.
+    var restarts: UInt64 = 0
+    /// What workers that have ended had counted.
+    var retired = MetricsSnapshot()
+    var isReadyAnnounced = false
+    /// The first signal to finish has come.
+    var finish: Finish?
+
+    /// Connections of operators.
+    static let connectionsMax = 64
+    /// Questions that wait for an answer: each operator's one question to each worker, and the first
+    /// question to each that was started.
+    static let asksMax = (connectionsMax + 1) * 256
+
+    /// What lives behind a handle that epoll reports.
+    enum Kind: UInt8 {
+        case signals
+        case door
+        case worker
+        case ask
+        case connection
+    }
+
+    /// A worker's place, in which one process follows the other.
+    struct Worker {
+        var lifecycle: WorkerLifecycle
+        var process: ChildProcess?
+        /// Where the process takes questions.
+        var address: LocalAddress?
+        /// The last figures that it gave.
+        var metrics: MetricsSnapshot?
+    }
+
+    /// The end of everything, which has a time limit.
+    struct Finish {
+        let deadline: Instant
+        /// Nobody is waited for any longer.
+        var isForced = false
+        /// A worker took longer than it was given.
+        var isLate = false
+    }
+
+    /// Sets everything up. Nobody is started or accepted before the first turn.
+    static func open(
+        _ configuration: Configuration, reservation: consuming AddressReservation,
+        door: consuming ListeningSocket, log: consuming EventLog
+    ) throws(Errno) -> Supervisor {
+        let supervisor = Supervisor(
+            configuration, reservation: reservation, door: door, log: log,
+            poller: try Poller(), signals: try SignalDescriptor())
+        try supervisor.watch(supervisor.signals.descriptor, as: .signals)
+        try supervisor.watch(supervisor.door.descriptor, as: .door)
+        return supervisor
+    }
+
+    private init(
+        _ configuration: Configuration, reservation: consuming AddressReservation,
+        door: consuming ListeningSocket, log: consuming EventLog, poller: consuming Poller,
+        signals: consuming SignalDescriptor
+    ) {
+        environment = Self.environment(configuration, address: reservation.address)
+        self.configuration = configuration
+        self.reservation = reservation
+        self.door = door
+        self.log = log
+        self.poller = poller
+        self.signals = signals
+        let worker = Worker(lifecycle: WorkerLifecycle(now: now))
+        workers = Array(repeating: worker, count: configuration.workers)
+    }
+
+    private func watch(_ descriptor: Int32, as kind: Kind) throws(Errno) {
+        let handle = Handle(kind: kind.rawValue, index: 0, generation: 0)
+        try poller.add(descriptor, handle: handle, interest: .read)
+    }
+
+    /// A worker's environment: ours, secrets included, with every setting as it was settled here, so
+    /// that nothing has to stand in its command line.
+    private static func environment(
+        _ configuration: Configuration, address: SocketAddress
+    ) -> [String: [UInt8]] {
+        var environment = Environment.snapshot()
+        for setting in Setting.allCases {
+            environment[setting.variableName] = Array(configuration.text(of: setting).utf8)
+        }
+        // With the port that the kernel chose.
+        environment[Setting.listen.variableName] = Array(address.description.utf8)
+        // The parent speaks to the service manager.
+        environment[ServiceManager.variableName] = nil
+        return environment
+    }
+
+    // MARK: The loop
+
+    /// Turns until every worker has ended. Returns whether that was by request and in time.
+    mutating func run() -> Bool {
+        do throws(Errno) {
+            repeat {
+                let eventCount = try poller.wait(nanoseconds: patience())
+                now = Clock.monotonic()
+                takeReadiness(eventCount)
+                runTimers()
+            } while finish == nil || workers.contains { $0.lifecycle.hasProcess }
+        } catch {
+            // epoll_wait(2) fails only for arguments that are wrong.
+            log.failed("epoll_wait", error: error.description)
+            return false
+        }
+        let isLate = finish?.isLate ?? false
+        log.supervisorStopped(isLate: isLate)
+        return !isLate
+    }
+
+    private mutating func takeReadiness(_ eventCount: Int) {
+        for position in 0..<eventCount {
+            let handle = poller.handle(at: position)
+            switch Kind(rawValue: handle.kind) {
+            case .signals: takeSignals()
+            case .door: acceptOperators()
+            case .worker: reap(Int(handle.index))
+            case .ask: receiveAnswer(handle)
+            case .connection: serve(handle, poller.readiness(at: position))
+            case nil: preconditionFailure("epoll reported a handle that was never registered")
+            }
+        }
+    }
+
+    private func patience() -> UInt64? {
+        var nearest = finish?.isForced == false ? finish?.deadline : nil
+        if let until = doorPausedUntil { nearest = min(nearest ?? until, until) }
+        for worker in workers {
+            if let due = worker.lifecycle.startDeadline { nearest = min(nearest ?? due, due) }
+        }
+        for handle in connections.handles {
+            if let due = connections[handle]?.deadline { nearest = min(nearest ?? due, due) }
+        }
+        return nearest?.nanoseconds(since: now)
+    }
+
+    private mutating func runTimers() {
+        resumeAccepting()
+        for index in workers.indices {
+            if let due = workers[index].lifecycle.startDeadline, due <= now { start(index) }
+        }
+        for handle in connections.handles {
+            if let due = connections[handle]?.deadline, due <= now { becameDue(handle) }
+        }
+        if let deadline = finish?.deadline, deadline <= now, finish?.isForced == false {
+            finish?.isLate = true
+            endAtOnce()
+        }
+    }
+}
