@@ -1,0 +1,164 @@
+import Gateway
+import Reactor
+import Testing
+
+/// Random clients, projects, events and slow sockets, beside a record of who was where when.
+private struct OrderModel: ~Copyable {
+    private static let clientCount = 12
+    private static let projectCount: UInt64 = 5
+
+    /// From the event before which a client joined a project to the one before which it left.
+    private struct Stay {
+        var project: UInt64
+        var joined: Int
+        var left: Int?
+    }
+
+    private struct Told {
+        var project: UInt64
+        var timestamp: String
+    }
+
+    private var harness: CoreHarness
+    private var random: WebSocketTesting.Random
+    private var events: [Told] = []
+    private var stays: [[Stay]]
+    private var references = [Int](repeating: 0, count: clientCount)
+
+    init(seed: UInt64, deliveriesPerTurn: Int) throws {
+        var harness = try CoreHarness(seed: seed)
+        harness.deliveriesPerTurn = deliveriesPerTurn
+        harness.deliveriesPerRoomShare = max(1, deliveriesPerTurn / 3)
+        for _ in 0..<Self.clientCount { _ = try harness.open() }
+        self.harness = harness
+        random = WebSocketTesting.Random(seed: seed)
+        stays = [[Stay]](repeating: [], count: Self.clientCount)
+    }
+
+    /// One turn: clients speak first, then the database, then time passes.
+    mutating func turn() {
+        for client in 0..<Self.clientCount where random.below(6) == 0 { speak(client) }
+        for client in 0..<Self.clientCount { changeCapacity(of: client) }
+        for _ in 0..<random.below(random.below(12) == 0 ? 150 : 5) {
+            let project = UInt64(random.below(Int(Self.projectCount)))
+            harness.notify(event: events.count, project: project)
+            events.append(Told(project: project, timestamp: "\(harness.wall)"))
+        }
+        harness.turn(milliseconds: 2)
+    }
+
+    private mutating func speak(_ client: Int) {
+        let project = UInt64(random.below(Int(Self.projectCount)))
+        switch random.below(8) {
+        case 0:
+            references[client] += 1
+            harness.receive(
+                text: #"{"type":"leave_project","ref":\#(references[client])}"#, from: client)
+            leave(client) { _ in true }
+        case 1:
+            harness.receive(
+                text: #"{"type":"leave_project","project_id":"\#(CoreHarness.project(project))"}"#,
+                from: client)
+            leave(client) { $0 == project }
+        default:
+            let keeps = random.below(3) > 0
+            references[client] += 1
+            harness.join(project, keep: keeps, reference: references[client], from: client)
+            if !keeps { leave(client) { $0 != project } }
+            guard !isIn(project, client) else { return }
+            stays[client].append(Stay(project: project, joined: events.count))
+        }
+    }
+
+    private func isIn(_ project: UInt64, _ client: Int) -> Bool {
+        stays[client].contains { $0.project == project && $0.left == nil }
+    }
+
+    private mutating func leave(_ client: Int, _ isLeft: (UInt64) -> Bool) {
+        for index in stays[client].indices
+        where stays[client][index].left == nil && isLeft(stays[client][index].project) {
+            stays[client][index].left = events.count
+        }
+    }
+
+    /// Some sockets take everything, some a little each turn, some nothing for a while.
+    private mutating func changeCapacity(of client: Int) {
+        switch client % 3 {
+        case 0: break
+        case 1: harness.setCapacity(random.below(700), of: client)
+        default:
+            if random.below(40) == 0 {
+                harness.setCapacity(random.below(2) == 0 ? random.below(200) : .max, of: client)
+            }
+        }
+    }
+
+    // MARK: Comparing
+
+    mutating func finish() {
+        for client in 0..<Self.clientCount { harness.setCapacity(.max, of: client) }
+        harness.settle()
+        for client in 0..<Self.clientCount { compare(client) }
+        harness.expectNothingLeftAfterResets()
+    }
+
+    private func compare(_ client: Int) {
+        let stream = harness.stream(of: client)
+        #expect(stream.restCount == 0 && stream.closeCode == nil)
+        var last = -1
+        var delivered: Set<Int> = []
+        var resyncs: [Told] = []
+        var answers = 0
+        for text in stream.texts {
+            guard let invalidation = Invalidation(text) else {
+                let isAnswer = text.contains(#""ref":"#)
+                answers += isAnswer ? 1 : 0
+                #expect(!isAnswer || text == #"{"type":"ok","ref":\#(answers)}"#)
+                continue
+            }
+            guard let event = invalidation.event else {
+                resyncs.append(
+                    Told(project: invalidation.project, timestamp: invalidation.timestamp))
+                continue
+            }
+            // Who joins a project whose audience is still being served may get events from before
+            // too, and those at any time.
+            let isFromBefore = !stays[client].contains {
+                $0.project == invalidation.project && $0.joined <= event
+                    && ($0.left ?? .max) > event
+            }
+            #expect(event > last || isFromBefore, "client \(client): \(event) after \(last)")
+            #expect(delivered.insert(event).inserted, "client \(client): \(event) twice")
+            if !isFromBefore { last = event }
+            #expect(invalidation.project == events[event].project)
+            // Nobody hears of a project that it has left by then, or was never in.
+            #expect(
+                stays[client].contains {
+                    $0.project == invalidation.project && ($0.left ?? .max) > event
+                }, "client \(client): \(event)")
+        }
+        #expect(answers == references[client])
+        for stay in stays[client] where stay.left == nil {
+            for event in stay.joined..<events.count
+            where events[event].project == stay.project && !delivered.contains(event) {
+                #expect(
+                    resyncs.contains {
+                        $0.project == stay.project && $0.timestamp >= events[event].timestamp
+                    }, "client \(client) never heard of \(event)")
+            }
+        }
+    }
+}
+
+@Suite struct CoreOrderBehaviour {
+    @Test(arguments: 0..<9)
+    func `every client gets the events of its projects once, in commit order, or a resync`(
+        run: Int
+    ) throws {
+        let seed = UInt64.random(in: 0...UInt64.max)
+        print("seed of the order, run \(run): \(seed)")
+        var model = try OrderModel(seed: seed, deliveriesPerTurn: [3, 20, 1_024][run % 3])
+        for _ in 0..<300 { model.turn() }
+        model.finish()
+    }
+}
