@@ -31,13 +31,11 @@ public struct ListeningSocket: ~Copyable {
         case withOthers
     }
 
-    /// Binds and listens. The options set here are inherited by every accepted socket, which
-    /// spares a system call each.
+    /// Binds and listens. Accepted sockets have `AcceptedOptions`.
     public init(_ requested: SocketAddress, _ sharing: Sharing = .alone) throws(Errno) {
         let descriptor = try AddressReservation.socket(for: requested)
         if sharing == .withOthers { try descriptor.set(SOL_SOCKET, SO_REUSEPORT, 1) }
-        // A notification is one small write that must leave at once.
-        try descriptor.set(Int32(IPPROTO_TCP), TCP_NODELAY, 1)
+        try AcceptedOptions.set(on: descriptor)
         let bound = try AddressReservation.bind(descriptor, to: requested)
         guard listen(descriptor.raw, Self.backlog) == 0 else { throw Errno.current }
         address = bound

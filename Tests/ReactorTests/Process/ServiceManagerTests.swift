@@ -1,11 +1,12 @@
-import Glibc
+internal import CEpollShim
+internal import Glibc
 import Reactor
 import Testing
 
 @Suite struct ServiceManagerBehaviour {
     /// A datagram socket bound to `name`, which begins with "@" for an abstract one.
     private static func manager(_ name: String) throws -> OwnedDescriptor {
-        let raw = socket(AF_UNIX, Int32(SOCK_DGRAM.rawValue), 0)
+        let raw = socket(AF_UNIX, ces_SOCK_DGRAM, 0)
         try #require(raw >= 0)
         let descriptor = OwnedDescriptor(adopting: raw)
         var address = sockaddr_un()
@@ -17,7 +18,7 @@ import Testing
         let length = socklen_t(2 + name.utf8.count)
         let status = unsafe withUnsafePointer(to: &address) { pointer in
             unsafe pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { generic in
-                unsafe bind(raw, generic, length)
+                unsafe ces_bind(raw, generic, length)
             }
         }
         try #require(status == 0)
@@ -26,7 +27,7 @@ import Testing
 
     private static func message(at descriptor: borrowing OwnedDescriptor) -> String? {
         var bytes = [UInt8](repeating: 0, count: 256)
-        let count = unsafe recv(descriptor.raw, &bytes, bytes.count, Int32(MSG_DONTWAIT))
+        let count = unsafe recv(descriptor.raw, &bytes, bytes.count, ces_MSG_DONTWAIT)
         return count < 0 ? nil : String(decoding: bytes[..<count], as: UTF8.self)
     }
 

@@ -1,4 +1,5 @@
-import Glibc
+internal import CEpollShim
+internal import Glibc
 import Reactor
 import Testing
 
@@ -125,5 +126,54 @@ import Testing
         let address = try #require(bound)
         #expect(Self.failure(at: address, .alone) == EADDRINUSE)
         #expect(Self.failure(at: address, .withOthers) == EADDRINUSE)
+    }
+
+    /// An option and its value on a socket that was accepted.
+    private struct Option {
+        let level: Int32
+        let name: Int32
+        let expected: Int32
+
+        static let all = [
+            Option(level: Int32(IPPROTO_TCP), name: TCP_NODELAY, expected: 1),
+            Option(level: Int32(IPPROTO_TCP), name: TCP_NOTSENT_LOWAT, expected: 16_384),
+            Option(level: Int32(IPPROTO_TCP), name: TCP_USER_TIMEOUT, expected: 90_000),
+            Option(level: SOL_SOCKET, name: SO_KEEPALIVE, expected: 1),
+            Option(level: Int32(IPPROTO_TCP), name: TCP_KEEPIDLE, expected: 60),
+            Option(level: Int32(IPPROTO_TCP), name: TCP_KEEPINTVL, expected: 10),
+            Option(level: Int32(IPPROTO_TCP), name: TCP_KEEPCNT, expected: 3),
+        ]
+    }
+
+    @Test func `accepted sockets have the listener's options`() throws {
+        let listener = try ListeningSocket(Self.loopback())
+        let bound = listener.address
+        let port = try #require(bound).port
+        let client = OwnedDescriptor(
+            adopting: socket(AF_INET, ces_SOCK_STREAM, 0))
+        var address = sockaddr_in()
+        address.sin_family = sa_family_t(AF_INET)
+        address.sin_port = port.bigEndian
+        address.sin_addr.s_addr = UInt32(0x7F00_0001).bigEndian
+        let connected = unsafe withUnsafePointer(to: &address) { pointer in
+            unsafe pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { generic in
+                unsafe ces_connect(client.raw, generic, socklen_t(MemoryLayout<sockaddr_in>.size))
+            }
+        }
+        try #require(connected == 0)
+        // On the loopback interface it is there as soon as connect has returned.
+        let result = listener.accept()
+        guard case .accepted(let raw, _) = result else {
+            Issue.record("\(result)")
+            return
+        }
+        let accepted = OwnedDescriptor(adopting: raw)
+        for option in Option.all {
+            var value: Int32 = -1
+            var size = socklen_t(MemoryLayout<Int32>.size)
+            let status = unsafe getsockopt(
+                accepted.raw, option.level, option.name, &value, &size)
+            #expect(status == 0 && value == option.expected, "\(option)")
+        }
     }
 }

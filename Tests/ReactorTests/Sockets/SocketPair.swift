@@ -1,4 +1,5 @@
-import Glibc
+internal import CEpollShim
+internal import Glibc
 import Reactor
 import Testing
 
