@@ -52,6 +52,25 @@ let package = Package(
             path: "Benchmarks/LoadGenerator",
             swiftSettings: strict
         ),
+        .target(name: "CAllocationCounter", path: "Benchmarks/CAllocationCounter"),
+        .executableTarget(
+            name: "MicroBenchmarks",
+            dependencies: [
+                "CAllocationCounter", "Gateway", "Reactor",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ],
+            path: "Benchmarks/Micro",
+            swiftSettings: strict
+        ),
+        .executableTarget(
+            name: "AllocationCheck",
+            dependencies: [
+                "Gateway", "Reactor", "CAllocationCounter",
+                .product(name: "Logging", package: "swift-log"),
+            ],
+            path: "Benchmarks/AllocationCheck",
+            swiftSettings: strict
+        ),
         .testTarget(name: "ReactorTests", dependencies: ["Reactor"], swiftSettings: strict),
         .testTarget(
             name: "GatewayTests",

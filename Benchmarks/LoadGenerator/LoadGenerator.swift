@@ -93,11 +93,15 @@ struct Receive: ParsableCommand {
     @Option var window: Int
     /// Goes before the others on the processor: what it measures must not wait for them.
     @Flag var urgent = false
+    /// Lets the others go first: the database and the publisher share the processor with the crowd,
+    /// and their delays would be taken for the server's.
+    @Flag var patient = false
 
     func run() throws {
         _ = try DescriptorLimit.raiseToHard()
         // Needs a privilege; without it the probe's times hold some of the crowd's.
         if urgent { _ = nice(-15) }
+        if patient { _ = nice(10) }
         let secret = Environment.snapshot()["JWT_SECRET"] ?? []
         guard let target = Target(url: url, secret: secret, fixedToken: token) else {
             throw ValidationError("--url must be ws://ADDRESS:PORT/…")

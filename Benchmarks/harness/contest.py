@@ -98,13 +98,14 @@ def main():
     scenarios = [
         each
         for each in chosen(parser, SCENARIOS, options.scenario)
-        if not options.quick or each.quick is not None or options.scenario
+        if options.scenario or options.list or (each.quick is not None if options.quick else not each.is_extra)
     ]
     if options.list:
         for each in field:
             print(f"contestant  {each.name:<14} {each.description}")
         for each in scenarios:
-            print(f"scenario    {each.name:<14} {each.question}")
+            extra = " (only if named)" if each.is_extra else ""
+            print(f"scenario    {each.name:<14} {each.question}{extra}")
         return 0
 
     field = available(field)

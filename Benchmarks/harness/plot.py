@@ -72,12 +72,18 @@ def throughput(report):
             curves[contestant.name] = points
     clients = [(math.log10(each.options["clients"]), f"{each.options['clients']:,}") for each in sizes]
     top = max((value for points in curves.values() for _, value in points), default=0)
-    step = 10 ** math.floor(math.log10(top)) / 2 if top else 1
-    ticks = [(index * step, f"{index * step / 1000:,.0f},000") for index in range(1, math.ceil(top / step) + 1)]
+    step = round_step(top / 5) if top else 1
+    ticks = [(index * step, f"{index * step:,.0f}") for index in range(1, math.ceil(top / step) + 1)]
     return draw(
         "Fan-out, one message at a time", "clients of one project", "deliveries a second", curves, clients,
         [(0, "0"), *ticks],
     )  # fmt: skip
+
+
+def round_step(least):
+    """The smallest of 1, 2, 5, 10, 20, … that isn't less."""
+    power = 10 ** math.floor(math.log10(least))
+    return next(power * factor for factor in (1, 2, 5, 10) if power * factor >= least)
 
 
 def decades(curves, label):
@@ -111,7 +117,7 @@ def draw(title, across, upwards, curves, x_ticks, y_ticks):
         f'<rect width="{WIDTH}" height="{HEIGHT}" fill="#ffffff"/>',
         f'<text x="{LEFT}" y="28" font-size="16" font-weight="bold">{escape(title)}</text>',
         f'<text x="{(LEFT + WIDTH - RIGHT) / 2:.0f}" y="{HEIGHT - 12}" text-anchor="middle">{escape(across)}</text>',
-        f'<text x="{LEFT - 8}" y="{TOP - 10}" text-anchor="end">{escape(upwards)}</text>',
+        f'<text x="12" y="{TOP - 8}">{escape(upwards)}</text>',
     ]
     for place, label in y_ticks:
         parts.append(

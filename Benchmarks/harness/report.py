@@ -62,6 +62,17 @@ class Report:
                 counts[bound] += count
         return sorted(counts.items())
 
+    def told(self):
+        """The scenarios of which there is anything to say."""
+        return [
+            scenario
+            for scenario in self.scenarios
+            if any(
+                self.results[scenario.name, each.name] or (scenario.name, each.name) in self.skipped
+                for each in self.field
+            )
+        ]
+
     # Rows of a scenario's table.
 
     def rows(self, scenario):
@@ -102,7 +113,7 @@ class Report:
             f"Medians of {self.rounds} round{'s' if self.rounds > 1 else ''}; "
             f"in parentheses the multiple of the figure of {REFERENCE}."
         ]
-        for scenario in self.scenarios:
+        for scenario in self.told():
             table = [["", *(self.heading(scenario, figure) for figure in scenario.figures), ""]]
             table += [[name, *cells, remark] for name, cells, remark in self.rows(scenario)]
             widths = [max(len(row[column]) for row in table) for column in range(len(table[0]))]
@@ -115,7 +126,7 @@ class Report:
             "# Results",
             "",
             f"Made by `scripts/bench` on {datetime.now(timezone.utc):%Y-%m-%d}, revision {revision()}; medians of "
-            f"{self.rounds} rounds, the contestants in turn. In parentheses the multiple of the gateway's own figure. "
+            f"{self.rounds} round{'s' if self.rounds > 1 else ''}, the contestants in turn. In parentheses the multiple of the gateway's own figure. "
             "What each figure means is in [README.md](README.md). Read the ratios: the figures themselves are the machine's.",
             "",
             "## Machine",
@@ -126,7 +137,7 @@ class Report:
             "",
             *(f"- **{each.name}**: {each.description}" for each in self.field),
         ]
-        for scenario in self.scenarios:
+        for scenario in self.told():
             lines += ["", f"## {scenario.name}", "", f"{scenario.question[0].upper()}{scenario.question[1:]}.", ""]
             headings = [self.heading(scenario, figure) for figure in scenario.figures]
             lines += [f"| | {' | '.join(headings)} | |", "| --- " * (len(headings) + 2) + "|"]

@@ -12,6 +12,8 @@ class Scenario:
     figures: tuple
     # Shorter forms of `options` for --quick; None: not part of it.
     quick: dict | None = None
+    # Runs only when it is asked for by name: not everybody can do it.
+    is_extra: bool = False
 
     def arguments(self, is_quick):
         options = {**self.options, **(self.quick or {})} if is_quick else self.options
@@ -96,6 +98,20 @@ SCENARIOS = (
         "processor time of 18,000 idle connections over a minute, keepalive included",
         {"scenario": "idlecpu", "clients": 18_000, "seconds": 60},
         ("server_core_share",),
+    ),
+    Scenario(
+        "scale-100k",
+        "100,000 clients of one project, for servers of several processes",
+        {"scenario": "fanout", "clients": 100_000, "seconds": 15, "window": 512},
+        (*THROUGHPUT, "server_memory"),
+        is_extra=True,
+    ),
+    Scenario(
+        "scale-300k",
+        "300,000 clients of one project, for servers of several processes",
+        {"scenario": "fanout", "clients": 300_000, "seconds": 20, "window": 512},
+        (*THROUGHPUT, "server_memory"),
+        is_extra=True,
     ),
     Scenario(
         "slow-200",

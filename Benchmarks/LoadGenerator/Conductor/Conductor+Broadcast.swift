@@ -88,7 +88,10 @@ extension Conductor {
             return
         }
         result.add("deliveries_per_second", deliveries / seconds, "1/s")
-        if server != nil { result.add("server_cpu_per_delivery", cpu / 1e3 / deliveries, "us") }
+        if let server {
+            result.add("server_cpu_per_delivery", cpu / 1e3 / deliveries, "us")
+            result.add("server_memory", Double(server.residentBytes) / 1_048_576, "MiB")
+        }
         result.add("messages", Double(completed * plan.burst), "")
         result.add("delivery", report.histograms[.delivery] ?? LatencyHistogram())
         result.add("last_receiver", lastReceiver, milliseconds: true)

@@ -41,15 +41,17 @@ struct Conductor: ~Copyable {
         let publisher = try Publisher(
             database: database, origin: origin, projects: plan.projectsInAll)
         var team = try Team()
+        let hasProbe = [.single, .fairness, .handshake].contains(plan.scenario)
         for member in 0..<plan.crowdSize {
+            let capacity =
+                plan.block(of: member).count + plan.clients / 10 + Self.warmUpClients + 64
             _ = try team.start(
                 Self.receiverArguments(
                     plan, origin, member: member, firstProject: 0, projects: plan.projects,
-                    capacity: plan.block(of: member).count + plan.clients / 10 + Self.warmUpClients
-                        + 64))
+                    capacity: capacity) + (hasProbe ? ["--patient"] : []))
         }
         var probe: Int?
-        if [.single, .fairness, .handshake].contains(plan.scenario) {
+        if hasProbe {
             probe = try team.start(
                 Self.receiverArguments(
                     plan, origin, member: plan.crowdSize, firstProject: plan.probeProject,

@@ -102,9 +102,22 @@ extension Conductor {
     /// Says when the load generator was the limit, and not the server.
     mutating func noteLoader(_ report: TeamReport, seconds: Double, own: UInt64) {
         let busiest = Double(max(report.cpuMax, own)) / 1e9 / seconds
-        result.add("loader_cpu_share", 100 * Double(report[.cpu] + own) / 1e9 / seconds, "%")
+        let share = Double(report[.cpu] + own) / 1e9 / seconds
+        result.add("loader_cpu_share", 100 * share, "%")
+        if let server = result.value(of: "server_core_share"),
+            let busy = result.value(of: "loader_cores_busy")
+        {
+            noteWaiting(serverShare: server / 100, loaderShare: share, busy: busy / 100)
+        }
         guard busiest > 0.95 else { return }
         result.isLoaderBound = true
         result.notes.append("loader-bound: one of its processes used more than 95 % of a core")
+    }
+
+    /// What it means that neither side had enough to do, or that somebody else took the time.
+    mutating func noteWaiting(serverShare: Double, loaderShare: Double, busy: Double) {
+        guard busy > 0.97, serverShare < 0.9, loaderShare < 0.7 else { return }
+        result.notes.append(
+            "the load generator's processors were busy with other things: the database, or others")
     }
 }

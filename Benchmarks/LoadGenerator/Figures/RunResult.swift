@@ -27,6 +27,10 @@ struct RunResult {
         figures.append(Figure(name: name, value: value, unit: unit))
     }
 
+    func value(of name: String) -> Double? {
+        figures.first { $0.name == name }?.value
+    }
+
     /// Adds quantiles of `histogram` in microseconds, or in milliseconds.
     mutating func add(_ name: String, _ histogram: LatencyHistogram, milliseconds: Bool = false) {
         guard histogram.total > 0 else { return }

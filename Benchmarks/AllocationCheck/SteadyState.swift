@@ -1,0 +1,151 @@
+internal import Gateway
+internal import Logging
+internal import Reactor
+
+/// The core with its clients on socket pairs, and the phases of a turn as the server has them.
+struct SteadyState: ~Copyable {
+    static let project = ProjectID(high: 1, low: 1)
+    static let otherProject = ProjectID(high: 1, low: 2)
+    private static let secret: [UInt8] = Array("a secret of at least thirty-two bytes".utf8)
+    private static let startSeconds: Int64 = 1_767_323_045
+
+    var core: Core
+    private var sockets: [SocketPair] = []
+    private var clients: [ClientIndex] = []
+    private var area = ReceiveArea(receiveCapacity: 65_536, leftoverCapacity: 16_384)
+    private var batch = SendBatch()
+    private var gathered = GatheredWrite()
+    private var block = [UInt8](repeating: 0, count: 65_536)
+    private var nanoseconds: UInt64 = 1_000_000_000_000
+
+    init(clientCount: Int) throws {
+        let settings = CoreSettings(
+            connectionsMax: clientCount, processNonce: 1, jitterSeed: 1)
+        let secret = Self.secret
+        let verifier = try TokenVerifier(secret: secret.span)
+        core = Core(
+            settings: settings, verifier: verifier,
+            log: EventLog(format: .text, level: .critical),
+            now: Instant(nanoseconds: nanoseconds),
+            wall: Timestamp(unixSeconds: Self.startSeconds))
+    }
+
+    var clientCount: Int { clients.count }
+
+    /// Opens WebSockets that look at the project.
+    mutating func open(_ count: Int) throws {
+        let secret = Self.secret
+        let token = try TokenSigner.sign(
+            user: UserID(high: 2, low: 1), expiresAt: Self.startSeconds + 1_000_000_000,
+            secret: secret.span)
+        let request =
+            "GET /api/v1/messages/ws?token=\(token)&projectId=\(Self.project) HTTP/1.1\r\n"
+            + "Host: gateway\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+            + "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+        for _ in 0..<count {
+            let pair = SocketPair()
+            guard let index = core.admit(descriptor: pair.ours, peer: .local, at: .public) else {
+                preconditionFailure("no place for another client")
+            }
+            sockets.append(pair)
+            clients.append(index)
+            pair.peerSends(Array(request.utf8))
+        }
+        receiveAll()
+        _ = turn()
+        precondition(core.metrics.connections == UInt64(clientCount))
+    }
+
+    /// Each client sends the bytes, and all of them are received.
+    mutating func everybodySends(_ bytes: [UInt8]) {
+        for position in sockets.indices { sockets[position].peerSends(bytes) }
+        receiveAll()
+    }
+
+    private mutating func receiveAll() {
+        for position in clients.indices {
+            core.restoreLeftover(of: clients[position], to: &area)
+            guard case .bytes(let count) = area.receive(from: sockets[position].ours) else {
+                continue
+            }
+            Self.receive(count, in: &area, from: clients[position], core: &core)
+        }
+    }
+
+    private static func receive(
+        _ count: Int, in area: inout ReceiveArea, from index: ClientIndex, core: inout Core
+    ) {
+        var bytes = area.bytes
+        core.receive(&bytes, received: count, from: index)
+    }
+
+    /// The rest of a turn. Returns how many bytes all peers got.
+    mutating func turn(milliseconds: UInt64 = 1) -> Int {
+        while core.runTimers(heardEveryone: true) {}
+        core.queueOrderedEvents()
+        deliverBroadcasts()
+        writeOwn()
+        core.observeFlush(wall: core.wall)
+        core.limitSegmentMemory()
+        while core.nextInterestChange() != nil {}
+        core.checkInvariants()
+        nanoseconds += milliseconds * 1_000_000
+        core.beginTurn(
+            now: Instant(nanoseconds: nanoseconds),
+            wall: Timestamp(unixSeconds: Self.startSeconds))
+        var received = 0
+        for position in sockets.indices {
+            received += sockets[position].peerReads(into: &block)
+        }
+        return received
+    }
+
+    private mutating func deliverBroadcasts() {
+        let rooms = core.hub.activeRoomCount
+        for position in 0..<rooms { deliver(in: core.hub.activeRoom(at: position)) }
+        core.hub.rotateActiveRooms(served: rooms)
+    }
+
+    private mutating func deliver(in room: RoomIndex) {
+        guard let segment = core.hub.fanOut(of: room) else { return }
+        let count = core.segments.count(of: segment)
+        // The fan-out's reference keeps the bytes in place.
+        let bytes = unsafe core.segments.address(of: segment)
+        while case .member(let member) = core.hub.nextRecipient(in: room) {
+            guard core.takesBroadcastDirectly(member.client) else {
+                core.queueBroadcast(segment, from: 0, of: room, to: member.client)
+                continue
+            }
+            unsafe batch.append(
+                descriptor: sockets[Int(member.client)].ours, bytes: bytes, count: count,
+                tag: member.client)
+            if batch.isFull { submit(segment, count, of: room) }
+        }
+        submit(segment, count, of: room)
+        core.segments.release(segment)
+    }
+
+    private mutating func submit(_ segment: SegmentIndex, _ count: Int, of room: RoomIndex) {
+        batch.submit()
+        for position in 0..<batch.count {
+            core.sentDirectly(
+                batch.result(at: position), segment, byteCount: count, of: room,
+                to: batch.tag(at: position))
+        }
+        batch.removeAll()
+    }
+
+    private mutating func writeOwn() {
+        let count = core.dirtyCount
+        for position in 0..<count {
+            let index = core.dirtyClient(at: position)
+            if let descriptor = core.sendingDescriptor(of: index) {
+                core.gather(index, into: &gathered)
+                let result = gathered.send(to: descriptor)
+                core.wrote(result, of: gathered.byteCount, to: index)
+            }
+            _ = core.settle(index)
+        }
+        core.endDirty(count)
+    }
+}
