@@ -123,10 +123,15 @@ public struct QueueNodePool: ~Copyable {
     }
 
     /// Notes that `count` bytes of the first piece were sent, fewer than it has.
-    public mutating func advance(_ queue: inout SendQueue, by count: Int) {
+    ///
+    /// - Parameter framesLeft: the frames of which the rest of the piece has at least a part.
+    public mutating func advance(_ queue: inout SendQueue, by count: Int, framesLeft: Int) {
         precondition(!queue.isEmpty)
-        unsafe nodes[Int(queue.head)].piece.start += UInt32(count)
+        queue.frameCount -= unsafe nodes[Int(queue.head)].piece.frames
+        queue.frameCount += UInt32(framesLeft)
         queue.byteCount -= UInt32(count)
+        unsafe nodes[Int(queue.head)].piece.frames = UInt32(framesLeft)
+        unsafe nodes[Int(queue.head)].piece.start += UInt32(count)
         assert(unsafe nodes[Int(queue.head)].piece.start < nodes[Int(queue.head)].piece.end)
     }
 

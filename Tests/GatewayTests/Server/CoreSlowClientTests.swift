@@ -172,6 +172,29 @@ import Testing
         #expect(events == (0..<20).map(String.init))
     }
 
+    @Test func `frames that were sent don't count as waiting`() throws {
+        // The answers of all turns stand in one piece as long as a byte of it is left.
+        var harness = try CoreHarness()
+        let client = try harness.open()
+        let pings = [[UInt8]](
+            repeating: WebSocketTesting.frame(0x89, ""), count: 100
+        ).flatMap(\.self)
+        harness.setCapacity(199, of: client)
+        for _ in 0..<20 {
+            harness.receive(pings, from: client)
+            harness.turn()
+            // Of 201 bytes that wait then, the socket takes all but the last.
+            harness.setCapacity(200, of: client)
+            harness.turn()
+            harness.turn()
+        }
+        harness.setCapacity(.max, of: client)
+        harness.settle()
+        let stream = harness.stream(of: client)
+        #expect(stream.closeCode == nil && stream.events.count == 2_000)
+        harness.expectNothingLeftAfterResets()
+    }
+
     // MARK: Floods
 
     private static let pings = [[UInt8]](

@@ -46,13 +46,13 @@ import Testing
         var queue = SendQueue()
         pool.append(Self.piece(1, 10..<20, frames: 2, tag: 7), to: &queue)
         pool.append(Self.piece(2, 0..<3), to: &queue)
-        pool.advance(&queue, by: 4)
-        #expect(Self.content(of: queue, in: pool) == ["1[14..<20] 2 #7", "2[0..<3] 1 #0"])
-        #expect(queue.byteCount == 9 && queue.frameCount == 3)
+        pool.advance(&queue, by: 4, framesLeft: 1)
+        #expect(Self.content(of: queue, in: pool) == ["1[14..<20] 1 #7", "2[0..<3] 1 #0"])
+        #expect(queue.byteCount == 9 && queue.frameCount == 2)
         pool.extendLast(of: &queue, bytes: 5, frames: 2)
         let last = Self.text(pool.last(of: queue))
         #expect(last == "2[0..<8] 3 #0")
-        #expect(queue.byteCount == 14 && queue.frameCount == 5)
+        #expect(queue.byteCount == 14 && queue.frameCount == 4)
     }
 
     @Test func `queues that share the nodes don't mix, whatever is done at random`() {
@@ -80,8 +80,10 @@ import Testing
             case 4:
                 guard let first = models[chosen].first else { continue }
                 let count = Int.random(in: 0..<Int(first.end - first.start), using: &random)
-                pool.advance(&queues[chosen], by: count)
+                let frames = Int.random(in: 0...Int(first.frames), using: &random)
+                pool.advance(&queues[chosen], by: count, framesLeft: frames)
                 models[chosen][0].start += UInt32(count)
+                models[chosen][0].frames = UInt32(frames)
             default:
                 guard !models[chosen].isEmpty else { continue }
                 let piece = pool.removeFirst(from: &queues[chosen])

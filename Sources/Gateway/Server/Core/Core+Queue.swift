@@ -89,10 +89,11 @@ extension Core {
             hub.markStale(index, in: room)
             return
         }
-        let frames = framesLeft(in: segment, from: start)
+        let end = segments.count(of: segment)
+        let frames = framesLeft(in: segment, from: start, to: end)
         segments.retain(segment)
         let piece = QueuedPiece(
-            segment: segment, start..<segments.count(of: segment), frames: frames,
+            segment: segment, start..<end, frames: frames,
             tag: QueueTag.broadcast(room))
         noteFirst(index)
         nodes.append(piece, to: &clients[index].queue)
@@ -109,12 +110,13 @@ extension Core {
         }
     }
 
-    /// Frames of the segment of which the bytes from `start` on have a part.
-    private func framesLeft(in segment: SegmentIndex, from start: Int) -> Int {
-        if start == 0 { return segments.frames(of: segment) }
-        let bytes = segments.bytes(of: segment)
-        let end = ServerFrames.end(ofFrameContaining: start, in: bytes)
-        return ServerFrames.count(in: bytes, from: end) + (end > start ? 1 : 0)
+    /// Frames of the segment of which the bytes from `start` to `end`, a border, have a part.
+    /// Walks over all frames before `end`; that is for sockets that took a part of a segment.
+    func framesLeft(in segment: SegmentIndex, from start: Int, to end: Int) -> Int {
+        if start == 0, end == segments.count(of: segment) { return segments.frames(of: segment) }
+        let bytes = segments.bytes(of: segment).extracting(0..<end)
+        let border = ServerFrames.end(ofFrameContaining: start, in: bytes)
+        return ServerFrames.count(in: bytes, from: border) + (border > start ? 1 : 0)
     }
 
     // MARK: Bounds

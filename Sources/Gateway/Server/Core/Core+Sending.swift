@@ -109,7 +109,12 @@ extension Core {
             let first = nodes.piece(at: nodes.first(of: clients[index].queue))
             let left = Int(first.end - first.start)
             guard rest >= left else {
-                nodes.advance(&clients[index].queue, by: rest)
+                let framesLeft =
+                    first.tag == QueueTag.response
+                    ? Int(first.frames)
+                    : framesLeft(
+                        in: first.segment, from: Int(first.start) + rest, to: Int(first.end))
+                nodes.advance(&clients[index].queue, by: rest, framesLeft: framesLeft)
                 return
             }
             segments.release(nodes.removeFirst(from: &clients[index].queue).segment)
