@@ -3,11 +3,6 @@ package import Reactor
 
 /// What comes from PostgreSQL, and the state of the connection that it comes through.
 extension EventLog {
-    package func listenerConnecting(attempt: Int) {
-        guard level <= .debug else { return }
-        write(.debug, "listener connecting", ["attempt": .stringConvertible(attempt)])
-    }
-
     /// LISTEN is established. `downNanoseconds` is how long it wasn't; `nil` the first time.
     package func listenerUp(channel: StaticString, downNanoseconds: UInt64?) {
         var metadata: Logger.Metadata = ["channel": .string("\(channel)")]
@@ -51,19 +46,14 @@ extension EventLog {
             suppressed: suppressed)
     }
 
-    /// An event was handed to `clients` connections. Hot path: nothing is built unless debug
+    /// An event is on its way to `clients` connections. Hot path: nothing is built unless debug
     /// lines are wanted.
-    package mutating func broadcast(
-        resource: borrowing Span<UInt8>, action: borrowing Span<UInt8>, project: ProjectID,
-        clients: Int, at now: Instant
-    ) {
+    package mutating func broadcast(project: ProjectID, clients: Int, at now: Instant) {
         guard level <= .debug, let suppressed = admit(.broadcast, at: now) else { return }
         write(
             .debug, "broadcast",
             [
                 "type": "cache_invalidate",
-                "resource": .string(Self.text(resource, bytesMax: 64)),
-                "action": .string(Self.text(action, bytesMax: 16)),
                 "project": .string(project.description),
                 "clients": .stringConvertible(clients),
             ],

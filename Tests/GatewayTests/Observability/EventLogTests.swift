@@ -61,16 +61,12 @@ import Testing
     }
 
     @Test func `broadcasts and payloads are lines at debug only`() {
-        let resource = Self.bytes("tasks")
-        let action = Self.bytes("UPDATE")
         let payload = Self.bytes(#"{"resource":"tasks"}"#)
         for level in [Logger.Level.info, .debug] {
             let pipe = LinePipe()
             var log = Self.log(to: pipe, level: level)
             log.notificationReceived(payload: payload.span, at: Self.now)
-            log.broadcast(
-                resource: resource.span, action: action.span, project: Self.project, clients: 5,
-                at: Self.now)
+            log.broadcast(project: Self.project, clients: 5, at: Self.now)
             let lines = pipe.lines()
             #expect(lines.count == (level == .debug ? 2 : 0))
             if level == .debug {
@@ -78,8 +74,8 @@ import Testing
                     lines.first?.hasSuffix(#"payload="{\"resource\":\"tasks\"}""#) == true)
                 #expect(
                     lines.last?.hasSuffix(
-                        "debug broadcast action=UPDATE clients=5 "
-                            + "project=00000000-0000-0001-0000-000000000002 resource=tasks "
+                        "debug broadcast clients=5 "
+                            + "project=00000000-0000-0001-0000-000000000002 "
                             + "type=cache_invalidate") == true)
             }
         }

@@ -19,6 +19,8 @@ extension Core {
             if let timestamp = facts.timestamp, announced.count < Limits.notificationsPerTurn {
                 announced.append(timestamp)
             }
+            log.broadcast(
+                project: facts.project, clients: hub.memberCount(of: room), at: now)
             broadcastText(to: room)
         } catch {
             metrics.notificationsInvalid += 1
