@@ -10,7 +10,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from contestants import Contestant, Server
+from contestants import Contestant, Server, end_in_order
 
 OUTPUT = Path(__file__).resolve().parent.parent.parent / ".state" / "bench"
 # What the result's failures must speak of; None: there must be none.
@@ -44,6 +44,7 @@ def outcome(programs, fault):
 
 
 def main(programs):
+    end_in_order()
     OUTPUT.mkdir(parents=True, exist_ok=True)
     wrong = 0
     for fault, expected in EXPECTED.items():

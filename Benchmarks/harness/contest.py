@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 
-from contestants import BENCHMARKS, REPOSITORY, Server, ServerFailure, contestants
+from contestants import BENCHMARKS, REPOSITORY, Server, ServerFailure, contestants, end_in_order
 from plot import write_plots
 from report import Report
 from scenarios import SCENARIOS
@@ -108,6 +108,7 @@ def main():
             print(f"scenario    {each.name:<14} {each.question}{extra}")
         return 0
 
+    end_in_order()
     field = available(field)
     rounds = options.rounds or (1 if options.quick else 3)
     deadline = time.monotonic() + QUICK_SECONDS if options.quick else None

@@ -4,6 +4,7 @@ import os
 import signal
 import socket
 import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -132,6 +133,11 @@ class Server:
         deadline = time.monotonic() + 5
         while somebody_listens() and time.monotonic() < deadline:
             time.sleep(0.05)
+
+
+def end_in_order():
+    """Lets SIGTERM unwind the program, so that the server that runs is stopped."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
 
 
 class ServerFailure(Exception):
