@@ -42,7 +42,10 @@ def contestants(programs, variants):
         "--admin-listen", "127.0.0.1:0", "--membership", "off", "--log-level", "error",
         "--drain-seconds", "0",
     ]  # fmt: skip
-    found = [Contestant("gateway", gateway, description="this program")]
+    found = [
+        Contestant("gateway", gateway, description="this program, with io_uring where the kernel lets it"),
+        Contestant("gateway-send", [*gateway, "--io-uring", "off"], description="this program, with send(2)"),
+    ]
     for name, options in variants:
         found.append(Contestant(name, gateway + options, description=f"this program, {' '.join(options)}"))
     floor = BENCHMARKS / "floor" / "start"
