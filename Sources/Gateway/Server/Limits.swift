@@ -16,8 +16,9 @@ package enum Limits {
     static let notificationBytesPerTurn = 262_144
     /// Clients whose timers are looked at.
     static let timerVisitsPerTurn = 2_048
-    /// Deliveries of broadcasts before everybody else gets a look-in: about 5 ms.
-    static let deliveriesPerTurn = 1_024
+    /// Deliveries of broadcasts before everybody else gets a look-in: two to three milliseconds,
+    /// of which a turn's own cost is a thousandth.
+    static let deliveriesPerTurn = 512
     /// Of those, deliveries for one project before the next has its share, so that a small
     /// project's event isn't behind a large one's.
     static let deliveriesPerRoomShare = 256
