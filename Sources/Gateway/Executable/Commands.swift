@@ -100,6 +100,25 @@ struct Check: ParsableCommand {
     }
 }
 
+struct DoctorCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "doctor",
+        abstract: "Check this host and the database against what the gateway needs.",
+        discussion: """
+            One line for each check: ok, warn or FAIL, and what to do about it. Run it as the user, \
+            and with the settings and limits, that the gateway has. Exit code 69 if anything FAILs.
+            """)
+
+    @OptionGroup var options: SettingOptions
+
+    func run() throws {
+        try finish { () throws(ConfigurationError) in
+            Connected.examine(
+                try Configuration.load(options: options.given, needed: [.databaseURL]))
+        }
+    }
+}
+
 /// Runs a command's work. A configuration error becomes its one line and exit code 64.
 private func finish(_ work: () throws(ConfigurationError) -> ProgramExit) throws {
     let exit: ProgramExit

@@ -52,6 +52,12 @@ enum Connected {
         }
     }
 
+    /// Prints what the doctor finds.
+    static func examine(_ configuration: Configuration) -> ProgramExit {
+        var doctor = Doctor(configuration) { print($0) }
+        return doctor.run() ? .success : .unavailable
+    }
+
     /// Prints a token for `user` that is valid for `lifetime` from now.
     static func token(
         _ configuration: Configuration, user: UserID, lifetime: Duration

@@ -16,6 +16,9 @@ struct DevhiveGateway: ParsableCommand {
             available; 70 internal error.
             """,
         version: Version.current,
-        subcommands: [Serve.self, WorkerProcess.self, Migrate.self, Token.self, Check.self],
+        subcommands: [
+            Serve.self, WorkerProcess.self, Migrate.self, Token.self, Check.self,
+            DoctorCommand.self,
+        ],
         defaultSubcommand: Serve.self)
 }

@@ -38,6 +38,33 @@ public struct BlockingPostgresConnection: ~Copyable {
         }
     }
 
+    /// The backend's process id as it was told when connecting. A pooler makes one up, so that it
+    /// differs from what `pg_backend_pid()` says.
+    public var serverProcessID: Int32 {
+        unsafe PQbackendPID(connection)
+    }
+
+    /// Waits until a notification has come, at most so long, and drops it. Returns whether one has.
+    public mutating func waitForNotification(milliseconds: Int32) throws(PostgresError) -> Bool {
+        let deadline = Clock.monotonic().advanced(byMilliseconds: UInt64(max(0, milliseconds)))
+        while true {
+            // One may have come with the answer to a statement.
+            if let notification = unsafe PQnotifies(connection) {
+                unsafe PQfreemem(notification)
+                return true
+            }
+            let left = deadline.nanoseconds(since: Clock.monotonic())
+            guard left > 0 else { return false }
+            var question = pollfd(
+                fd: unsafe PQsocket(connection), events: Int16(POLLIN), revents: 0)
+            // Rounded up, so that it doesn't turn in place through the last millisecond.
+            _ = unsafe poll(&question, 1, Int32(clamping: (left + 999_999) / 1_000_000))
+            guard unsafe PQconsumeInput(connection) == 1 else {
+                throw unsafe PostgresError(message: PostgresError.line(PQerrorMessage(connection)))
+            }
+        }
+    }
+
     /// Runs one or more statements; throws the first one's error that fails, after which the rest
     /// isn't run.
     public mutating func execute(_ statements: String) throws(PostgresError) {

@@ -1,0 +1,160 @@
+/// What the doctor has asked the database, and what it thinks of the answers.
+package enum DatabaseChecks {
+    /// What the gateway's statements and the triggers need.
+    static let versionMin = 140_000
+    /// Two sessions for each process.
+    static let sessionsPerProcess = 2
+
+    /// `version` as `server_version_num` has it, 150004 for 15.4.
+    package static func version(_ version: Int) -> Finding {
+        let subject = "PostgreSQL"
+        let fact = "version \(version / 10_000).\(version % 10_000)"
+        guard version < versionMin else { return .ok(subject, fact) }
+        return .failure(subject, fact, "14 or newer is needed")
+    }
+
+    package static func standby(isInRecovery: Bool) -> Finding {
+        let subject = "primary server"
+        guard isInRecovery else { return .ok(subject, "yes") }
+        return .failure(
+            subject, "no, a standby, which refuses LISTEN and NOTIFY",
+            "name the primary in DATABASE_URL, or several hosts with target_session_attrs=read-write"
+        )
+    }
+
+    /// What became of a notification from one session to another.
+    package enum RoundTrip: Equatable, Sendable {
+        case heard(microseconds: UInt64)
+        case lost
+    }
+
+    /// - Parameter isPooled: something between us and the server gave us another backend's id.
+    package static func roundTrip(_ outcome: RoundTrip, isPooled: Bool) -> Finding {
+        let subject = "LISTEN"
+        switch outcome {
+        case .heard(let microseconds):
+            let fact = "a notification came back after \(microseconds) µs"
+            guard isPooled else { return .ok(subject, fact) }
+            return .warning(
+                subject, "\(fact), through a pooler",
+                "connect to PostgreSQL itself; pools in session mode gain nothing here")
+        case .lost where isPooled:
+            return .failure(
+                subject, "a notification didn't come back: a pooler in transaction mode is between",
+                "connect to PostgreSQL itself, or to a pool in session mode")
+        case .lost:
+            return .failure(
+                subject, "a notification didn't come back",
+                "find out what is between the gateway and PostgreSQL")
+        }
+    }
+
+    /// A table and what its triggers fire on, as pg_trigger.tgtype has it.
+    package struct TableTriggers: Equatable, Sendable {
+        package let table: String
+        package let exists: Bool
+        /// Bits of the triggers that fire in ordinary sessions, and of those that don't.
+        package let enabled: Int
+        package let disabled: Int
+
+        package init(table: String, exists: Bool, enabled: Int, disabled: Int) {
+            self.table = table
+            self.exists = exists
+            self.enabled = enabled
+            self.disabled = disabled
+        }
+    }
+
+    /// An event and its bit in pg_trigger.tgtype (PostgreSQL's pg_trigger.h).
+    private static let events = [("INSERT", 4), ("UPDATE", 16), ("DELETE", 8), ("TRUNCATE", 32)]
+
+    package static func triggers(_ found: TableTriggers) -> Finding {
+        let subject = "triggers of \(found.table)"
+        guard found.exists else {
+            return .failure(subject, "the table isn't there", "run devhive-gateway migrate")
+        }
+        let missing = events.filter { found.enabled & $0.1 == 0 }
+        guard let worst = missing.first else { return .ok(subject, "present and enabled") }
+        let names = missing.map(\.0).joined(separator: ", ")
+        if missing.contains(where: { found.disabled & $0.1 != 0 }) {
+            return .failure(
+                subject, "disabled for \(names)",
+                "ALTER TABLE \(found.table) ENABLE TRIGGER USER")
+        }
+        // The triggers of older versions knew no TRUNCATE.
+        if worst.0 == "TRUNCATE" {
+            return .warning(subject, "none for TRUNCATE", "run devhive-gateway migrate")
+        }
+        return .failure(subject, "none for \(names)", "run devhive-gateway migrate")
+    }
+
+    /// What the gateway's role may do.
+    package struct Role: Equatable, Sendable {
+        package let name: String
+        package let isSuperuser: Bool
+        package let readsMembers: Bool
+
+        package init(name: String, isSuperuser: Bool, readsMembers: Bool) {
+            self.name = name
+            self.isSuperuser = isSuperuser
+            self.readsMembers = readsMembers
+        }
+    }
+
+    package static func role(_ role: Role) -> Finding {
+        let subject = "role"
+        guard role.readsMembers else {
+            return .warning(
+                subject, "\(role.name) may not read project_members",
+                "GRANT SELECT ON project_members TO it; membership can't be checked without")
+        }
+        guard !role.isSuperuser else {
+            return .warning(
+                subject, "\(role.name) is a superuser",
+                "use one with CONNECT on the database and SELECT on project_members")
+        }
+        return .ok(subject, "\(role.name) has what is needed")
+    }
+
+    /// - Parameter free: sessions that the server, and the role's limit, have left.
+    package static func sessions(free: Int, workers: Int) -> Finding {
+        let subject = "database sessions"
+        let needed = workers * sessionsPerProcess
+        let fact = "\(free) free, \(needed) needed"
+        guard free < needed else { return .ok(subject, fact) }
+        return .failure(
+            subject, fact,
+            "raise max_connections or the role's CONNECTION LIMIT, or use fewer --workers")
+    }
+
+    /// Beyond it, latencies from commit to socket say nothing, and tokens expire early or late.
+    static let skewMillisecondsMax: Int64 = 1_000
+
+    /// - Parameters:
+    ///   - microseconds: how far the database's clock is ahead of ours.
+    ///   - uncertainty: the time that asking took.
+    package static func clock(aheadBy microseconds: Int64, uncertainty: Int64) -> Finding {
+        let subject = "clock"
+        let milliseconds = microseconds / 1_000
+        let direction = milliseconds < 0 ? "behind" : "ahead of"
+        let fact =
+            "the database's is \(milliseconds.magnitude) ms \(direction) ours, give or take"
+            + " \(uncertainty / 2_000 + 1) ms"
+        guard milliseconds.magnitude > UInt64(skewMillisecondsMax) else {
+            return .ok(subject, fact)
+        }
+        return .warning(subject, fact, "run an NTP client on both hosts")
+    }
+
+    /// pg_notification_queue_usage(), in parts per thousand. At 1,000 commits that notify fail.
+    package static func queue(permille: Int) -> Finding {
+        let subject = "notification queue"
+        let fact = "\(permille / 10).\(permille % 10) % full"
+        let advice =
+            "end the session that LISTENs in an old transaction: SELECT pid, xact_start FROM"
+            + " pg_stat_activity ORDER BY 2"
+        if permille >= 500 { return .failure(subject, fact, advice) }
+        if permille >= 100 { return .warning(subject, fact, advice) }
+        return .ok(subject, fact)
+    }
+}

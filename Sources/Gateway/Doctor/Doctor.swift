@@ -1,0 +1,55 @@
+internal import Reactor
+
+/// Checks a host and its database against what the gateway needs, for the command `doctor`. It
+/// blocks, and changes nothing.
+package struct Doctor: ~Copyable {
+    private let configuration: Configuration
+    private let report: (Finding) -> Void
+    private var hasFailure = false
+
+    /// - Parameter report: hears of each finding as it is found.
+    package init(_ configuration: Configuration, report: @escaping (Finding) -> Void) {
+        self.configuration = configuration
+        self.report = report
+    }
+
+    /// Returns whether nothing failed.
+    package mutating func run() -> Bool {
+        let host = HostChecks(
+            HostFacts.read(), connectionsMax: configuration.maxConnections,
+            workers: configuration.workers)
+        for finding in host.findings { tell(finding) }
+        checkDatabase()
+        return !hasFailure
+    }
+
+    private mutating func tell(_ finding: Finding) {
+        if finding.verdict == .failure { hasFailure = true }
+        report(finding)
+    }
+
+    private mutating func checkDatabase() {
+        let target: ConnectionString
+        var connection: BlockingPostgresConnection
+        do {
+            target = try ConnectionString(configuration.databaseURL.text ?? "")
+            connection = try BlockingPostgresConnection(target)
+        } catch {
+            tell(
+                .failure("database", "\(error)", "check DATABASE_URL, pg_hba.conf and the network"))
+            return
+        }
+        // Not the whole string, which a shared output is no place for, not even masked.
+        let host = target.value(of: "host") ?? target.value(of: "hostaddr") ?? "the local socket"
+        tell(.ok("database", "connected to \(host)"))
+        let survey = DatabaseSurvey(workers: configuration.workers)
+        do throws(PostgresError) {
+            try survey.server(&connection) { tell($0) }
+            try survey.triggers(&connection) { tell($0) }
+            try survey.role(&connection) { tell($0) }
+            try survey.roundTrip(&connection, target) { tell($0) }
+        } catch {
+            tell(.failure("database", "\(error)", "the checks that would follow were left out"))
+        }
+    }
+}

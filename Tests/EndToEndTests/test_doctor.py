@@ -1,0 +1,173 @@
+"""What `doctor` says of a host and a database, and its exit code."""
+
+import contextlib
+import os
+import socket
+import struct
+import subprocess
+import threading
+
+import pytest
+
+from support.cluster import free_port
+from support.gateway import BINARY
+
+TABLES = ["projects", "sprints", "tasks", "project_members"]
+
+
+def examine(url, *options):
+    """The exit code, and the lines: verdict and text by subject."""
+    clean = {name: value for name, value in os.environ.items() if not name.startswith(("DEVHIVE_", "PG", "JWT_"))}
+    done = subprocess.run(
+        [BINARY, "doctor", *options], env={**clean, "DATABASE_URL": url}, stdin=subprocess.DEVNULL,
+        capture_output=True, text=True, timeout=60, check=False)
+    assert done.stderr == ""
+    findings = {}
+    for line in done.stdout.splitlines():
+        verdict, rest = line.split(None, 1)
+        assert verdict in ("ok", "warn", "FAIL"), line
+        subject, text = rest.split(": ", 1)
+        findings[subject] = (verdict, text)
+    assert (done.returncode == 69) == any(verdict == "FAIL" for verdict, _ in findings.values())
+    assert done.returncode in (0, 69)
+    return done.returncode, findings
+
+
+@pytest.fixture
+def role(cluster, database):
+    """The connection string of a role with no more rights than it needs, and its name."""
+    name = f"role_{database.name}"
+    database.execute(f"CREATE ROLE {name} LOGIN")
+    database.execute(f"GRANT SELECT ON project_members TO {name}")
+    yield database.url.replace("postgres@", f"{name}@"), name
+    database.execute(f"DROP OWNED BY {name}; DROP ROLE {name}")
+
+
+def test_a_database_that_is_well(role):
+    code, findings = examine(role[0], "--max-connections", "100")
+    assert code == 0, findings
+    for subject in ["open files", "fs.file-max", "net.core.somaxconn", "net.ipv4.tcp_mem", "net.ipv4.tcp_rmem, tcp_wmem",
+                    "net.ipv4.ip_local_port_range", "net.netfilter.nf_conntrack_max", "io_uring", "processors"]:
+        assert subject in findings
+    for subject in ["database", "PostgreSQL", "primary server", "notification queue", "clock", "role", "database sessions",
+                    "LISTEN", *(f"triggers of {table}" for table in TABLES)]:
+        assert findings[subject][0] == "ok", findings[subject]
+
+
+def test_triggers_that_are_missing_or_disabled(database):
+    database.execute("ALTER TABLE tasks DISABLE TRIGGER tasks_cache_invalidate")
+    database.execute("DROP TRIGGER sprints_cache_invalidate_truncate ON sprints")
+    database.execute("DROP TRIGGER project_members_cache_invalidate ON project_members")
+    code, findings = examine(database.url)
+    assert code == 69
+    assert findings["triggers of projects"][0] == "ok"
+    assert findings["triggers of tasks"][0] == "FAIL" and "ENABLE TRIGGER" in findings["triggers of tasks"][1]
+    assert findings["triggers of sprints"][0] == "warn" and "TRUNCATE" in findings["triggers of sprints"][1]
+    verdict, text = findings["triggers of project_members"]
+    assert verdict == "FAIL" and "INSERT, UPDATE, DELETE" in text and "migrate" in text
+
+
+def test_a_database_without_the_migrations(cluster):
+    code, findings = examine(cluster.url("postgres"))
+    assert code == 69
+    for table in TABLES:
+        assert findings[f"triggers of {table}"] == ("FAIL", "the table isn't there; run devhive-gateway migrate")
+    assert findings["LISTEN"][0] == "ok"
+
+
+def test_a_role_that_may_not_read_members_or_have_sessions(database, role):
+    url, name = role
+    database.execute(f"REVOKE SELECT ON project_members FROM {name}")
+    database.execute(f"ALTER ROLE {name} CONNECTION LIMIT 3")
+    code, findings = examine(url, "--workers", "2")
+    assert code == 69
+    assert findings["role"][0] == "warn"
+    assert findings["database sessions"][0] == "FAIL" and findings["database sessions"][1].startswith("3 free, 4 needed")
+
+
+def test_a_superuser_is_more_than_is_needed(database):
+    code, findings = examine(database.url)
+    assert code == 0
+    assert findings["role"][0] == "warn"
+
+
+def test_a_database_that_is_not_there():
+    port = free_port()
+    code, findings = examine(f"postgresql://somebody:s3cret@127.0.0.1:{port}/nothing")
+    assert code == 69
+    assert findings["database"][0] == "FAIL"
+    assert not any("s3cret" in text for _, text in findings.values())
+    assert "LISTEN" not in findings
+
+
+def test_more_connections_than_descriptors(database):
+    _, findings = examine(database.url, "--max-connections", "10000000")
+    assert findings["open files"][0] == "FAIL"
+    assert "LimitNOFILE=10000064" in findings["open files"][1]
+
+
+@contextlib.contextmanager
+def transaction_pooler(database):
+    """What a pooler in transaction mode looks like from a client: another backend's id, and no notifications."""
+    upstream = ("127.0.0.1", database.cluster.port)
+
+    def exactly(source, count):
+        data = b""
+        while len(data) < count:
+            more = source.recv(count - len(data))
+            if not more:
+                raise EOFError
+            data += more
+        return data
+
+    def backward(server, client):
+        with contextlib.suppress(EOFError, OSError):
+            while True:
+                kind, length = struct.unpack(">cI", exactly(server, 5))
+                body = exactly(server, length - 4)
+                if kind == b"K":
+                    body = struct.pack(">I", 4_242_424) + body[4:]
+                if kind != b"A":
+                    client.sendall(kind + struct.pack(">I", length) + body)
+
+    def forward(client, server):
+        with contextlib.suppress(OSError):
+            while data := client.recv(65536):
+                server.sendall(data)
+            server.shutdown(socket.SHUT_WR)
+
+    def accept(door):
+        with contextlib.suppress(OSError):
+            while True:
+                client, _ = door.accept()
+                server = socket.create_connection(upstream)
+                for target, arguments in ((forward, (client, server)), (backward, (server, client))):
+                    threads.append(threading.Thread(target=target, args=arguments, daemon=True))
+                    threads[-1].start()
+                sockets.extend((client, server))
+
+    threads, sockets = [], []
+    with socket.create_server(("127.0.0.1", 0)) as door:
+        port = door.getsockname()[1]
+        acceptor = threading.Thread(target=accept, args=(door,), daemon=True)
+        acceptor.start()
+        try:
+            yield f"postgresql://postgres@127.0.0.1:{port}/{database.name}?sslmode=disable"
+        finally:
+            door.shutdown(socket.SHUT_RDWR)
+            acceptor.join()
+            for used in sockets:
+                with contextlib.suppress(OSError):
+                    used.shutdown(socket.SHUT_RDWR)
+            for thread in threads:
+                thread.join()
+            for used in sockets:
+                used.close()
+
+
+def test_a_pooler_in_transaction_mode_is_found_out(database):
+    with transaction_pooler(database) as url:
+        code, findings = examine(url)
+    assert code == 69
+    verdict, text = findings["LISTEN"]
+    assert verdict == "FAIL" and "a pooler in transaction mode" in text

@@ -1,0 +1,103 @@
+import Gateway
+import Testing
+
+@Suite struct DatabaseChecksBehaviour {
+    private typealias Verdict = Finding.Verdict
+
+    @Test(arguments: [(130_020, Verdict.failure), (140_000, .ok), (150_004, .ok)])
+    func `PostgreSQL 14 or newer is needed`(version: Int, verdict: Finding.Verdict) {
+        #expect(DatabaseChecks.version(version).verdict == verdict)
+    }
+
+    @Test func `versions are written as PostgreSQL writes them`() {
+        #expect(DatabaseChecks.version(150_004).fact == "version 15.4")
+    }
+
+    @Test func `a standby will not do`() {
+        #expect(DatabaseChecks.standby(isInRecovery: true).verdict == .failure)
+        #expect(DatabaseChecks.standby(isInRecovery: false).verdict == .ok)
+    }
+
+    @Test func `a notification that doesn't come back is a failure, and a pooler is named`() {
+        let heard = DatabaseChecks.RoundTrip.heard(microseconds: 1_500)
+        #expect(DatabaseChecks.roundTrip(heard, isPooled: false).verdict == .ok)
+        #expect(DatabaseChecks.roundTrip(heard, isPooled: true).verdict == .warning)
+        let lost = DatabaseChecks.roundTrip(.lost, isPooled: false)
+        let pooled = DatabaseChecks.roundTrip(.lost, isPooled: true)
+        #expect(lost.verdict == .failure && !lost.fact.contains("pooler"))
+        #expect(pooled.verdict == .failure && pooled.fact.contains("transaction mode"))
+    }
+
+    /// INSERT 4, DELETE 8, UPDATE 16, TRUNCATE 32.
+    @Test(arguments: [
+        (60, 0, Verdict.ok), (60, 60, .ok), (28, 0, .warning), (0, 0, .failure),
+        (56, 0, .failure), (44, 0, .failure), (52, 0, .failure), (28, 32, .failure),
+        (0, 60, .failure), (32, 28, .failure),
+    ])
+    func `triggers have to fire on every event`(
+        enabled: Int, disabled: Int, verdict: Finding.Verdict
+    ) {
+        let finding = DatabaseChecks.triggers(
+            .init(table: "tasks", exists: true, enabled: enabled, disabled: disabled))
+        #expect(finding.verdict == verdict)
+        let isDisabled = ~enabled & disabled & 60 != 0
+        #expect(finding.advice.contains("ENABLE TRIGGER") == isDisabled)
+    }
+
+    @Test func `what is missing is named`() {
+        let some = DatabaseChecks.triggers(
+            .init(table: "tasks", exists: true, enabled: 4, disabled: 0))
+        #expect(some.fact == "none for UPDATE, DELETE, TRUNCATE")
+        let none = DatabaseChecks.triggers(
+            .init(table: "tasks", exists: false, enabled: 0, disabled: 0))
+        #expect(none.verdict == .failure && none.fact == "the table isn't there")
+    }
+
+    @Test func `a role may do what is needed and no more`() {
+        func verdict(isSuperuser: Bool, readsMembers: Bool) -> Finding.Verdict {
+            DatabaseChecks.role(
+                .init(name: "r", isSuperuser: isSuperuser, readsMembers: readsMembers)
+            ).verdict
+        }
+        #expect(verdict(isSuperuser: false, readsMembers: true) == .ok)
+        #expect(verdict(isSuperuser: true, readsMembers: true) == .warning)
+        #expect(verdict(isSuperuser: false, readsMembers: false) == .warning)
+    }
+
+    @Test(arguments: [(1, 2, Verdict.ok), (1, 1, .failure), (4, 7, .failure), (4, 8, .ok)])
+    func `each process needs two sessions`(workers: Int, free: Int, verdict: Finding.Verdict) {
+        #expect(DatabaseChecks.sessions(free: free, workers: workers).verdict == verdict)
+    }
+
+    @Test(arguments: [
+        (Int64(0), Verdict.ok), (1_000_999, .ok), (1_001_000, .warning), (-1_000_999, .ok),
+        (-1_001_000, .warning), (.min, .warning), (.max, .warning),
+    ])
+    func `clocks may differ by a second`(microseconds: Int64, verdict: Finding.Verdict) {
+        let finding = DatabaseChecks.clock(aheadBy: microseconds, uncertainty: 500)
+        #expect(finding.verdict == verdict)
+    }
+
+    @Test func `the direction of the clock's error is told`() {
+        let behind = DatabaseChecks.clock(aheadBy: -5_000, uncertainty: 1_000)
+        #expect(behind.fact == "the database's is 5 ms behind ours, give or take 1 ms")
+        let ahead = DatabaseChecks.clock(aheadBy: 5_000, uncertainty: 1_000)
+        #expect(ahead.fact == "the database's is 5 ms ahead of ours, give or take 1 ms")
+    }
+
+    @Test(arguments: [
+        (0, Verdict.ok), (99, .ok), (100, .warning), (499, .warning), (500, .failure),
+        (1_000, .failure),
+    ])
+    func `a queue that fills is told before writers fail`(
+        permille: Int, verdict: Finding.Verdict
+    ) {
+        #expect(DatabaseChecks.queue(permille: permille).verdict == verdict)
+    }
+
+    @Test func `a finding is one line that begins with its verdict`() {
+        #expect("\(Finding.ok("a", "b"))" == "ok    a: b")
+        #expect("\(Finding.warning("a", "b", "c"))" == "warn  a: b; c")
+        #expect("\(Finding.failure("a", "b", "c"))" == "FAIL  a: b; c")
+    }
+}
