@@ -14,7 +14,6 @@ struct Ask {
 extension Supervisor {
     /// Asks a worker. Returns whether an answer is under way: none is when the worker ended just now,
     /// or too many questions are.
-    @discardableResult
     mutating func ask(_ worker: Int, _ question: Question, for inquirer: Handle?) -> Bool {
         guard let address = workers[worker].address, !asks.isFull else { return false }
         do throws(Errno) {
@@ -31,10 +30,16 @@ extension Supervisor {
                 close(handle)
                 return false
             }
-            try poller.add(descriptor, handle: handle, interest: .read)
+            do throws(Errno) {
+                try poller.add(descriptor, handle: handle, interest: .read)
+            } catch {
+                close(handle)
+                throw error
+            }
             return true
         } catch {
-            log.failed("a question to worker \(worker + 1)", error: error.description)
+            // It ended just now, or so many wait already that it must hang: whoever asked hears that
+            // it doesn't answer, and a log line for each probe would say no more.
             return false
         }
     }

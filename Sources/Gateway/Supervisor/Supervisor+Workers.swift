@@ -22,8 +22,8 @@ extension Supervisor {
                 process.descriptor,
                 handle: Handle(kind: Kind.worker.rawValue, index: UInt32(index), generation: 0),
                 interest: .read)
-            // The first answer says that it listens.
-            ask(index, .live, for: nil)
+            // The first answer says that it listens. Without the question there will be none.
+            if !ask(index, .live, for: nil) { process.send(.kill) }
         } catch {
             log.failed("the start of worker \(index + 1)", error: error.description)
             if let process = workers[index].process {
