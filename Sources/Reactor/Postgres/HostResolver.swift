@@ -42,7 +42,8 @@ public struct HostResolver: ~Copyable {
         exchange.signal.raw
     }
 
-    /// Looks all names up, unless that is under way already.
+    /// Looks all names up, unless that is under way already or its outcome waits to be taken: its
+    /// signal has been given, and another look-up would take the outcome away behind it.
     public mutating func begin() {
         guard exchange.enter() else { return }
         let started = startThread(with: exchange)
@@ -90,10 +91,10 @@ private final class ResolverExchange {
         unsafe lock.deallocate()
     }
 
-    /// Loop. False when a look-up is under way.
+    /// Loop. False when a look-up is under way, or its outcome waits to be taken.
     func enter() -> Bool {
         locked {
-            if case .running = state { return false }
+            guard case .idle = state else { return false }
             state = .running
             return true
         }

@@ -34,7 +34,9 @@ import Testing
         resolver.begin()
         let first = wait(for: &resolver)
         #expect(first != nil)
-        // Were there a second thread, it would signal once more.
+        // Were there a second thread, it would signal once more. (Once the second begin came after
+        // the first look-up had ended, began another, and the outcome was gone when its signal was
+        // seen.)
         let second = resolver.takeResult()
         #expect(second == nil)
         resolver.begin()
