@@ -158,7 +158,7 @@ package struct HostChecks: Sendable {
         guard let failure = facts.ringFailure else { return .ok(subject, "can be used") }
         let advice =
             switch facts.ringsDisabled {
-            case nil, 0: "allow it in the container's seccomp profile"
+            case nil, 0: "use Linux 5.18 or newer, and allow it in the container's seccomp profile,"
             default: "set kernel.io_uring_disabled=0"
             }
         return .warning(

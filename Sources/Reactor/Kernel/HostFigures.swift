@@ -7,14 +7,14 @@ public enum HostFigures {
 
     public static var pageBytes: Int { max(1, sysconf(Int32(_SC_PAGESIZE))) }
 
-    /// Why io_uring can't be used, by trying it: sysctls, seccomp filters and old kernels all forbid
-    /// it in ways of their own. `nil` when it can.
+    /// Why broadcasts can't be sent by io_uring, by setting it up as they do: sysctls, seccomp filters
+    /// and old kernels all forbid it in ways of their own. `nil` when they can.
     public static var ringFailure: Errno? {
-        var ring = unsafe io_uring()
-        // A negated errno on failure.
-        let status = unsafe io_uring_queue_init(8, &ring, 0)
-        guard status == 0 else { return Errno(code: -status) }
-        unsafe io_uring_queue_exit(&ring)
-        return nil
+        do throws(Errno) {
+            _ = try SendRing.open(capacity: SendBatch.capacity)
+            return nil
+        } catch {
+            return error
+        }
     }
 }
