@@ -113,6 +113,17 @@ import Testing
         #expect(stream.texts == (code == nil ? [#"{"type":"pong"}"#] : []))
     }
 
+    @Test(arguments: [(512, nil), (513, 1_009)] as [(Int, UInt16?)])
+    func `what is too big is too big though it is no JSON`(count: Int, code: UInt16?) throws {
+        var harness = try CoreHarness()
+        let client = try harness.open()
+        harness.receive(text: String(repeating: "x", count: count), from: client)
+        harness.settle()
+        let stream = harness.stream(of: client)
+        #expect(stream.closeCode == code)
+        #expect(stream.texts.count == (code == nil ? 1 : 0))
+    }
+
     @Test func `a peer that never ends its direction is closed at the deadline`() throws {
         var harness = try CoreHarness()
         let client = try harness.open()

@@ -115,6 +115,9 @@ extension Core {
 
     /// The descriptor of the next connection to free; the slot is free afterwards.
     package mutating func freeNext() -> Int32? {
+        guard !gone.isEmpty else { return nil }
+        // One that still stands in the list of the dirty leaves it in the next flush.
+        guard !clients[gone[gone.count - 1]].flags.contains(.dirty) else { return nil }
         guard let index = gone.removeLast() else { return nil }
         let descriptor = clients[index].descriptor
         clients.remove(index)

@@ -8,11 +8,15 @@ extension Core {
         do throws(ClientMessageError) {
             message = try ClientMessage(bytes, token: &token)
         } catch {
-            refuseMessage(error, byteCount: bytes.count, from: index)
+            if isTooBig(bytes.count, for: index) {
+                fail(index, .messageTooBig, "the message is too big")
+            } else {
+                refuseMessage(error, byteCount: bytes.count, from: index)
+            }
             return
         }
         metrics.clientMessages[ClientMessageLabel(message.kind)] += 1
-        guard bytes.count <= settings.messageBytesMax || message.kind == .initialize else {
+        if isTooBig(bytes.count, for: index), message.kind != .initialize {
             fail(index, .messageTooBig, "the message is too big")
             return
         }
@@ -34,6 +38,12 @@ extension Core {
             log.unknownType(connection: connectionNumber(of: index), type: bytes, at: now)
             send(.unknownType, "this type of message is not known", message.reference, to: index)
         }
+    }
+
+    /// Whether only an `init` may have so many bytes. A client that has yet to say who it is may
+    /// send as much with anything: it is told what to do instead.
+    private func isTooBig(_ byteCount: Int, for index: ClientIndex) -> Bool {
+        clients[index].phase == .open && byteCount > settings.messageBytesMax
     }
 
     private mutating func refuseMessage(
