@@ -16,12 +16,12 @@ package enum Limits {
     static let notificationBytesPerTurn = 262_144
     /// Clients whose timers are looked at.
     static let timerVisitsPerTurn = 2_048
-    /// Deliveries of broadcasts before everybody else gets a look-in: two to three milliseconds,
-    /// of which a turn's own cost is a thousandth.
-    static let deliveriesPerTurn = 512
+    /// Deliveries of broadcasts before everybody else gets a look-in: one batch, one to two
+    /// milliseconds, of which a turn's own cost is a thousandth.
+    static let deliveriesPerTurn = 256
     /// Of those, deliveries for one project before the next has its share, so that a small
     /// project's event isn't behind a large one's.
-    static let deliveriesPerRoomShare = 256
+    static let deliveriesPerRoomShare = 128
     /// Connections closed: close(2) of a live one costs 7 to 14 µs.
     static let closesPerTurn = 128
     /// Projects that get a resync after the listener came back.
@@ -84,6 +84,6 @@ package enum Limits {
         precondition(queueFramesMax / 2 + resourcesMax < queueFramesMax)
         precondition(HTTPLimits.headBytesMax <= receiveBytes)
         precondition(FrameDecoder.leftoverBytesMax <= HTTPLimits.headBytesMax)
-        precondition(SendBatch.capacity <= deliveriesPerRoomShare)
+        precondition(deliveriesPerTurn <= SendBatch.capacity)
     }
 }
