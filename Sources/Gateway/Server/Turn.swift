@@ -25,15 +25,17 @@ extension Server {
     /// else until the next deadline of anybody. `nil` when there is none.
     private func patience() -> UInt64? {
         if hasMoreNotifications || hasMoreTimers || core.hasWorkLeft { return 0 }
-        let now = core.now
         var nearest = core.nanosecondsUntilNextTimer()
-        for deadline in [
-            database.deadline, drainDeadline, publicDoor.pausedUntil, adminDoor.pausedUntil,
-        ] {
-            guard let deadline else { continue }
-            nearest = min(nearest ?? .max, deadline.nanoseconds(since: now))
-        }
+        shorten(&nearest, to: database.deadline)
+        shorten(&nearest, to: drainDeadline)
+        shorten(&nearest, to: publicDoor.pausedUntil)
+        shorten(&nearest, to: adminDoor.pausedUntil)
         return nearest
+    }
+
+    private func shorten(_ nanoseconds: inout UInt64?, to deadline: Instant?) {
+        guard let deadline else { return }
+        nanoseconds = min(nanoseconds ?? .max, deadline.nanoseconds(since: core.now))
     }
 
     private var isOver: Bool {

@@ -69,9 +69,8 @@ extension Core {
         guard clients[index].phase != .gone else { return }
         hub.leaveAll(index)
         dropQueue(of: index)
-        for held in [clients[index].message, clients[index].leftover] where held != .none {
-            segments.release(held)
-        }
+        if clients[index].message != .none { segments.release(clients[index].message) }
+        if clients[index].leftover != .none { segments.release(clients[index].leftover) }
         clients[index].message = .none
         clients[index].leftover = .none
         clients[index].phase = .gone
