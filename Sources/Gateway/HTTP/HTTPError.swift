@@ -1,6 +1,6 @@
 /// A refusal before the upgrade: what the client is told, and what it costs it.
 ///
-/// The catalogue of PROTOCOL's section 1. A message that has to name something of the request goes
+/// The catalogue of docs/protocol.md. A message that has to name something of the request goes
 /// to `ResponseWriter` beside the error; the one in here is the text when nothing better is known.
 package struct HTTPError: Error, Sendable {
     package enum Kind: UInt8, BitwiseCopyable, Sendable {

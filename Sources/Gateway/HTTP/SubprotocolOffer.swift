@@ -1,5 +1,5 @@
 /// What a client offers in `Sec-WebSocket-Protocol`: browsers can set no other header, so a token
-/// may come beside the protocol's name (PROTOCOL, section 2).
+/// may come beside the protocol's name (docs/protocol.md).
 package struct SubprotocolOffer: Sendable {
     /// Whether our protocol is among them; then, and only then, the answer selects it.
     package private(set) var includesDevhive = false

@@ -1,6 +1,6 @@
 package import Reactor
 
-/// One text message of a client, understood (PROTOCOL.md section 4). A value of fixed size; a
+/// One text message of a client, understood (docs/protocol.md). A value of fixed size; a
 /// token goes into the caller's buffer.
 ///
 /// Keys that a type doesn't use aren't looked at, and `null` is as good as leaving a key out.

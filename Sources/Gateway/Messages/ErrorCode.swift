@@ -1,5 +1,5 @@
 /// The `code` of an error message, the part of it that programs read: every one that a client can
-/// be told over an open connection (PROTOCOL.md sections 3, 4 and 8).
+/// be told over an open connection (docs/protocol.md).
 package enum ErrorCode: UInt8, CaseIterable, BitwiseCopyable, Sendable {
     /// No JSON object, a key of the wrong type, or a key missing.
     case badMessage

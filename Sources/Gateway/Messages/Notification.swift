@@ -1,6 +1,6 @@
 package import Reactor
 
-/// The payload of a NOTIFY on the channel `cache_invalidate` (PROTOCOL.md section 7): turned into
+/// The payload of a NOTIFY on the channel `cache_invalidate` (docs/protocol.md): turned into
 /// the message that clients get, in one pass and without keeping any of it.
 package enum Notification {
     /// Bytes that PostgreSQL allows a payload (NOTIFY: "must be shorter than 8000 bytes").
@@ -93,7 +93,7 @@ package struct NotificationFacts: Equatable, BitwiseCopyable, Sendable {
     package let timestamp: Timestamp?
     package let effect: Effect
 
-    /// What a change means for subscriptions (PROTOCOL.md section 3).
+    /// What a change means for subscriptions (docs/protocol.md).
     package enum Effect: Equatable, BitwiseCopyable, Sendable {
         case none
         /// This user is no member any more.

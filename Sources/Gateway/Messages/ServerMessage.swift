@@ -1,7 +1,7 @@
 package import Reactor
 
 /// The text messages that the gateway sends, written without white space and with their keys in
-/// the order of PROTOCOL.md section 5. `cache_invalidate` for a row is written by `Notification`.
+/// the order of docs/protocol.md. `cache_invalidate` for a row is written by `Notification`.
 package enum ServerMessage {
     /// The text keepalive.
     package static func writePing(into buffer: inout ByteBuffer) {
@@ -68,7 +68,7 @@ package enum ServerMessage {
         buffer.append(#""}"#)
     }
 
-    /// The answer to `init` (PROTOCOL.md section 2).
+    /// The answer to `init` (docs/protocol.md).
     package static func writeReady(_ ready: borrowing Ready, into buffer: inout ByteBuffer) {
         buffer.append(#"{"type":"ready","connection_id":""#)
         ready.connection.write(to: &buffer)
