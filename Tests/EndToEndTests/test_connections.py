@@ -256,6 +256,9 @@ async def test_while_draining_nobody_comes_in_and_a_second_sigterm_ends_it(start
 async def test_an_http_connection_that_idles_does_not_hold_the_drain(start_gateway):
     gateway = start_gateway("--drain-seconds", "1")
     with RawSocket(gateway.address) as idle, RawSocket(gateway.address) as begun:
+        # Without a first byte it would still be the kernel's (TCP_DEFER_ACCEPT).
+        idle.send(b"GET / HTTP/1.1\r\nHost: gateway\r\n\r\n")
+        assert b" 404 " in idle.read_through(b"\r\n")
         begun.send(handshake(PATH)[:20])
         gateway.request("/")
         gateway.process.send_signal(signal.SIGTERM)

@@ -5,8 +5,8 @@ internal import Reactor
 package enum Limits {
     // MARK: One turn of the loop
 
-    /// Connections accepted from one listener: a storm must not keep those who are connected
-    /// waiting. At 4 µs each that is a quarter of a millisecond.
+    /// Connections accepted from one listener, and their requests answered: a storm must not keep
+    /// those who are connected waiting. At 45 µs each that is three milliseconds.
     static let acceptsPerTurn = 64
     /// Bytes of one receive; one per client and turn, so that nobody is heard for longer than
     /// others.

@@ -13,9 +13,12 @@ extension Server {
         for _ in 0..<Limits.acceptsPerTurn {
             switch door(role, { $0.socket.accept() }) {
             case .accepted(let descriptor, let peer):
-                if core.admit(descriptor: descriptor, peer: peer, at: role) == nil {
+                guard let index = core.admit(descriptor: descriptor, peer: peer, at: role) else {
                     ClientSocket.close(descriptor)
+                    continue
                 }
+                // Most have sent their request by now, and are answered without a round of epoll.
+                receive(from: index)
             case .aborted:
                 continue
             case .wouldBlock:

@@ -67,16 +67,21 @@ extension Server {
 
     // Hot path.
     private mutating func submit(_ segment: SegmentIndex, byteCount: Int, of room: RoomIndex) {
-        guard !batch.isEmpty else { return }
-        batch.submit()
-        core.metrics.ringRefusals = batch.refusals
-        if batch.method != core.sendMethod { noteSendMethod() }
+        submitBatch()
         for position in 0..<batch.count {
             core.sentDirectly(
                 batch.result(at: position), segment, byteCount: byteCount, of: room,
                 to: batch.tag(at: position))
         }
         batch.removeAll()
+    }
+
+    // Hot path.
+    private mutating func submitBatch() {
+        guard !batch.isEmpty else { return }
+        batch.submit()
+        core.metrics.ringRefusals = batch.refusals
+        if batch.method != core.sendMethod { noteSendMethod() }
     }
 
     /// The ring failed so often that it was given up.
@@ -88,17 +93,46 @@ extension Server {
 
     // MARK: Own frames
 
+    /// Those who get one piece are served in batches, as for broadcasts; what is in several pieces
+    /// goes out with one gathered write each.
     private mutating func writeOwn() {
         let count = core.dirtyCount
         for position in 0..<count {
             let index = core.dirtyClient(at: position)
-            if let descriptor = core.sendingDescriptor(of: index) {
+            guard let descriptor = core.sendingDescriptor(of: index) else {
+                settle(index)
+                continue
+            }
+            if let piece = core.onlyPiece(of: index) {
+                // The queue's reference keeps the bytes in place until the result is reported.
+                unsafe batch.append(
+                    descriptor: descriptor,
+                    bytes: core.segments.address(of: piece.segment) + Int(piece.start),
+                    count: Int(piece.end - piece.start), tag: index)
+                if batch.isFull { submitOwn() }
+            } else {
                 core.gather(index, into: &gathered)
                 let result = gathered.send(to: descriptor)
                 core.wrote(result, of: gathered.byteCount, to: index)
+                settle(index)
             }
-            if let descriptor = core.settle(index) { ClientSocket.finishSending(descriptor) }
         }
+        submitOwn()
         core.endDirty(count)
+    }
+
+    private mutating func submitOwn() {
+        submitBatch()
+        for position in 0..<batch.count {
+            let index = batch.tag(at: position)
+            core.wrote(
+                batch.result(at: position), of: batch.byteCount(at: position), to: index)
+            settle(index)
+        }
+        batch.removeAll()
+    }
+
+    private mutating func settle(_ index: ClientIndex) {
+        if let descriptor = core.settle(index) { ClientSocket.finishSending(descriptor) }
     }
 }

@@ -29,11 +29,18 @@ public enum AcceptedOptions {
     public static let unacknowledgedMilliseconds: Int32 =
         (keepAliveIdleSeconds + keepAliveIntervalSeconds * keepAliveCount) * 1_000
 
+    /// Seconds for which the kernel keeps a connection to itself while its first byte hasn't come
+    /// (TCP_DEFER_ACCEPT); the first retransmission of the handshake after that lets it through. In
+    /// every protocol spoken here the client speaks first, so an accepted connection has its
+    /// request with it, and is answered without a round of epoll.
+    public static let firstByteSeconds: Int32 = 1
+
     static func set(on descriptor: borrowing OwnedDescriptor) throws(Errno) {
         let tcp = Int32(IPPROTO_TCP)
         // A notification is one small write that must leave at once.
         try descriptor.set(tcp, TCP_NODELAY, 1)
         try descriptor.set(tcp, TCP_NOTSENT_LOWAT, unsentBytesMax)
+        try descriptor.set(tcp, TCP_DEFER_ACCEPT, firstByteSeconds)
         try descriptor.set(SOL_SOCKET, SO_KEEPALIVE, 1)
         try descriptor.set(tcp, TCP_KEEPIDLE, keepAliveIdleSeconds)
         try descriptor.set(tcp, TCP_KEEPINTVL, keepAliveIntervalSeconds)

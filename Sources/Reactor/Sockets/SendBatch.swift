@@ -137,6 +137,13 @@ public struct SendBatch: ~Copyable {
         return unsafe entries[index].tag
     }
 
+    // Hot path.
+    /// The bytes that were offered.
+    public func byteCount(at index: Int) -> Int {
+        precondition(index < count)
+        return unsafe entries[index].count
+    }
+
     public mutating func removeAll() {
         count = 0
     }

@@ -35,6 +35,14 @@ extension Core {
         return client.descriptor
     }
 
+    // Hot path.
+    /// What waits for the client, when that is one piece.
+    func onlyPiece(of index: ClientIndex) -> QueuedPiece? {
+        let first = nodes.first(of: clients[index].queue)
+        guard first != 0, nodes.next(after: first) == 0 else { return nil }
+        return nodes.piece(at: first)
+    }
+
     /// Fills `write` with what waits for the client, up to the bounds of one write.
     package mutating func gather(_ index: ClientIndex, into write: inout GatheredWrite) {
         write.removeAll()
