@@ -47,15 +47,17 @@ package struct UUID: Hashable, BitwiseCopyable, Sendable {
 
     /// Appends the text form in lower case, as PostgreSQL writes it.
     package func write(to buffer: inout ByteBuffer) {
+        var text = InlineArray<36, UInt8>(repeating: UInt8(ascii: "-"))
+        var position = 0
         for index in 0..<16 {
-            if index == 4 || index == 6 || index == 8 || index == 10 {
-                buffer.append(UInt8(ascii: "-"))
-            }
+            if index == 4 || index == 6 || index == 8 || index == 10 { position += 1 }
             let word = index < 8 ? high : low
             let byte = UInt8(truncatingIfNeeded: word >> UInt64((7 - index % 8) * 8))
-            buffer.append(Self.hexadecimalDigit(byte >> 4))
-            buffer.append(Self.hexadecimalDigit(byte & 0xF))
+            text[position] = Self.hexadecimalDigit(byte >> 4)
+            text[position + 1] = Self.hexadecimalDigit(byte & 0xF)
+            position += 2
         }
+        buffer.append(text.span)
     }
 
     private static func value(ofHexadecimalDigit character: UInt8) -> UInt64? {

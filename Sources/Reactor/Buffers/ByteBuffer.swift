@@ -8,13 +8,14 @@ public struct ByteBuffer: ~Copyable {
     @usableFromInline var base: UnsafeMutablePointer<UInt8>
     @usableFromInline var capacity: Int
     /// Bytes written so far.
-    public private(set) var count: Int
+    @inlinable public var count: Int { length }
+    @usableFromInline var length: Int
 
     public init(capacity: Int = 256) {
         precondition(capacity > 0)
         unsafe self.base = .allocate(capacity: capacity)
         self.capacity = capacity
-        self.count = 0
+        self.length = 0
     }
 
     deinit {
@@ -25,7 +26,7 @@ public struct ByteBuffer: ~Copyable {
     public var bytes: Span<UInt8> {
         @_lifetime(borrow self)
         get {
-            let span = unsafe Span(_unsafeStart: base, count: count)
+            let span = unsafe Span(_unsafeStart: base, count: length)
             return unsafe _overrideLifetime(span, borrowing: self)
         }
     }
@@ -36,39 +37,40 @@ public struct ByteBuffer: ~Copyable {
     }
 
     /// Forgets the content and keeps the memory.
-    public mutating func removeAll() {
-        count = 0
+    @inlinable public mutating func removeAll() {
+        length = 0
     }
 
     /// Keeps the first `newCount` bytes.
     public mutating func truncate(to newCount: Int) {
         precondition(newCount >= 0 && newCount <= count)
-        count = newCount
+        length = newCount
     }
 
-    public mutating func append(_ byte: UInt8) {
+    // Hot path, as the next three.
+    @inlinable public mutating func append(_ byte: UInt8) {
         reserve(1)
-        unsafe base[count] = byte
-        count += 1
+        unsafe base[length] = byte
+        length += 1
     }
 
-    public mutating func append(_ text: StaticString) {
-        let length = text.utf8CodeUnitCount
-        reserve(length)
-        unsafe (base + count).update(from: text.utf8Start, count: length)
-        count += length
+    @inlinable public mutating func append(_ text: StaticString) {
+        let added = text.utf8CodeUnitCount
+        reserve(added)
+        unsafe (base + length).update(from: text.utf8Start, count: added)
+        length += added
     }
 
-    public mutating func append(_ source: Span<UInt8>) {
-        let length = source.count
-        guard length > 0 else { return }
-        reserve(length)
-        let target = unsafe base + count
+    @inlinable public mutating func append(_ source: Span<UInt8>) {
+        let added = source.count
+        guard added > 0 else { return }
+        reserve(added)
+        let target = unsafe base + length
         unsafe source.withUnsafeBufferPointer { bytes in
             guard let start = bytes.baseAddress else { return }
-            unsafe target.update(from: start, count: length)
+            unsafe target.update(from: start, count: added)
         }
-        count += length
+        length += added
     }
 
     /// For cold paths: a `String` is slower than a span of its bytes.
@@ -96,8 +98,8 @@ public struct ByteBuffer: ~Copyable {
     }
 
     /// Makes room for `additional` bytes more.
-    public mutating func reserve(_ additional: Int) {
-        let needed = count + additional
+    @inlinable public mutating func reserve(_ additional: Int) {
+        let needed = length + additional
         if needed > capacity { grow(to: needed) }
     }
 
@@ -107,11 +109,11 @@ public struct ByteBuffer: ~Copyable {
         unsafe base[index] = byte
     }
 
-    @inline(never)
-    private mutating func grow(to needed: Int) {
+    @inline(never) @usableFromInline
+    mutating func grow(to needed: Int) {
         let larger = max(needed, capacity * 2)
         let moved = UnsafeMutablePointer<UInt8>.allocate(capacity: larger)
-        unsafe moved.update(from: base, count: count)
+        unsafe moved.update(from: base, count: length)
         unsafe base.deallocate()
         unsafe base = moved
         capacity = larger
