@@ -1,0 +1,454 @@
+import { Backoff } from './backoff.js';
+import { afterClose } from './close-codes.js';
+import { Connection } from './connection.js';
+import { Emitter } from './emitter.js';
+import { environmentWith } from './environment.js';
+import { GatewayError, errorOf } from './errors.js';
+import { Heartbeat } from './heartbeat.js';
+import { watchPage } from './page.js';
+import { Projects } from './projects.js';
+import { Refs } from './refs.js';
+import { Timers } from './timers.js';
+
+/** Former connection ids that are remembered: a change may still be under way when its tab reconnects. */
+const OWN_IDS = 8;
+/** The first wait of a back-off; also what a network that comes back for a whole office is spread over. */
+const FIRST_WAIT_MS = 500;
+
+const DEFAULTS = {
+  connectTimeoutMs: 15_000,
+  requestTimeoutMs: 10_000,
+  stableMs: 10_000,
+  hiddenPauseMs: 300_000,
+};
+
+/**
+ * A connection to the gateway that is kept up until it is closed.
+ *
+ *     connecting ──ready──► open ──lost──► waiting ──► connecting …
+ *                                      └─► paused (offline, or hidden for long) ──► connecting …
+ *     closed: by `close()`, or because the gateway said that trying again is of no use
+ *
+ * Made by `connect`; the types are in index.d.ts.
+ */
+export class Gateway {
+  #options;
+  #environment;
+  #emitter = new Emitter();
+  #timers;
+  #refs;
+  #backoff;
+  #heartbeat;
+  #page;
+  #projects = new Projects();
+
+  #state = 'waiting';
+  /** The socket of this attempt, if it has got so far. */
+  #connection;
+  /** Counts attempts: an answer that belongs to a former one is recognised by it. */
+  #attempt = 0;
+  /** The gateway asked us not to come back before. */
+  #notBefore = 0;
+  /** Hidden for so long that it isn't worth a connection, or kept in the browser's cache. */
+  #isAsleep = false;
+  #ownIds = [];
+  #reconnectWindowMs = 1_000;
+
+  counters = { attempts: 0, connections: 0, messages: 0, events: 0, resyncs: 0, errors: 0, deadSockets: 0 };
+
+  constructor({ environment, WebSocket, projects = [], ...options }) {
+    this.#options = { ...DEFAULTS, ...options };
+    this.#environment = environmentWith({ ...environment, ...(WebSocket && { WebSocket }) });
+    if (!this.#environment.WebSocket) {
+      throw new GatewayError('no_websocket', 'there is no global WebSocket here: pass a constructor');
+    }
+    this.#timers = new Timers(this.#environment);
+    this.#refs = new Refs(this.#timers);
+    this.#backoff = new Backoff(this.#environment.random, FIRST_WAIT_MS);
+    this.#heartbeat = new Heartbeat(this.#environment, this.#timers, {
+      probe: () => this.send({ type: 'ping' }),
+      dead: () => this.#socketIsDead(),
+    });
+    for (const id of projects) this.#projects.add(id.toLowerCase());
+    this.#page = watchPage(this.#environment, {
+      online: () => this.#wake(FIRST_WAIT_MS),
+      offline: () => this.#state === 'waiting' && this.#pause && this.#reconnect(0),
+      hidden: () => this.#fallAsleepLater(),
+      visible: () => this.#wakeUp(),
+      leave: () => this.#fallAsleep(),
+      show: () => this.#wakeUp(),
+    });
+    if (this.#page.isHidden()) this.#fallAsleepLater();
+    // Not at once: the application has yet to say what it listens to.
+    this.#timers.set('retry', 0, () => this.#start());
+  }
+
+  get state() {
+    return this.#state;
+  }
+
+  /** Of this connection, for `SET LOCAL devhive.origin`; undefined while there is none. */
+  get connectionId() {
+    return this.#state === 'open' ? this.#ownIds[0] : undefined;
+  }
+
+  get projects() {
+    return [...this.#projects.keys()];
+  }
+
+  isJoined(id) {
+    return this.#projects.get(id.toLowerCase())?.isJoined === true;
+  }
+
+  /** Whether the change was made under a connection id of this client's. */
+  isOwn(event) {
+    return this.#ownIds.includes(event.origin);
+  }
+
+  on(name, listener) {
+    return this.#emitter.on(name, listener);
+  }
+
+  // Projects
+
+  join(id, { timeoutMs = this.#options.requestTimeoutMs } = {}) {
+    if (this.#state === 'closed') return Promise.reject(closedError());
+    const key = id.toLowerCase();
+    const isNew = !this.#projects.has(key);
+    const project = this.#projects.add(key);
+    if (project.isJoined) return Promise.resolve();
+    const joined = new Promise((resolve, reject) => {
+      const timer = {};
+      const settled = (settle) => (value) => {
+        this.#timers.clear(timer);
+        project.waiting.delete(waiter);
+        settle(value);
+      };
+      const waiter = { resolve: settled(resolve), reject: settled(reject) };
+      project.waiting.add(waiter);
+      this.#timers.set(timer, timeoutMs, () => waiter.reject(new GatewayError(
+        'timeout', `not confirmed within ${timeoutMs} ms; it is still tried`, { temporary: true })));
+    });
+    if (isNew && this.#state === 'open') this.#sendJoin(key, project);
+    return joined;
+  }
+
+  async leave(id) {
+    const key = id.toLowerCase();
+    const project = this.#projects.get(key);
+    if (!project) return;
+    this.#drop(key, new GatewayError('left', 'the project was left'));
+    if (this.#state !== 'open') return;
+    try {
+      await this.request({ type: 'leave_project', project_id: key });
+    } catch (error) {
+      // Either way it is left.
+      if (error.code !== 'disconnected' && error.code !== 'not_subscribed') throw error;
+    }
+  }
+
+  #sendJoin(id, project) {
+    const { cursor } = project;
+    const isCurrent = () => this.#projects.get(id) === project;
+    this.request({ type: 'join_project', project_id: id, keep: true, ...(cursor && { since: cursor }) }).then(
+      (answer) => {
+        if (!isCurrent()) return;
+        project.joined(answer.cursor);
+        this.#emitter.emit('project', { project_id: id, joined: true });
+        if (!cursor) this.#missedSomething(id);
+      },
+      (error) => {
+        // The next connection joins again by itself.
+        if (!isCurrent() || error.code === 'disconnected') return;
+        if (error.code.includes('cursor')) {
+          project.cursor = undefined;
+          this.#sendJoin(id, project);
+        } else if (error.temporary) {
+          this.#report(error);
+          this.#timers.set(`join ${id}`, this.#backoff.next(), () => this.#sendJoin(id, project));
+        } else {
+          error.project_id = id;
+          this.#report(error);
+          this.#drop(id, error);
+        }
+      });
+  }
+
+  #drop(id, error) {
+    const project = this.#projects.get(id);
+    if (!project) return;
+    this.#projects.delete(id);
+    this.#timers.clear(`join ${id}`);
+    project.refuse(error);
+    this.#emitter.emit('project', { project_id: id, joined: false });
+  }
+
+  /** Whatever happened before the gateway confirmed the project wasn't heard. */
+  #missedSomething(id) {
+    this.#tell({
+      type: 'cache_invalidate', resource: '*', action: 'RESYNC', project_id: id,
+      data: { id: '*', timestamp: new Date(this.#environment.now()).toISOString() }, reason: 'joined',
+    });
+  }
+
+  // Messages
+
+  send(message) {
+    this.#connection?.send(message);
+  }
+
+  request(message, { timeoutMs = this.#options.requestTimeoutMs } = {}) {
+    if (this.#state !== 'open') {
+      return Promise.reject(this.#state === 'closed' ? closedError() : disconnectedError());
+    }
+    return this.#refs.ask((asked) => this.send(asked), message, timeoutMs);
+  }
+
+  #receive(message) {
+    this.counters.messages++;
+    this.#heartbeat.heard();
+    switch (message.type) {
+      case 'ready':
+        return this.#ready(message);
+      case 'cache_invalidate':
+        return this.#hear(message);
+      case 'ok':
+      case 'error':
+        if (!this.#refs.settle(message) && message.type === 'error') this.#refused(message);
+        return undefined;
+      case 'ping':
+      case 'pong':
+        return undefined;
+      default:
+        return this.#emitter.emit('message', message);
+    }
+  }
+
+  #hear(event) {
+    const project = this.#projects.get(event.project_id);
+    if (!project) return;
+    project.heard(event);
+    this.#tell(event);
+  }
+
+  #tell(event) {
+    this.counters.events++;
+    if (event.action === 'RESYNC') this.counters.resyncs++;
+    this.#emitter.emit('event', event);
+  }
+
+  /** An error that answers no question of ours. */
+  #refused(message) {
+    const error = errorOf(message);
+    this.#report(error);
+    if (error.code === 'membership_revoked' && error.project_id) this.#drop(error.project_id, error);
+  }
+
+  #report(error) {
+    this.counters.errors++;
+    this.#emitter.emit('error', error);
+  }
+
+  // One connection
+
+  async #start() {
+    const pause = this.#pause;
+    if (pause) return this.#setState('paused', { reason: pause });
+    const attempt = ++this.#attempt;
+    const isCurrent = () => attempt === this.#attempt;
+    this.counters.attempts++;
+    this.#timers.set('connect', this.#options.connectTimeoutMs, () => this.#failed(
+      new GatewayError('connect_timeout', 'no connection in time', { temporary: true })));
+    this.#setState('connecting');
+
+    let token;
+    try {
+      // A listener may have closed us.
+      token = isCurrent() && await this.#options.getToken();
+    } catch (cause) {
+      if (isCurrent()) this.#failed(tokenError(cause));
+      return undefined;
+    }
+    if (!isCurrent()) return undefined;
+    if (!token) return this.#stop(new GatewayError('no_token', 'nobody is signed in'));
+
+    try {
+      this.#connection = new Connection(this.#environment, this.#options.url, {
+        open: () => this.send({ type: 'init', token }),
+        message: (message) => this.#receive(message),
+        close: (event) => this.#closed(event),
+        error: (error) => this.#report(error),
+      });
+    } catch (cause) {
+      // A wrong URL, or one that the page's policy forbids.
+      this.#stop(new GatewayError('bad_url', cause.message, { cause }));
+    }
+    return undefined;
+  }
+
+  /** The gateway knows who we are; also after a renewal. */
+  #ready(ready) {
+    this.#renewLater(ready.expires_at);
+    if (this.#state !== 'connecting') return;
+    this.counters.connections++;
+    this.#timers.clear('connect');
+    this.#timers.set('stable', this.#options.stableMs, () => this.#backoff.reset());
+    this.#ownIds = [ready.connection_id, ...this.#ownIds].slice(0, OWN_IDS);
+    this.#reconnectWindowMs = ready.reconnect_window_ms ?? this.#reconnectWindowMs;
+    this.#heartbeat.start(ready.ping_interval_ms);
+    this.#setState('open');
+    for (const [id, project] of this.#projects) this.#sendJoin(id, project);
+  }
+
+  /** At a random point between 70 and 90 % of the time that is left, since many tokens may end at once. */
+  #renewLater(expiresAt) {
+    const leftMs = Date.parse(expiresAt) - this.#environment.now();
+    // A clock that is so wrong can't tell. Then the gateway closes with 4101, and a new token is got.
+    if (!(leftMs > 0)) return;
+    const waitMs = leftMs * (0.7 + 0.2 * this.#environment.random());
+    this.#timers.set('renew', Math.max(1_000, waitMs), () => this.#renew(expiresAt));
+  }
+
+  async #renew(expiresAt) {
+    const attempt = this.#attempt;
+    try {
+      const token = await this.#options.getToken();
+      if (attempt !== this.#attempt) return;
+      if (token) return void (await this.request({ type: 'init', token }));
+      this.#stop(new GatewayError('no_token', 'nobody is signed in'));
+    } catch (cause) {
+      if (attempt !== this.#attempt) return;
+      this.#report(cause instanceof GatewayError ? cause : tokenError(cause));
+      this.#renewLater(expiresAt);
+    }
+  }
+
+  // Its end, and what follows
+
+  #closed({ code, reason }) {
+    const { action, ms } = afterClose(code, reason);
+    if (action === 'stop') {
+      this.#stop(new GatewayError('stopped', `closed with ${code} ${reason}`, { closeCode: code }));
+      return;
+    }
+    this.#disconnect();
+    const { random } = this.#environment;
+    const details = { closeCode: code };
+    if (action === 'window') {
+      this.#reconnect(random() * (ms ?? this.#reconnectWindowMs), { ...details, isAsked: true });
+    } else if (action === 'wait') {
+      this.#reconnect(ms + this.#backoff.next(), { ...details, isAsked: true });
+    } else {
+      this.#reconnect(this.#backoff.next(), details);
+    }
+  }
+
+  #failed(error) {
+    this.#report(error);
+    this.#disconnect();
+    this.#reconnect(this.#backoff.next());
+  }
+
+  #socketIsDead() {
+    this.counters.deadSockets++;
+    this.#failed(new GatewayError('dead_socket', 'nothing was heard for two intervals', { temporary: true }));
+  }
+
+  /** Ends this attempt, whatever it has come to. */
+  #disconnect(reason) {
+    this.#attempt++;
+    this.#timers.clear('connect', 'stable', 'renew', 'retry');
+    this.#heartbeat.stop();
+    this.#connection?.abandon(reason);
+    this.#connection = undefined;
+    const joined = this.projects.filter((id) => this.isJoined(id));
+    this.#projects.disconnected();
+    for (const id of this.projects) this.#timers.clear(`join ${id}`);
+    // Nobody can ask any more before those who asked are told.
+    if (this.#state === 'open') this.#state = 'waiting';
+    this.#refs.rejectAll('disconnected');
+    for (const id of joined) this.#emitter.emit('project', { project_id: id, joined: false });
+  }
+
+  /** Starts again after so long. `isAsked`: the gateway wants it so, and nothing shortens it. */
+  #reconnect(delayMs, { isAsked = false, closeCode } = {}) {
+    if (this.#state === 'closed') return;
+    if (isAsked) this.#notBefore = this.#environment.now() + delayMs;
+    const reason = this.#pause;
+    if (reason) {
+      this.#timers.clear('retry');
+      this.#setState('paused', { reason, closeCode });
+      return;
+    }
+    this.#timers.set('retry', delayMs, () => this.#start());
+    this.#setState('waiting', { retryInMs: delayMs, closeCode });
+  }
+
+  get #pause() {
+    if (this.#page.isOffline()) return 'offline';
+    return this.#isAsleep ? 'hidden' : undefined;
+  }
+
+  /** Something has changed for the better: looks after the connection now, or soon. */
+  #wake(withinMs) {
+    if (this.#state === 'open') {
+      this.#heartbeat.probe();
+    } else if (this.#state === 'waiting' || this.#state === 'paused') {
+      const { now, random } = this.#environment;
+      this.#reconnect(Math.max(this.#notBefore - now(), random() * withinMs));
+    }
+  }
+
+  #wakeUp() {
+    this.#timers.clear('sleep');
+    this.#isAsleep = false;
+    // A person looks at it, and at no two pages at once.
+    this.#wake(0);
+  }
+
+  #fallAsleepLater() {
+    this.#timers.set('sleep', this.#options.hiddenPauseMs, () => this.#fallAsleep());
+  }
+
+  #fallAsleep() {
+    if (this.#state === 'closed') return;
+    this.#isAsleep = true;
+    this.#disconnect('hidden');
+    this.#reconnect(0);
+  }
+
+  #setState(state, details) {
+    this.#state = state;
+    this.#emitter.emit('state', { state, ...details });
+  }
+
+  #stop(error) {
+    this.#report(error);
+    this.#end(error);
+  }
+
+  close() {
+    if (this.#state !== 'closed') this.#end();
+  }
+
+  #end(error) {
+    this.#disconnect('closed');
+    this.#page.stop();
+    for (const id of this.projects) this.#drop(id, error ?? closedError());
+    this.#timers.clearAll();
+    this.#setState('closed', { error });
+    this.#emitter.clear();
+  }
+}
+
+function closedError() {
+  return new GatewayError('closed', 'the client is closed');
+}
+
+function disconnectedError() {
+  return new GatewayError('disconnected', 'there is no connection', { temporary: true });
+}
+
+function tokenError(cause) {
+  return new GatewayError('token_unavailable', `getToken failed: ${cause?.message ?? cause}`, { temporary: true, cause });
+}

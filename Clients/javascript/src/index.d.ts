@@ -1,0 +1,137 @@
+/** What the gateway says of one row; `data.id` is `*` when any row may have changed. */
+export interface InvalidateEvent {
+  type: 'cache_invalidate';
+  /** `projects`, `sprints`, `tasks`, `project_members`; `*` for all of them, in a resync of the client's own. */
+  resource: string;
+  action: 'INSERT' | 'UPDATE' | 'DELETE' | 'TRUNCATE' | 'RESYNC' | (string & {});
+  project_id: string;
+  data: { id: string; timestamp: string };
+  cursor?: string;
+  /** The connection that asked for the change. */
+  origin?: string;
+  /** Wait a random part of it before fetching again. */
+  spread_ms?: number;
+  /** Why there is a resync. */
+  reason?: string;
+}
+
+export type State = 'waiting' | 'connecting' | 'open' | 'paused' | 'closed';
+
+export interface StateChange {
+  state: State;
+  /** `waiting`: when the next attempt is due. */
+  retryInMs?: number;
+  /** `paused`: why. */
+  reason?: 'offline' | 'hidden';
+  /** With which the last connection ended. */
+  closeCode?: number;
+  /** `closed`: why, unless the application wanted it. */
+  error?: GatewayError;
+}
+
+/**
+ * `code` is the gateway's own (`membership_revoked`, `bad_token`, …) or one of `closed`, `disconnected`,
+ * `timeout`, `connect_timeout`, `dead_socket`, `token_unavailable`, `no_token`, `bad_url`, `bad_message`,
+ * `no_websocket`, `stopped`, `left`.
+ */
+export class GatewayError extends Error {
+  readonly code: string;
+  /** Trying again may help; where the client can do that itself, it does. */
+  readonly temporary: boolean;
+  readonly project_id?: string;
+  /** `stopped`: the close code that said so. */
+  readonly closeCode?: number;
+  readonly cause?: unknown;
+}
+
+export interface Counters {
+  attempts: number;
+  connections: number;
+  messages: number;
+  events: number;
+  resyncs: number;
+  errors: number;
+  deadSockets: number;
+}
+
+export interface Listeners {
+  /** A change, or a resync: something may have been missed. */
+  event: (event: InvalidateEvent) => void;
+  state: (change: StateChange) => void;
+  error: (error: GatewayError) => void;
+  /** A project was confirmed, or is no longer heard. */
+  project: (change: { project_id: string; joined: boolean }) => void;
+  /** Any other message of the gateway. */
+  message: (message: { type: string; [key: string]: unknown }) => void;
+}
+
+/** A WebSocket constructor: the browser's, Node's, or that of the package `ws`. */
+export type WebSocketConstructor = new (url: string) => {
+  readonly readyState: number;
+  send(text: string): void;
+  close(code?: number, reason?: string): void;
+  addEventListener(type: string, listener: (event: any) => void): void;
+  removeEventListener(type: string, listener: (event: any) => void): void;
+};
+
+/** What the client touches of the world. Each defaults to the global of that name. */
+export interface Environment {
+  WebSocket: WebSocketConstructor;
+  /** Milliseconds since 1970. */
+  now(): number;
+  random(): number;
+  setTimeout(action: () => void, milliseconds: number): unknown;
+  clearTimeout(timer: any): void;
+  window?: any;
+  document?: any;
+  navigator?: any;
+}
+
+export interface ConnectOptions {
+  /** `wss://host/api/v1/messages/ws`. No token goes into it. */
+  url: string;
+  /** Called for each connection and each renewal. Nothing (`null`, `''`) says that nobody is signed in: it ends the client. */
+  getToken: () => string | null | undefined | Promise<string | null | undefined>;
+  /** Ids of the projects to hear of from the start. */
+  projects?: string[];
+  /** Where there is no global one. */
+  WebSocket?: WebSocketConstructor;
+  /** For an attempt, `getToken` included. Default 15,000. */
+  connectTimeoutMs?: number;
+  /** For an answer. Default 10,000. */
+  requestTimeoutMs?: number;
+  /** After which a connection counts as stable, and the back-off begins anew. Default 10,000. */
+  stableMs?: number;
+  /** After which a hidden page disconnects. Default 300,000; `Infinity` never. */
+  hiddenPauseMs?: number;
+  /** For tests. */
+  environment?: Partial<Environment>;
+}
+
+export interface Gateway {
+  readonly state: State;
+  /** Give it to the API that makes changes, which does `SET LOCAL devhive.origin`. */
+  readonly connectionId: string | undefined;
+  readonly projects: string[];
+  readonly counters: Readonly<Counters>;
+  isJoined(project: string): boolean;
+  isOwn(event: InvalidateEvent): boolean;
+  /** Listens; returns a function that ends it. */
+  on<Name extends keyof Listeners>(name: Name, listener: Listeners[Name]): () => void;
+  /**
+   * Hears of the project from now on, in every connection. Resolved when the gateway has confirmed it;
+   * rejected when it refuses, and with `timeout` when that takes too long, after which it is still tried.
+   */
+  join(project: string, options?: { timeoutMs?: number }): Promise<void>;
+  leave(project: string): Promise<void>;
+  /** Sends a message, if there is a connection. */
+  send(message: { type: string; [key: string]: unknown }): void;
+  /** Sends a message with a `ref`; resolved with the answer. */
+  request(
+    message: { type: string; [key: string]: unknown }, options?: { timeoutMs?: number },
+  ): Promise<{ type: 'ok'; ref: number; [key: string]: unknown }>;
+  /** Final. Nothing is left: no timer, no listener. */
+  close(): void;
+}
+
+export function connect(options: ConnectOptions): Gateway;

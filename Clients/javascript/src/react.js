@@ -1,0 +1,24 @@
+import { holdProject } from './hold.js';
+
+export { holdProject };
+
+/**
+ * Makes the hook `useProject` out of the application's own React (18 or newer), so that there is no second
+ * copy of it.
+ *
+ * @param {import('./react.d.ts').ReactLike} React
+ * @returns {import('./react.d.ts').UseProject}
+ */
+export function createUseProject({ useCallback, useEffect, useSyncExternalStore }) {
+  return function useProject(gateway, project) {
+    useEffect(() => (project ? holdProject(gateway, project) : undefined), [gateway, project]);
+    const subscribe = useCallback((changed) => {
+      const ends = [gateway.on('project', changed), gateway.on('state', changed)];
+      return () => ends.forEach((end) => end());
+    }, [gateway]);
+    const state = useSyncExternalStore(subscribe, () => gateway.state, () => 'waiting');
+    const isJoined = useSyncExternalStore(
+      subscribe, () => Boolean(project) && gateway.isJoined(project), () => false);
+    return { state, isJoined };
+  };
+}
