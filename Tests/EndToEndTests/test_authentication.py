@@ -63,7 +63,7 @@ async def test_ready_tells_all_that_a_client_needs(start_gateway, database, libr
         "reconnect_window_ms"]
     assert text == json.dumps(ready, separators=(",", ":"))
     assert (ready["user_id"], ready["project_id"], ready["cursor"]) == (client.user, project, None)
-    assert (ready["ping_interval_ms"], ready["reconnect_window_ms"]) == (7000, 5000)
+    assert (ready["ping_interval_ms"], ready["reconnect_window_ms"]) == (7000, 1000)
     assert uuid.UUID(ready["connection_id"])
     payload = client.token.split(".")[1]
     expires = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))["exp"]

@@ -13,6 +13,7 @@ struct SettingOptions: ParsableArguments {
     @Option(.readTimeout) var readTimeout: String?
     @Option(.textPing) var textPing: String?
     @Option(.slowConsumer) var slowConsumer: String?
+    @Option(.refetchRate) var refetchRate: String?
     @Option(.queryToken) var queryToken: String?
     @Option(.maxMessageBytes) var maxMessageBytes: String?
     @Option(.handshakeTimeout) var handshakeTimeout: String?
@@ -42,6 +43,7 @@ struct SettingOptions: ParsableArguments {
         case .readTimeout: readTimeout
         case .textPing: textPing
         case .slowConsumer: slowConsumer
+        case .refetchRate: refetchRate
         case .queryToken: queryToken
         case .maxMessageBytes: maxMessageBytes
         case .handshakeTimeout: handshakeTimeout
@@ -74,7 +76,7 @@ extension Setting {
         case .listen, .adminListen: "address"
         case .pingInterval, .readTimeout, .handshakeTimeout, .initTimeout, .closeTimeout:
             "duration"
-        case .workers, .maxConnections, .maxMessageBytes, .drainSeconds: "number"
+        case .workers, .maxConnections, .refetchRate, .maxMessageBytes, .drainSeconds: "number"
         case .membership, .textPing, .queryToken: "on/off"
         case .slowConsumer: "policy"
         case .ioUring: "auto/on/off"

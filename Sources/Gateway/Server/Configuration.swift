@@ -28,6 +28,9 @@ package struct Configuration: Sendable {
     /// Whether `{"type":"ping"}` goes out with each ping frame.
     package var textPing = true
     package var slowConsumer = SlowConsumerPolicy.collapse
+    /// Requests a second that the back end can serve to clients that fetch again what changed; `nil`
+    /// asks nobody to wait.
+    package var refetchRate: Int? = 1_000
     /// Whether `?token=` is accepted.
     package var queryToken = true
     /// The largest message from an authenticated client.

@@ -70,8 +70,18 @@ package enum Limits {
     static let segmentPoolBytesMax = 256 << 20
     /// Names of resources that a resync speaks of.
     static let resourcesMax = 64
-    /// Milliseconds within which clients come back after a drain, each at a random time.
-    static let reconnectWindowMilliseconds: UInt32 = 5_000
+
+    // MARK: What clients are asked to wait
+
+    /// Handshakes a second that clients who come back after a drain are spread to, and the bounds
+    /// of the window that follows, in milliseconds: one handshake costs 50 µs, and with TLS 1 ms.
+    static let reconnectsPerSecond = 1_000
+    static let reconnectWindowMillisecondsMin = 1_000
+    static let reconnectWindowMillisecondsMax = 60_000
+    /// Milliseconds of a spread that isn't worth a key in the message, and the longest that anybody
+    /// should look at old data for the back end's sake.
+    static let spreadMillisecondsMin = 50
+    static let spreadMillisecondsMax = 10_000
 
     /// The relations that the code relies on.
     static func check() {
@@ -85,5 +95,7 @@ package enum Limits {
         precondition(HTTPLimits.headBytesMax <= receiveBytes)
         precondition(FrameDecoder.leftoverBytesMax <= HTTPLimits.headBytesMax)
         precondition(deliveriesPerTurn <= SendBatch.capacity)
+        precondition(spreadMillisecondsMin <= spreadMillisecondsMax)
+        precondition(reconnectWindowMillisecondsMin <= reconnectWindowMillisecondsMax)
     }
 }

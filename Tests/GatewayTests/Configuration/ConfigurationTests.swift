@@ -35,7 +35,7 @@ import Testing
         #expect(
             texts == [
                 "127.0.0.1:8080", "127.0.0.1:8081", "1", "auto", "off", "54s", "60s", "on",
-                "collapse", "on", "512", "10s", "10s", "5s", "10", "auto", "info", "text",
+                "collapse", "1000", "on", "512", "10s", "10s", "5s", "10", "auto", "info", "text",
                 "Migrations",
             ])
         #expect(configuration.warnings.isEmpty)
@@ -45,7 +45,8 @@ import Testing
     private static let others: [Setting: String] = [
         .listen: "[::1]:0", .adminListen: "0.0.0.0:9", .workers: "8", .maxConnections: "7",
         .pingInterval: "1s", .readTimeout: "2m30s", .textPing: "off",
-        .slowConsumer: "disconnect", .queryToken: "off", .maxMessageBytes: "64",
+        .slowConsumer: "disconnect", .refetchRate: "off", .queryToken: "off",
+        .maxMessageBytes: "64",
         .handshakeTimeout: "10ms", .initTimeout: "24h", .closeTimeout: "1s", .drainSeconds: "0",
         .ioUring: "off",
         .logLevel: "trace", .logFormat: "json", .migrations: "/sql",
@@ -93,7 +94,8 @@ import Testing
             (.maxConnections, "10000001"), (.maxConnections, "+5"), (.maxConnections, ""),
             (.membership, "maybe"), (.pingInterval, "9ms"), (.pingInterval, "54"),
             (.readTimeout, "25h"), (.textPing, "yes"), (.slowConsumer, "drop"),
-            (.queryToken, "ON"), (.maxMessageBytes, "63"), (.maxMessageBytes, "65537"),
+            (.refetchRate, "0"), (.refetchRate, "1000001"), (.queryToken, "ON"),
+            (.maxMessageBytes, "63"), (.maxMessageBytes, "65537"),
             (.handshakeTimeout, "0s"), (.initTimeout, "-1s"), (.closeTimeout, "soon"),
             (.drainSeconds, "3601"), (.drainSeconds, "10s"), (.logLevel, "loud"),
             (.logFormat, "xml"), (.migrations, ""),

@@ -25,11 +25,13 @@ struct CoreHarness: ~Copyable {
     var heardEveryone = true
 
     init(
-        connectionsMax: Int = 64, disconnectsSlowConsumers: Bool = false, seed: UInt64 = 1
+        connectionsMax: Int = 64, disconnectsSlowConsumers: Bool = false, seed: UInt64 = 1,
+        refetchesPerSecond: Int? = 1_000
     ) throws {
         var settings = CoreSettings(
             connectionsMax: connectionsMax, processNonce: 0xABCD, jitterSeed: seed)
         settings.disconnectsSlowConsumers = disconnectsSlowConsumers
+        settings.pacing = Pacing(refetchesPerSecond: refetchesPerSecond)
         let secret = Self.secret
         let verifier = try TokenVerifier(secret: secret.span)
         let sink = try GatherSink()

@@ -139,7 +139,7 @@ import Testing
         _ = harness.core.continueDrain()
         harness.turn()
         let events = Set(clients.flatMap { harness.stream(of: $0).events })
-        #expect(events == [#"close 1012 {"window_ms":5000}"#])
+        #expect(events == [#"close 1012 {"window_ms":1000}"#])
         for client in clients {
             harness.receive(WebSocketTesting.frame(0x88, [0x03, 0xF4]), from: client)
         }

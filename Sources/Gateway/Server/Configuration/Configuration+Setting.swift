@@ -28,6 +28,8 @@ extension Configuration {
         case .readTimeout: readTimeout = try parsed(Self.duration(text))
         case .textPing: textPing = try parsed(Self.toggle(text))
         case .slowConsumer: slowConsumer = try parsed(SlowConsumerPolicy(rawValue: text))
+        case .refetchRate:
+            refetchRate = text == "off" ? nil : try parsed(Self.number(text, in: 1...1_000_000))
         case .queryToken: queryToken = try parsed(Self.toggle(text))
         case .maxMessageBytes: maxMessageBytes = try parsed(Self.number(text, in: 64...65_536))
         case .handshakeTimeout: handshakeTimeout = try parsed(Self.duration(text))
@@ -53,6 +55,7 @@ extension Configuration {
         case .readTimeout: readTimeout.text
         case .textPing: textPing ? "on" : "off"
         case .slowConsumer: slowConsumer.rawValue
+        case .refetchRate: refetchRate.map(String.init) ?? "off"
         case .queryToken: queryToken ? "on" : "off"
         case .maxMessageBytes: String(maxMessageBytes)
         case .handshakeTimeout: handshakeTimeout.text

@@ -43,11 +43,17 @@ extension Core {
         return elapsed > patience ? nil : Self.drainStepNanoseconds
     }
 
+    /// Within which clients should come back: all who are here, or were when the drain began.
+    var reconnectWindowMilliseconds: UInt32 {
+        Pacing.reconnectWindowMilliseconds(
+            connections: max(Int(metrics.connections), drain?.total ?? 0))
+    }
+
     private mutating func tellToLeave(_ index: ClientIndex) -> Bool {
         guard clients.isOccupied(index), clients[index].takesMessages else { return false }
         text.removeAll()
         text.append(#"{"window_ms":"#)
-        text.append(decimal: UInt64(Limits.reconnectWindowMilliseconds))
+        text.append(decimal: UInt64(reconnectWindowMilliseconds))
         text.append("}")
         frame.removeAll()
         FrameEncoder.writeClose(.serviceRestart, reason: text, into: &frame)

@@ -175,7 +175,7 @@ extension Core {
             expiresAt: Timestamp(unixSeconds: Int64(client.expiresAtSeconds)),
             pingIntervalMilliseconds: UInt32(
                 clamping: settings.pingIntervalNanoseconds / 1_000_000),
-            reconnectWindowMilliseconds: Limits.reconnectWindowMilliseconds)
+            reconnectWindowMilliseconds: reconnectWindowMilliseconds)
         text.removeAll()
         ServerMessage.writeReady(ready, into: &text)
         sendText(to: index)

@@ -19,8 +19,10 @@ extension Core {
             if let timestamp = facts.timestamp, announced.count < Limits.notificationsPerTurn {
                 announced.append(timestamp)
             }
-            log.broadcast(
-                project: facts.project, clients: hub.memberCount(of: room), at: now)
+            let audience = hub.memberCount(of: room)
+            log.broadcast(project: facts.project, clients: audience, at: now)
+            ServerMessage.addSpread(
+                milliseconds: settings.pacing.spreadMilliseconds(audience: audience), to: &text)
             broadcastText(to: room)
         } catch {
             metrics.notificationsInvalid += 1
@@ -81,7 +83,13 @@ extension Core {
         log.resync(
             project: hub.project(of: room), cause: reason, clients: hub.memberCount(of: room),
             at: now)
-        writeResync(of: hub.project(of: room), reason)
+        // Without its listener the gateway told nobody anything, so now it tells everybody.
+        let audience =
+            reason == .listenerReconnected
+            ? Int(metrics.connections) : hub.memberCount(of: room)
+        writeResync(
+            of: hub.project(of: room), reason,
+            spreadMilliseconds: settings.pacing.spreadMilliseconds(audience: audience))
         guard hub.fanOutMemberCount(of: room) > 0 else { return }
         hub.replaceWithResync(
             frame, frameCount: resources.names.count, in: room, pool: &segments)
@@ -103,7 +111,9 @@ extension Core {
     }
 
     /// Leaves the frames of a resync of `project` in `frame`: one for each resource.
-    private mutating func writeResync(of project: ProjectID, _ reason: ResyncReason) {
+    private mutating func writeResync(
+        of project: ProjectID, _ reason: ResyncReason, spreadMilliseconds: UInt32 = 0
+    ) {
         frame.removeAll()
         for position in resources.names.indices {
             let name = resources.names[position]
@@ -111,6 +121,7 @@ extension Core {
             ServerMessage.writeResync(
                 ofResource: name.span, project: project, at: wall,
                 reason: reason, into: &text)
+            ServerMessage.addSpread(milliseconds: spreadMilliseconds, to: &text)
             FrameEncoder.write(text, opcode: .text, into: &frame)
         }
     }

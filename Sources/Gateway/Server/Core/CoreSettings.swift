@@ -19,6 +19,8 @@ package struct CoreSettings: Sendable {
     package var queryToken = true
     /// Whether a client that is too slow is disconnected instead of collapsed.
     package var disconnectsSlowConsumers = false
+    /// How clients are spread in time.
+    package var pacing = Pacing(refetchesPerSecond: 1_000)
     /// Distinguishes this process' connection ids from any other's.
     package var processNonce: UInt64
     /// Seed for phases of timers.
@@ -47,5 +49,9 @@ extension CoreSettings {
         textPing = configuration.textPing
         queryToken = configuration.queryToken
         disconnectsSlowConsumers = configuration.slowConsumer == .disconnect
+        // Each worker knows its own clients only, and they ask the same back end.
+        pacing = Pacing(
+            refetchesPerSecond: configuration.refetchRate.map { max(1, $0 / configuration.workers) }
+        )
     }
 }
