@@ -2,6 +2,8 @@
 const LONGEST_MS = 300_000;
 /** For a limit that doesn't say when to come back. */
 const LIMIT_MS = 30_000;
+/** Goodbye, and faults of the client. */
+const FINAL = [1000, 1002, 1003, 1007, 1008, 1009, 1010];
 
 /**
  * What a close code asks for (docs/protocol.md, "Closing"). Its range decides, so that codes of later
@@ -22,8 +24,7 @@ export function afterClose(code, reason) {
     return { action: 'wait', ms: milliseconds(reason, 'retry_after_ms') ?? LIMIT_MS };
   }
   // 1005 and 1006 stand for "no close frame came": the network, or a handshake that failed.
-  const isFinal = code === 1000 || (code >= 1002 && code <= 1004) || (code >= 1007 && code <= 1010)
-    || (code >= 4000 && code < 4100);
+  const isFinal = FINAL.includes(code) || (code >= 4000 && code < 4100);
   return { action: isFinal ? 'stop' : 'jitter' };
 }
 

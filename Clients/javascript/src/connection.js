@@ -25,7 +25,7 @@ export class Connection {
         try {
           message = JSON.parse(data);
         } catch (cause) {
-          on.error(new GatewayError('bad_message', 'the gateway sent something else than JSON', { cause }));
+          on.error(new GatewayError('bad_message', 'not JSON', { cause }));
           return;
         }
         on.message(message);

@@ -8,8 +8,8 @@ export function environmentWith(given) {
   const scope = globalThis;
   return {
     WebSocket: scope.WebSocket,
-    now: () => Date.now(),
-    random: () => Math.random(),
+    now: Date.now,
+    random: Math.random,
     setTimeout: (action, milliseconds) => scope.setTimeout(action, milliseconds),
     clearTimeout: (timer) => scope.clearTimeout(timer),
     window: scope,

@@ -40,7 +40,7 @@ export class Gateway {
   #backoff;
   #heartbeat;
   #page;
-  #projects = new Projects();
+  #projects;
 
   #state = 'waiting';
   /** The socket of this attempt, if it has got so far. */
@@ -60,10 +60,11 @@ export class Gateway {
     this.#options = { ...DEFAULTS, ...options };
     this.#environment = environmentWith({ ...environment, ...(WebSocket && { WebSocket }) });
     if (!this.#environment.WebSocket) {
-      throw new GatewayError('no_websocket', 'there is no global WebSocket here: pass a constructor');
+      throw new GatewayError('no_websocket', 'no global WebSocket: pass a constructor');
     }
     this.#timers = new Timers(this.#environment);
     this.#refs = new Refs(this.#timers);
+    this.#projects = new Projects(this.#timers);
     this.#backoff = new Backoff(this.#environment.random, FIRST_WAIT_MS);
     this.#heartbeat = new Heartbeat(this.#environment, this.#timers, {
       probe: () => this.send({ type: 'ping' }),
@@ -75,8 +76,8 @@ export class Gateway {
       offline: () => this.#state === 'waiting' && this.#pause && this.#reconnect(0),
       hidden: () => this.#fallAsleepLater(),
       visible: () => this.#wakeUp(),
-      leave: () => this.#fallAsleep(),
-      show: () => this.#wakeUp(),
+      pagehide: () => this.#fallAsleep(),
+      pageshow: () => this.#wakeUp(),
     });
     if (this.#page.isHidden()) this.#fallAsleepLater();
     // Not at once: the application has yet to say what it listens to.
@@ -117,18 +118,7 @@ export class Gateway {
     const isNew = !this.#projects.has(key);
     const project = this.#projects.add(key);
     if (project.isJoined) return Promise.resolve();
-    const joined = new Promise((resolve, reject) => {
-      const timer = {};
-      const settled = (settle) => (value) => {
-        this.#timers.clear(timer);
-        project.waiting.delete(waiter);
-        settle(value);
-      };
-      const waiter = { resolve: settled(resolve), reject: settled(reject) };
-      project.waiting.add(waiter);
-      this.#timers.set(timer, timeoutMs, () => waiter.reject(new GatewayError(
-        'timeout', `not confirmed within ${timeoutMs} ms; it is still tried`, { temporary: true })));
-    });
+    const joined = project.waiting.wait(timeoutMs);
     if (isNew && this.#state === 'open') this.#sendJoin(key, project);
     return joined;
   }
@@ -137,7 +127,7 @@ export class Gateway {
     const key = id.toLowerCase();
     const project = this.#projects.get(key);
     if (!project) return;
-    this.#drop(key, new GatewayError('left', 'the project was left'));
+    this.#drop(key, new GatewayError('left', 'left'));
     if (this.#state !== 'open') return;
     try {
       await this.request({ type: 'leave_project', project_id: key });
@@ -179,7 +169,7 @@ export class Gateway {
     if (!project) return;
     this.#projects.delete(id);
     this.#timers.clear(`join ${id}`);
-    project.refuse(error);
+    project.waiting.settleAll('reject', error);
     this.#emitter.emit('project', { project_id: id, joined: false });
   }
 
@@ -201,7 +191,7 @@ export class Gateway {
     if (this.#state !== 'open') {
       return Promise.reject(this.#state === 'closed' ? closedError() : disconnectedError());
     }
-    return this.#refs.ask((asked) => this.send(asked), message, timeoutMs);
+    return this.#refs.wait(timeoutMs, (ref) => this.send({ ...message, ref }));
   }
 
   #receive(message) {
@@ -213,9 +203,9 @@ export class Gateway {
       case 'cache_invalidate':
         return this.#hear(message);
       case 'ok':
+        return this.#refs.settle(message.ref, 'resolve', message);
       case 'error':
-        if (!this.#refs.settle(message) && message.type === 'error') this.#refused(message);
-        return undefined;
+        return this.#refused(message);
       case 'ping':
       case 'pong':
         return undefined;
@@ -237,11 +227,12 @@ export class Gateway {
     this.#emitter.emit('event', event);
   }
 
-  /** An error that answers no question of ours. */
   #refused(message) {
     const error = errorOf(message);
+    if (message.ref !== undefined) return this.#refs.settle(message.ref, 'reject', error);
     this.#report(error);
     if (error.code === 'membership_revoked' && error.project_id) this.#drop(error.project_id, error);
+    return undefined;
   }
 
   #report(error) {
@@ -258,7 +249,7 @@ export class Gateway {
     const isCurrent = () => attempt === this.#attempt;
     this.counters.attempts++;
     this.#timers.set('connect', this.#options.connectTimeoutMs, () => this.#failed(
-      new GatewayError('connect_timeout', 'no connection in time', { temporary: true })));
+      new GatewayError('connect_timeout', 'not connected in time', { temporary: true })));
     this.#setState('connecting');
 
     let token;
@@ -351,7 +342,7 @@ export class Gateway {
 
   #socketIsDead() {
     this.counters.deadSockets++;
-    this.#failed(new GatewayError('dead_socket', 'nothing was heard for two intervals', { temporary: true }));
+    this.#failed(new GatewayError('dead_socket', 'silent for two intervals', { temporary: true }));
   }
 
   /** Ends this attempt, whatever it has come to. */
@@ -366,7 +357,7 @@ export class Gateway {
     for (const id of this.projects) this.#timers.clear(`join ${id}`);
     // Nobody can ask any more before those who asked are told.
     if (this.#state === 'open') this.#state = 'waiting';
-    this.#refs.rejectAll('disconnected');
+    this.#refs.settleAll('reject', disconnectedError());
     for (const id of joined) this.#emitter.emit('project', { project_id: id, joined: false });
   }
 
@@ -442,11 +433,11 @@ export class Gateway {
 }
 
 function closedError() {
-  return new GatewayError('closed', 'the client is closed');
+  return new GatewayError('closed', 'closed');
 }
 
 function disconnectedError() {
-  return new GatewayError('disconnected', 'there is no connection', { temporary: true });
+  return new GatewayError('disconnected', 'not connected', { temporary: true });
 }
 
 function tokenError(cause) {

@@ -5,15 +5,12 @@ import { listen } from './environment.js';
  * page comes back out of the browser's cache. Where there is no page, nothing ever happens.
  *
  * @param {object} environment
- * @param {Record<'online' | 'offline' | 'visible' | 'hidden' | 'leave' | 'show', () => void>} on
+ * @param {Record<'online' | 'offline' | 'pagehide' | 'pageshow' | 'visible' | 'hidden', () => void>} on what to do
  */
 export function watchPage({ window, document, navigator }, on) {
   const isHidden = () => document?.visibilityState === 'hidden';
   const ends = [
-    listen(window, 'online', on.online),
-    listen(window, 'offline', on.offline),
-    listen(window, 'pagehide', on.leave),
-    listen(window, 'pageshow', on.show),
+    ...['online', 'offline', 'pagehide', 'pageshow'].map((type) => listen(window, type, on[type])),
     listen(document, 'visibilitychange', () => (isHidden() ? on.hidden() : on.visible())),
   ];
   return {

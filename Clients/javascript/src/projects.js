@@ -1,3 +1,5 @@
+import { Refs } from './refs.js';
+
 /** A project that the application wants to hear of. */
 class Project {
   /** Whether the gateway has confirmed it, in this connection. */
@@ -7,8 +9,11 @@ class Project {
   /** The last cursor that came before the gateway confirmed. What comes before that is in no order, so it
    * counts only when all of it has come. */
   replayed = undefined;
-  /** Those who wait for the confirmation. */
-  waiting = new Set();
+
+  constructor(timers) {
+    /** Those who wait for the confirmation. */
+    this.waiting = new Refs(timers);
+  }
 
   /** Takes note of a cursor, if the message has one. */
   heard({ action, reason, cursor }) {
@@ -23,21 +28,22 @@ class Project {
     this.isJoined = true;
     this.cursor = cursor ?? this.replayed ?? this.cursor;
     this.replayed = undefined;
-    for (const { resolve } of this.waiting) resolve();
-    this.waiting.clear();
-  }
-
-  refuse(error) {
-    for (const { reject } of this.waiting) reject(error);
-    this.waiting.clear();
+    this.waiting.settleAll('resolve');
   }
 }
 
 /** The projects of a client, which outlive its connections. */
 export class Projects extends Map {
+  #timers;
+
+  constructor(timers) {
+    super();
+    this.#timers = timers;
+  }
+
   /** The project of this id, a new one if there is none. */
   add(id) {
-    const project = this.get(id) ?? new Project();
+    const project = this.get(id) ?? new Project(this.#timers);
     this.set(id, project);
     return project;
   }

@@ -60,7 +60,7 @@ class Binding {
     this.#targetsOf = targets;
     this.#resources = resources;
     const { document } = this.#environment;
-    this.#isFocused = isFocused ?? (() => document?.hasFocus?.() === true);
+    this.#isFocused = isFocused ?? (() => document?.hasFocus());
     this.#ends = [
       gateway.on('event', (event) => this.#hear(event)),
       gateway.on('state', ({ state }) => state === 'closed' && this.end()),

@@ -18,7 +18,7 @@ export function createUseProject({ useCallback, useEffect, useSyncExternalStore 
     }, [gateway]);
     const state = useSyncExternalStore(subscribe, () => gateway.state, () => 'waiting');
     const isJoined = useSyncExternalStore(
-      subscribe, () => Boolean(project) && gateway.isJoined(project), () => false);
+      subscribe, () => !!project && gateway.isJoined(project), () => false);
     return { state, isJoined };
   };
 }

@@ -1,6 +1,6 @@
-import { GatewayError, errorOf } from './errors.js';
+import { GatewayError } from './errors.js';
 
-/** Questions that wait for the `ok` or the `error` with their `ref`. */
+/** Promises that wait for an answer, each by its `ref`, and each for a bounded time. */
 export class Refs {
   #timers;
   #next = 1;
@@ -12,48 +12,35 @@ export class Refs {
   }
 
   /**
-   * Sends the message with a new `ref`. The promise is resolved with the answer.
-   *
-   * @param {(message: object) => void} send
-   * @param {object} message
    * @param {number} timeoutMs
+   * @param {(ref: number) => void} [ask] asks for what is waited for
    */
-  ask(send, message, timeoutMs) {
+  wait(timeoutMs, ask) {
     const ref = this.#next++;
     return new Promise((resolve, reject) => {
-      this.#waiting.set(ref, { resolve, reject });
-      this.#timers.set(ref, timeoutMs, () => this.#fail(ref, new GatewayError(
-        'timeout', `no answer to ${message.type} within ${timeoutMs} ms`, { temporary: true })));
-      send({ ...message, ref });
+      const waiting = { resolve, reject };
+      this.#waiting.set(ref, waiting);
+      this.#timers.set(waiting, timeoutMs, () => this.settle(
+        ref, 'reject', new GatewayError('timeout', `no answer within ${timeoutMs} ms`, { temporary: true })));
+      ask?.(ref);
     });
   }
 
-  /** Whether the message answers a question. A late answer is one, and goes nowhere. */
-  settle(message) {
-    if (message.ref === undefined) return false;
-    if (message.type === 'ok') {
-      this.#take(message.ref)?.resolve(message);
-    } else {
-      this.#fail(message.ref, errorOf(message));
-    }
-    return true;
-  }
-
-  /** The connection is gone, and with it the answers. */
-  rejectAll(code) {
-    for (const ref of [...this.#waiting.keys()]) {
-      this.#fail(ref, new GatewayError(code, 'the connection ended first', { temporary: true }));
-    }
-  }
-
-  #fail(ref, error) {
-    this.#take(ref)?.reject(error);
-  }
-
-  #take(ref) {
+  /**
+   * A late answer goes nowhere.
+   *
+   * @param {number} ref
+   * @param {'resolve' | 'reject'} how
+   * @param {unknown} [value]
+   */
+  settle(ref, how, value) {
     const waiting = this.#waiting.get(ref);
     this.#waiting.delete(ref);
-    this.#timers.clear(ref);
-    return waiting;
+    this.#timers.clear(waiting);
+    waiting?.[how](value);
+  }
+
+  settleAll(how, value) {
+    for (const ref of [...this.#waiting.keys()]) this.settle(ref, how, value);
   }
 }

@@ -15,7 +15,7 @@ export class Timers {
     const timer = this.#environment.setTimeout(() => {
       this.#pending.delete(name);
       action();
-    }, Math.min(Math.max(milliseconds, 0), LONGEST_MS));
+    }, Math.min(milliseconds, LONGEST_MS));
     this.#pending.set(name, timer);
   }
 

@@ -1,0 +1,254 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+
+import { bindQueryClient } from '../src/react-query.js';
+import { Client, P1, P2 } from './support/client.js';
+import { FakeQueryClient } from './support/query-client.js';
+
+const FRAME_MS = 16;
+
+/** A client that is in P1 and P2, bound, with the resync of its joining behind it. */
+async function bound(options = {}, projects = [P1, P2]) {
+  const client = await new Client({ projects }).open();
+  client.queries = new FakeQueryClient();
+  client.unbind = bindQueryClient(
+    client.gateway, client.queries, { environment: client.world.environment(), ...options });
+  client.frame = () => client.world.pass(FRAME_MS);
+  return client;
+}
+
+const keys = ({ queries }) => queries.invalidations.map(({ filters }) => filters.queryKey);
+
+test('a change invalidates the list of its project and its row, and nothing else', async () => {
+  const client = await bound();
+  const list = client.queries.add(['tasks', P1]);
+  const filtered = client.queries.add(['tasks', P1, { status: 'open' }]);
+  const row = client.queries.add(['tasks', 'row']);
+  const others = [['tasks', P2], ['sprints', P1], ['tasks', 'other row'], ['settings']]
+    .map((key) => client.queries.add(key));
+  client.change();
+  await client.frame();
+  assert.deepEqual(keys(client), [['tasks', P1], ['tasks', 'row']]);
+  assert.deepEqual([list, filtered, row].map(({ fetches }) => fetches), [1, 1, 1]);
+  assert.deepEqual(others.map(({ state }) => state.isInvalidated), [false, false, false, false]);
+});
+
+test('a fetch that is under way is never cancelled', async () => {
+  const client = await bound();
+  client.change();
+  await client.frame();
+  assert.ok(client.queries.invalidations.every(({ options }) => options.cancelRefetch === false));
+});
+
+test('what nobody looks at is marked, and fetched when somebody does', async () => {
+  const client = await bound();
+  const query = client.queries.add(['tasks', P1], { observers: 0 });
+  client.change();
+  await client.frame();
+  assert.deepEqual([query.fetches, query.state.isInvalidated], [0, true]);
+});
+
+test('events of one frame are one invalidation of each key', async () => {
+  const client = await bound();
+  const list = client.queries.add(['tasks', P1]);
+  for (let row = 0; row < 20; row++) client.change({ data: { id: `row ${row % 2}`, timestamp: 't' } });
+  await client.world.pass(FRAME_MS - 1);
+  assert.deepEqual(keys(client), []);
+  await client.world.pass(1);
+  assert.deepEqual(keys(client), [['tasks', P1], ['tasks', 'row 0'], ['tasks', 'row 1']]);
+  assert.equal(list.fetches, 1);
+});
+
+test('the mapping can be replaced', async () => {
+  const client = await bound({ targets: ({ resource, data }) => [['v2', resource, data.id], { queryKey: ['board'], exact: true }] });
+  client.change();
+  await client.frame();
+  assert.deepEqual(keys(client), [['v2', 'tasks', 'row'], ['board']]);
+});
+
+test('own changes are skipped', async () => {
+  const client = await bound();
+  client.change({ origin: client.gateway.connectionId });
+  await client.frame();
+  assert.deepEqual(keys(client), []);
+  client.change({ origin: 'another tab' });
+  await client.frame();
+  assert.equal(keys(client).length, 2);
+});
+
+for (const action of ['UPDATE', 'TRUNCATE', 'RESYNC']) {
+  test(`${action} of any row concerns all rows, but no list of another project`, async () => {
+    const client = await bound();
+    const [list, row, other, stranger, sprints] =
+      [['tasks', P1], ['tasks', 'row'], ['tasks', P2], ['tasks', 'unknown'], ['sprints', P1]]
+        .map((key) => client.queries.add(key));
+    client.change({ action, data: { id: '*', timestamp: 't' } });
+    await client.frame();
+    assert.deepEqual(
+      [list, row, other, stranger, sprints].map(({ fetches }) => fetches), [1, 1, 0, 1, 0]);
+  });
+}
+
+test('resyncs of two projects in one frame are both heard', async () => {
+  const client = await bound();
+  const lists = [P1, P2].map((project) => client.queries.add(['tasks', project]));
+  for (const project_id of [P1, P2]) client.change({ action: 'RESYNC', project_id, data: { id: '*', timestamp: 't' } });
+  await client.frame();
+  assert.deepEqual(lists.map(({ fetches }) => fetches), [1, 1]);
+});
+
+test('joining is a resync of every resource: what was fetched before may be old', async () => {
+  const client = await bound({}, []);
+  const queries = ['projects', 'sprints', 'tasks', 'project_members'].map((name) => client.queries.add([name, P1]));
+  const settings = client.queries.add(['settings']);
+  client.gateway.join(P1);
+  await client.answerAll();
+  await client.frame();
+  assert.deepEqual(queries.map(({ fetches }) => fetches), [1, 1, 1, 1]);
+  assert.equal(settings.fetches, 0);
+});
+
+test('a fetch that an event overtakes is followed by another: it may have read the row before', async () => {
+  const client = await bound();
+  const query = client.queries.add(['tasks', P1]);
+  void query.fetch();
+  client.change();
+  await client.frame();
+  assert.equal(query.fetches, 1);
+  query.succeed('maybe old');
+  await client.frame();
+  assert.equal(query.fetches, 2);
+  query.succeed('new');
+  await client.frame();
+  assert.deepEqual([query.fetches, query.state.isInvalidated], [2, false]);
+});
+
+test('data that the application sets itself do not count as that fetch; a failure ends it', async () => {
+  const client = await bound();
+  const query = client.queries.add(['tasks', P1]);
+  void query.fetch();
+  client.change();
+  await client.frame();
+  query.setData('optimistic');
+  await client.frame();
+  assert.equal(query.fetches, 1);
+  query.fail();
+  await client.frame();
+  query.succeed();
+  await client.frame();
+  assert.equal(query.fetches, 1);
+});
+
+test('a large audience is spread, unless the page is in focus', async () => {
+  const client = await bound();
+  const query = client.queries.add(['tasks', P1]);
+  client.change({ spread_ms: 4000 });
+  await client.frame();
+  assert.equal(query.fetches, 1, 'somebody looks at it');
+  query.succeed();
+
+  client.world.document.isFocused = false;
+  client.change({ spread_ms: 4000 });
+  await client.frame();
+  assert.deepEqual([query.fetches, query.state.isInvalidated], [1, true], 'it is known to be stale at once');
+  await client.world.pass(1999);
+  assert.equal(query.fetches, 1);
+  await client.world.pass(1);
+  assert.equal(query.fetches, 2);
+});
+
+test('more events do not put a spread fetch off, and one fetch answers them all', async () => {
+  const client = await bound();
+  client.world.document.isFocused = false;
+  const query = client.queries.add(['tasks', P1]);
+  for (let round = 0; round < 20; round++) {
+    client.change({ spread_ms: 2000 });
+    await client.world.pass(50);
+  }
+  await client.frame();
+  assert.equal(query.fetches, 1);
+});
+
+test('what was fetched meanwhile is not fetched again', async () => {
+  const client = await bound();
+  client.world.document.isFocused = false;
+  const query = client.queries.add(['tasks', P1]);
+  client.change({ spread_ms: 4000 });
+  await client.frame();
+  void query.fetch();
+  query.succeed();
+  await client.world.pass(10_000);
+  assert.equal(query.fetches, 1);
+});
+
+test('of several events in a frame the shortest spread counts', async () => {
+  const client = await bound();
+  client.world.document.isFocused = false;
+  const query = client.queries.add(['tasks', P1]);
+  client.change({ spread_ms: 4000 });
+  client.change();
+  await client.frame();
+  assert.equal(query.fetches, 1);
+});
+
+for (const refetchOnWindowFocus of [true, false]) {
+  test(`hidden, nothing is fetched; shown, everything once (refetchOnWindowFocus: ${refetchOnWindowFocus})`, async () => {
+    const client = await bound();
+    const query = client.queries.add(['tasks', P1]);
+    client.world.setVisible(false);
+    client.change();
+    await client.frame();
+    client.change();
+    await client.world.pass(60_000);
+    assert.deepEqual([query.fetches, query.state.isInvalidated], [0, true]);
+    assert.ok(client.queries.invalidations.every(({ filters }) => filters.refetchType === 'none'));
+    if (refetchOnWindowFocus) client.queries.pageIsShown();
+    client.world.setVisible(true);
+    await client.frame();
+    assert.equal(query.fetches, 1);
+  });
+}
+
+test('a page that is hidden while it waits for its spread fetches when it is shown', async () => {
+  const client = await bound();
+  client.world.document.isFocused = false;
+  const query = client.queries.add(['tasks', P1]);
+  client.change({ spread_ms: 4000 });
+  await client.frame();
+  client.world.setVisible(false);
+  await client.world.pass(10_000);
+  assert.equal(query.fetches, 0);
+  client.world.setVisible(true);
+  assert.equal(query.fetches, 1);
+});
+
+test('without a page nothing is hidden, and nobody is in focus', async () => {
+  const client = await new Client({ projects: [P1] }).open();
+  const queries = new FakeQueryClient();
+  bindQueryClient(client.gateway, queries, { environment: { ...client.world.environment(), document: undefined } });
+  const query = queries.add(['tasks', P1]);
+  client.change({ spread_ms: 1000 });
+  await client.world.pass(FRAME_MS);
+  assert.equal(query.fetches, 0);
+  await client.world.pass(500);
+  assert.equal(query.fetches, 1);
+});
+
+for (const [how, end] of [['unbinding', ({ unbind }) => unbind()], ['closing', ({ gateway }) => gateway.close()]]) {
+  test(`${how} leaves nothing behind`, async () => {
+    const client = await bound();
+    client.queries.add(['tasks', P1]);
+    client.world.document.isFocused = false;
+    client.change({ spread_ms: 4000 });
+    await client.frame();
+    client.change();
+    const before = client.queries.invalidations.length;
+    end(client);
+    client.gateway.close();
+    await client.world.pass(60_000);
+    client.world.setVisible(true);
+    assert.equal(client.queries.invalidations.length, before);
+    assert.deepEqual(
+      [client.world.timers.size, client.world.listenerCount, client.queries.cache.listeners.size], [0, 0, 0]);
+  });
+}

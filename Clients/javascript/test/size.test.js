@@ -1,0 +1,26 @@
+import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import { test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { gzipSync } from 'node:zlib';
+
+const BYTES_MAX = 5 * 1024;
+const source = (name) => fileURLToPath(new URL(`../src/${name}.js`, import.meta.url));
+
+/** Bytes of what esbuild makes of these modules together, compressed as any server does it. */
+function bytesOf(...names) {
+  const entry = names.map((name) => `export * from ${JSON.stringify(source(name))};`).join('\n');
+  const built = spawnSync(
+    'esbuild', ['--bundle', '--minify', '--format=esm', '--target=es2022'], { input: entry });
+  assert.equal(built.status, 0, String(built.stderr ?? built.error));
+  return gzipSync(built.stdout, { level: 9 }).length;
+}
+
+const hasEsbuild = spawnSync('esbuild', ['--version']).status === 0;
+
+test('all of it, minified and compressed, is under 5 KB', { skip: !hasEsbuild && 'esbuild is missing' }, (t) => {
+  const client = bytesOf('index');
+  const all = bytesOf('index', 'react-query', 'react');
+  t.diagnostic(`the client: ${client} bytes; with the bindings: ${all} bytes`);
+  assert.ok(client < all && all < BYTES_MAX, `${all} bytes`);
+});
