@@ -1,0 +1,151 @@
+"""The browser's client (Clients/javascript) in Node, with the gateway and PostgreSQL."""
+
+import asyncio
+import time
+
+import pytest
+
+from support import tokens
+from support.gateway import Gateway
+from support.javascript import JavaScriptClients
+
+TOKEN_LEEWAY_SECONDS = 30
+
+
+@pytest.fixture
+def member(database):
+    return database.add_user()
+
+
+@pytest.fixture
+def project(database, member):
+    return database.add_project(member)
+
+
+def restart(gateway, database, *options):
+    """Another gateway at the address of one that has ended."""
+    return Gateway(database.url, "--listen", f"{gateway.address[0]}:{gateway.address[1]}", *options)
+
+
+async def test_hears_changes_and_knows_its_own(gateway, database, member, project):
+    async with await JavaScriptClients.start(gateway.url, [tokens.token(member)], projects=[project]) as clients:
+        connection = (await clients.until_state("open"))["connection"]
+        await clients.until_joined()
+        resync = await clients.next()
+        assert (resync["event"]["action"], resync["event"]["reason"]) == ("RESYNC", "joined")
+        with database.transaction() as cursor:
+            cursor.execute("SET LOCAL devhive.origin = '%s'" % connection)
+            cursor.execute("INSERT INTO tasks (project_id, title) VALUES (%s, 'own') RETURNING id::text", [project])
+            own = cursor.fetchone()[0]
+        other = database.add_task(project)
+        assert (await clients.until_event(own))["isOwn"] is True
+        assert (await clients.until_event(other))["isOwn"] is False
+
+
+async def test_joins_and_leaves_at_run_time(gateway, database, member, project):
+    second = database.add_project(member)
+    async with await JavaScriptClients.start(gateway.url, [tokens.token(member)], projects=[project]) as clients:
+        await clients.until_joined()
+        assert (await clients.call("join", second))["result"] is None
+        for one in (project, second):
+            await clients.until_event(database.add_task(one))
+        assert (await clients.call("leave", project))["result"] is None
+        database.add_task(project)
+        row = database.add_task(second)
+        await clients.until_event(row)
+        heard = [told["event"]["project_id"] for told in clients.told[-2:] if "event" in told]
+        assert heard == [second]
+
+
+async def test_a_gateway_that_was_killed_is_joined_again(start_gateway, database, member, project):
+    gateway = start_gateway()
+    async with await JavaScriptClients.start(gateway.url, [tokens.token(member)], projects=[project]) as clients:
+        await clients.until_joined()
+        gateway.kill()
+        lost = await clients.until_state("waiting")
+        assert (lost["change"]["closeCode"], lost["change"]["retryInMs"] <= 500) == (1006, True)
+        missed = database.add_task(project)
+        successor = restart(gateway, database)
+        try:
+            await clients.until_joined()
+            resync = await clients.until_event("*")
+            assert resync["event"]["action"] == "RESYNC", f"{missed} is within what is fetched again"
+            await clients.until_event(database.add_task(project))
+        finally:
+            successor.stop()
+            successor.kill()
+
+
+async def test_an_expired_token_is_replaced(gateway, database, member, project):
+    # It is accepted, and the connection closed when the leeway is over too.
+    old = tokens.token(member, expires_in=2 - TOKEN_LEEWAY_SECONDS)
+    async with await JavaScriptClients.start(
+            gateway.url, [old, tokens.token(member)], projects=[project]) as clients:
+        await clients.until_joined()
+        assert (await clients.until_state("waiting"))["change"]["closeCode"] == 4101
+        assert (await clients.until_state("open"))["calls"] == 2
+        await clients.until_joined()
+        await clients.until_event(database.add_task(project))
+
+
+async def test_a_token_is_renewed_without_a_new_connection(gateway, database, member, project):
+    short, long = tokens.token(member, expires_in=3), tokens.token(member)
+    async with await JavaScriptClients.start(gateway.url, [short, long], projects=[project]) as clients:
+        await clients.until_joined()
+        gateway.wait_for_metric('devhive_client_messages_total{type="init"}', 2)
+        await clients.until_event(database.add_task(project))
+        assert [told["state"] for told in clients.told if "state" in told] == ["connecting", "open"]
+
+
+async def test_a_bad_token_ends_it(gateway, member):
+    async with await JavaScriptClients.start(gateway.url, [tokens.token(member, secret="x" * 32)]) as clients:
+        stopped = await clients.until(lambda told: told.get("closeCode"))
+        assert (stopped["error"], stopped["closeCode"]) == ("stopped", 4001)
+        assert (await clients.until_state("closed"))["error"] == "stopped"
+
+
+async def test_a_drain_makes_no_herd(start_gateway, database, member, project, record_property):
+    count, bucket_ms = 200, 100
+    gateway = start_gateway("--drain-seconds", "0")
+    async with await JavaScriptClients.start(
+            gateway.url, [tokens.token(member)], count=count, projects=[project]) as clients:
+        await clients.until_joined(count)
+        began = time.time() * 1000
+        mark = len(clients.told)
+        gateway.terminate()
+        await asyncio.to_thread(gateway.wait)
+        successor = restart(gateway, database)
+        try:
+            await clients.until_joined(count)
+            told = clients.told[mark:]
+            closes = {t["change"]["closeCode"] for t in told if t.get("state") == "waiting"}
+            assert 1012 in closes
+            # The first attempt of each: what would arrive at whoever takes over.
+            first = {}
+            for t in told:
+                if t.get("state") == "connecting":
+                    first.setdefault(t["client"], t["at"] - began)
+            assert len(first) == count
+            buckets = [0] * (int(max(first.values()) // bucket_ms) + 1)
+            for at in first.values():
+                buckets[int(at // bucket_ms)] += 1
+            record_property("arrivals_per_100_ms", buckets)
+            print("arrivals in 100 ms each:", buckets)
+            # Within a window of a second, 20 are the mean of 100 ms. 3 times that is a herd.
+            assert max(buckets) <= 60, buckets
+            row = database.add_task(project)
+            for _ in range(count):
+                await clients.until_event(row)
+        finally:
+            successor.stop()
+            successor.kill()
+
+
+async def test_a_large_audience_is_told_to_spread(start_gateway, database, member, project):
+    gateway = start_gateway("--refetch-rate", "100")
+    async with await JavaScriptClients.start(
+            gateway.url, [tokens.token(member)], count=20, projects=[project]) as clients:
+        await clients.until_joined(20)
+        row = database.add_task(project)
+        spreads = [(await clients.until_event(row))["event"]["spread_ms"] for _ in range(20)]
+        assert spreads == [200] * 20
