@@ -12,7 +12,8 @@ package enum DatabaseLimits {
     /// How often the list of resources is read again: triggers are added by migrations, rarely.
     package static let resourcesIntervalNanoseconds: UInt64 = 60_000_000_000
 
-    /// Statements that wait for their answers at once. Today two, both for the list of resources.
+    /// Statements that wait for their answers at once, of all kinds: beyond that nothing is asked.
+    /// Each kind has a share of its own (`DatabaseQuery.pendingMax`), so that none keeps another out.
     package static let pendingStatementsMax = 64
     /// Tables with our triggers. The seed has four; a resync costs one message for each.
     package static let resourcesMax = 64

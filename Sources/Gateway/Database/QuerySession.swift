@@ -3,11 +3,22 @@ package import Reactor
 /// The connection that asks: in pipeline mode, so that statements go out without waiting for the
 /// answers to earlier ones.
 ///
-/// Its calls are those of `ListenerSession`. It is live from its first answer on.
+/// Its calls are those of `ListenerSession`, and `ask` with `takeAnswer`. It is live from its first
+/// answer on.
+///
+/// ```
+/// ask ─► … ─► ready / timer / resolved ─► while takeAnswer() gives one: use it, continueReading()
+/// ```
 package struct QuerySession: ~Copyable {
     private var link: DatabaseLink
     /// Statements whose answers are still to come, oldest first, as PostgreSQL answers them.
     private var pending: [PendingStatement] = []
+    /// Statements that went down with their connection, until their askers have been told.
+    private var lost: [PendingStatement] = []
+    /// An answer that was read and not yet taken: nothing is read before it is.
+    private var answer: QueryAnswer?
+    /// A loss that was found out while asking, until the next `timer` reports it.
+    private var unreportedLoss: DatabaseLoss?
     private var refreshAt: Instant?
 
     /// The tables that announce their changes, sorted by the bytes of their names: what a resync
@@ -15,6 +26,8 @@ package struct QuerySession: ~Copyable {
     package private(set) var resources: [String] = []
 
     package init(target: ConnectionString, seed: UInt64) {
+        let shares = DatabaseQuery.allCases.reduce(0) { $0 + $1.pendingMax }
+        precondition(shares <= DatabaseLimits.pendingStatementsMax)
         link = DatabaseLink(target: target, seed: seed)
     }
 
@@ -31,9 +44,14 @@ package struct QuerySession: ~Copyable {
 
     /// When `timer` has to be called; `nil`: no need.
     package var deadline: Instant? {
+        if unreportedLoss != nil { return Instant(nanoseconds: 0) }
         if let deadline = link.lifecycle.deadline { return deadline }
-        guard let answer = pending.first?.deadline else { return refreshAt }
+        guard let answer = earliestAnswer else { return refreshAt }
         return refreshAt.map { min($0, answer) } ?? answer
+    }
+
+    private var earliestAnswer: Instant? {
+        pending.lazy.map(\.deadline).min()
     }
 
     package mutating func start(_ now: Instant) -> DatabaseEvent {
@@ -43,8 +61,12 @@ package struct QuerySession: ~Copyable {
     /// Acts on `deadline`. Call it after the turn's `ready`: an answer that came while the whole
     /// program was stopped is in time.
     package mutating func timer(_ now: Instant) -> DatabaseEvent {
+        if let loss = unreportedLoss {
+            unreportedLoss = nil
+            return .lost(loss)
+        }
         guard isLive else { return act(link.timer(now), now) }
-        if let oldest = pending.first, oldest.deadline <= now { return lose(.answerTimeout, now) }
+        if let answer = earliestAnswer, answer <= now { return lose(.answerTimeout, now) }
         if let refreshAt, refreshAt <= now { return refreshResources(now) }
         return .none
     }
@@ -70,8 +92,52 @@ package struct QuerySession: ~Copyable {
         guard isLive else { return .none }
         refreshAt = now.advanced(byNanoseconds: DatabaseLimits.resourcesIntervalNanoseconds)
         // An answer under way may have been read before the change; a second one behind it wasn't.
-        guard pending.count(where: { $0.kind == .resources }) < 2 else { return .none }
-        return send(.resources, now)
+        guard hasRoom(for: .resources) else { return .none }
+        return sendResources(now)
+    }
+
+    // MARK: Asking
+
+    /// Statements of the kind that wait for their answers.
+    package func pendingCount(of query: DatabaseQuery) -> Int {
+        pending.count { $0.query == query }
+    }
+
+    private func hasRoom(for query: DatabaseQuery) -> Bool {
+        pending.count < DatabaseLimits.pendingStatementsMax
+            && pendingCount(of: query) < query.pendingMax
+    }
+
+    /// Sends a statement. Its answer comes back with `tag`.
+    ///
+    /// A connection that turns out to be lost is reported by `timer`, which is due at once then.
+    package mutating func ask(
+        _ query: DatabaseQuery, _ parameters: borrowing QueryParameters, tag: UInt64, _ now: Instant
+    ) -> AskOutcome {
+        guard isLive else { return .notLive }
+        guard hasRoom(for: query) else { return .full }
+        do {
+            try send(query, parameters, tag: tag, now)
+        } catch {
+            // This statement counts as asked, and fails with the others.
+            fail()
+            unreportedLoss = link.lose(.closed(error), now)
+        }
+        return .asked
+    }
+
+    /// The next answer. Take them all after each call that can read some, and go on reading
+    /// behind each.
+    package mutating func takeAnswer() -> QueryAnswer? {
+        if let answer = answer.take() { return answer }
+        guard !lost.isEmpty else { return nil }
+        let statement = lost.removeFirst()
+        return QueryAnswer(query: statement.query, tag: statement.tag, outcome: .failed(.lost))
+    }
+
+    /// Reads on behind an answer that was taken.
+    package mutating func continueReading(_ now: Instant) -> DatabaseEvent {
+        readReplies(now)
     }
 
     // MARK: Sending
@@ -80,7 +146,7 @@ package struct QuerySession: ~Copyable {
         switch step {
         case .nothing: return .none
         case .lost(let loss):
-            forget()
+            fail()
             return .lost(loss)
         case .connected: break
         }
@@ -92,64 +158,93 @@ package struct QuerySession: ~Copyable {
         } catch {
             return lose(.closed(error), now)
         }
-        return send(.resources, now)
+        return sendResources(now)
     }
 
-    /// Each statement ends in a sync of its own: one that fails takes no other with it.
-    private mutating func send(_ kind: PendingStatement.Kind, _ now: Instant) -> DatabaseEvent {
-        assert(pending.count < DatabaseLimits.pendingStatementsMax)
-        let deadline = now.advanced(byNanoseconds: DatabaseLimits.statementNanoseconds)
-        pending.append(PendingStatement(kind: kind, deadline: deadline))
+    private mutating func sendResources(_ now: Instant) -> DatabaseEvent {
         do {
-            try link.perform { (open: inout PostgresConnection) throws(PostgresError) in
-                try open.send(kind.statement)
-                try open.synchronize()
-            }
+            try send(.resources, QueryParameters(), tag: 0, now)
         } catch {
             return lose(.closed(error), now)
         }
         return .none
     }
 
+    /// Each statement ends in a sync of its own: one that fails takes no other with it.
+    private mutating func send(
+        _ query: DatabaseQuery, _ parameters: borrowing QueryParameters, tag: UInt64, _ now: Instant
+    ) throws(PostgresError) {
+        let deadline = now.advanced(byNanoseconds: query.answerNanoseconds)
+        pending.append(PendingStatement(query: query, tag: tag, deadline: deadline))
+        try link.perform { (open: inout PostgresConnection) throws(PostgresError) in
+            try open.send(query.statement, parameters)
+            try open.synchronize()
+        }
+    }
+
     private mutating func lose(_ reason: DatabaseLoss, _ now: Instant) -> DatabaseEvent {
-        forget()
+        fail()
         return .lost(link.lose(reason, now))
     }
 
-    private mutating func forget() {
+    /// Nothing that is pending will be answered any more. Its askers are told, except those whose
+    /// answer has come already and only waits for its sync.
+    private mutating func fail() {
+        lost.append(contentsOf: pending.lazy.filter { $0.query != .resources && !$0.isAnswered })
         pending.removeAll(keepingCapacity: true)
         refreshAt = nil
     }
 
     // MARK: Answers
 
-    /// Reads all answers that have arrived. When several ask for something, the caller hears of the
-    /// most important: live or lost, then a refused statement, then the resources.
+    /// Reads the answers that have arrived, up to the first that the caller has to take. When
+    /// several ask for something, the caller hears of the most important: live or lost, then a
+    /// refused statement, then the resources.
     private mutating func readReplies(_ now: Instant) -> DatabaseEvent {
         var event = DatabaseEvent.none
-        var ended = false
-        while let oldest = pending.first {
+        while answer == nil, let oldest = pending.first {
             switch link.nextReply() {
             case .busy: return event
             case .endOfStatement:
                 // Its sync follows. libpq answers so for ever once the connection is broken.
-                guard !ended else { return unexpectedReply(now) }
-                ended = true
+                guard oldest.isAnswered, !oldest.isEnded else { return unexpectedReply(now) }
+                pending[0].isEnded = true
             case .synchronized:
+                guard oldest.isEnded else { return unexpectedReply(now) }
                 pending.removeFirst()
-                ended = false
             case .rows(let rows):
-                guard takeRows(rows, of: oldest, now, &event) else { return unexpectedReply(now) }
+                guard isFirstAnswer() else { return unexpectedReply(now) }
+                if oldest.query != .resources {
+                    answer = oldest.answer(.rows(rows))
+                } else if !takeResources(rows, now, &event) {
+                    return unexpectedReply(now)
+                }
+            case .succeeded:
+                guard isFirstAnswer(), oldest.query != .resources else {
+                    return unexpectedReply(now)
+                }
+                answer = oldest.answer(.succeeded)
             case .failed(let error):
                 // libpq's own errors have no code: they are the connection's.
                 guard error.sqlstate != nil else { return lose(.closed(error), now) }
                 guard isLive else { return lose(.preparingFailed(error), now) }
-                if event != .live { event = .refused(error) }
-            case .succeeded: return unexpectedReply(now)
+                guard isFirstAnswer() else { return unexpectedReply(now) }
+                if oldest.query != .resources {
+                    answer = oldest.answer(.failed(.refused(error)))
+                } else if event != .live {
+                    event = .refused(error)
+                }
             case .skipped: return unexpectedReply(now)
             }
         }
         return event
+    }
+
+    /// Notes that the oldest statement is being answered. False when it was already.
+    private mutating func isFirstAnswer() -> Bool {
+        guard !pending[0].isAnswered else { return false }
+        pending[0].isAnswered = true
+        return true
     }
 
     /// The answers don't fit the statements: this connection can't be trusted any more.
@@ -158,39 +253,39 @@ package struct QuerySession: ~Copyable {
     }
 
     /// False when the rows aren't what the statement returns.
-    private mutating func takeRows(
-        _ rows: borrowing PostgresRows, of statement: PendingStatement, _ now: Instant,
-        _ event: inout DatabaseEvent
+    private mutating func takeResources(
+        _ rows: borrowing PostgresRows, _ now: Instant, _ event: inout DatabaseEvent
     ) -> Bool {
-        switch statement.kind {
-        case .resources:
-            guard let names = ResourceCatalogue.names(in: rows) else { return false }
-            let changed = names != resources
-            resources = names
-            if !isLive {
-                link.prepared(now)
-                event = .live
-            } else if event == .none || event == .resources(changed: false) {
-                event = .resources(changed: changed)
-            }
-            return true
+        guard let names = ResourceCatalogue.names(in: rows) else { return false }
+        let changed = names != resources
+        resources = names
+        if !isLive {
+            link.prepared(now)
+            event = .live
+        } else if event == .none || event == .resources(changed: false) {
+            event = .resources(changed: changed)
         }
+        return true
     }
 }
 
-/// A statement that was sent and not yet answered.
+/// A statement that was sent and not yet answered to its end.
 private struct PendingStatement {
-    /// What was asked, and so how the answer is to be read.
-    enum Kind {
-        case resources
+    let query: DatabaseQuery
+    let tag: UInt64
+    let deadline: Instant
+    /// Its rows, its success or its error have come.
+    var isAnswered = false
+    /// Its end has come; the sync behind it hasn't.
+    var isEnded = false
 
-        var statement: String {
-            switch self {
-            case .resources: ResourceCatalogue.statement
-            }
-        }
+    init(query: DatabaseQuery, tag: UInt64, deadline: Instant) {
+        self.query = query
+        self.tag = tag
+        self.deadline = deadline
     }
 
-    let kind: Kind
-    let deadline: Instant
+    func answer(_ outcome: consuming QueryOutcome) -> QueryAnswer {
+        QueryAnswer(query: query, tag: tag, outcome: outcome)
+    }
 }

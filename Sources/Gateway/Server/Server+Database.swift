@@ -89,6 +89,27 @@ extension Server {
     }
 
     private mutating func queriesDid(_ event: DatabaseEvent) {
+        act(on: event)
+        while let answer = database.queries.takeAnswer() {
+            take(answer)
+            act(on: database.queries.continueReading(core.now))
+        }
+        apply(
+            database.queries.registration, instead: database.queriesRegistration,
+            kind: .querySession)
+        database.queriesRegistration = database.queries.registration
+        database.resolveIfNeeded()
+    }
+
+    /// Hands an answer of the query session to who asked.
+    private mutating func take(_ answer: consuming QueryAnswer) {
+        switch answer.query {
+        case .resources: preconditionFailure("the session reads this answer itself")
+        case .members: break
+        }
+    }
+
+    private mutating func act(on event: DatabaseEvent) {
         switch event {
         case .none, .live: break
         case .lost(let loss):
@@ -100,11 +121,6 @@ extension Server {
         case .refused(let error):
             core.log.failed("a statement of the query session", error: error.description)
         }
-        apply(
-            database.queries.registration, instead: database.queriesRegistration,
-            kind: .querySession)
-        database.queriesRegistration = database.queries.registration
-        database.resolveIfNeeded()
     }
 
     /// Tells epoll what a session wants to be told. libpq closes its sockets itself, and opens

@@ -140,14 +140,15 @@ public struct PostgresConnection: ~Copyable {
         guard status == 1 else { throw lossOfConnection() }
     }
 
-    /// Queues one statement with its parameters as text (PQsendQueryParams).
-    public mutating func send(_ statement: String, _ parameters: [String] = [])
-        throws(PostgresError)
-    {
-        let status = unsafe withCStrings(parameters) { values in
+    /// Queues one statement with its parameters (PQsendQueryParams); rows come in text format.
+    public mutating func send(
+        _ statement: String, _ parameters: borrowing QueryParameters
+    ) throws(PostgresError) {
+        let count = Int32(parameters.count)
+        let status = unsafe parameters.withArrays { values, lengths, formats in
             unsafe statement.withCString { text in
                 unsafe PQsendQueryParams(
-                    connection, text, Int32(clamping: parameters.count), nil, values, nil, nil, 0)
+                    connection, text, count, nil, values, lengths, formats, 0)
             }
         }
         guard status == 1 else { throw lossOfConnection() }

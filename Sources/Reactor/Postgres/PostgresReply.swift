@@ -70,6 +70,26 @@ public struct PostgresRows: ~Copyable {
         }
     }
 
+    /// The field as a number in decimal digits, of any integer type; `nil` for NULL and for anything
+    /// else. Hot path.
+    public func integer(row: Int, column: Int) -> Int64? {
+        let field = bytes(row: row, column: column)
+        let isNegative = field.count > 0 && field[0] == UInt8(ascii: "-")
+        guard field.count > (isNegative ? 1 : 0) else { return nil }
+        var value: Int64 = 0
+        for index in (isNegative ? 1 : 0)..<field.count {
+            guard case 0...9 = field[index] &- UInt8(ascii: "0") else { return nil }
+            let digit = Int64(field[index] - UInt8(ascii: "0"))
+            let (tens, isTooLarge) = value.multipliedReportingOverflow(by: 10)
+            // Downwards, because the smallest number has no positive counterpart.
+            let (next, isTooSmall) = tens.subtractingReportingOverflow(digit)
+            guard !isTooLarge, !isTooSmall else { return nil }
+            value = next
+        }
+        if isNegative { return value }
+        return value == .min ? nil : -value
+    }
+
     private func contains(row: Int, column: Int) -> Bool {
         row >= 0 && row < count && column >= 0 && column < columnCount
     }

@@ -11,7 +11,8 @@ import Testing
 
     @Test func `returns rows with their columns, and tells NULL from an empty text`() throws {
         var connection = try connected()
-        try connection.send("SELECT $1 AS a, '' AS b, NULL AS c, 'ä' AS d", ["x'; --"])
+        try connection.send(
+            "SELECT $1 AS a, '' AS b, NULL AS c, 'ä' AS d", .texts(["x'; --"]))
         let replies = try drain(&connection, until: "end")
         #expect(replies == ["row x'; --||NULL|ä", "end"])
     }
@@ -30,9 +31,9 @@ import Testing
     {
         var connection = try connected()
         try connection.enterPipelineMode()
-        for statement in ["SELECT 1/0", "SELECT 2"] { try connection.send(statement) }
+        for statement in ["SELECT 1/0", "SELECT 2"] { try connection.send(statement, .texts()) }
         try connection.synchronize()
-        try connection.send("SELECT 3")
+        try connection.send("SELECT 3", .texts())
         try connection.synchronize()
         var replies = try drain(&connection, until: "synchronized")
         replies += try drain(&connection, until: "synchronized")
@@ -54,7 +55,7 @@ import Testing
     @Test func `a statement larger than the socket's buffer goes out bit by bit`() throws {
         var connection = try connected()
         let text = String(repeating: "x", count: 8 * 1_024 * 1_024)
-        try connection.send("SELECT length($1)", [text])
+        try connection.send("SELECT length($1)", .texts([text]))
         let first = try connection.flush()
         #expect(first == .wouldBlock)
         let replies = try drain(&connection, until: "end")

@@ -1,0 +1,73 @@
+package import Reactor
+
+/// What the query session can be asked. A new kind is one case here, the text of its statement, and
+/// its answer's reader, which is whoever asked (`Server.take`).
+package enum DatabaseQuery: UInt8, CaseIterable, Sendable {
+    /// Which tables announce their changes: asked and read by the session itself.
+    case resources
+    /// Which of some pairs of project and user are members; see `MembersQuery`.
+    case members
+
+    var statement: String {
+        switch self {
+        case .resources: ResourceCatalogue.statement
+        case .members: MembersQuery.statement
+        }
+    }
+
+    /// Statements of this kind that may wait for their answers at once.
+    package var pendingMax: Int {
+        switch self {
+        case .resources: 2
+        case .members: 4
+        }
+    }
+
+    /// Nanoseconds within which the answer must come. Answers come in the order of the questions, so
+    /// one that is late holds up the others: the connection is given up.
+    package var answerNanoseconds: UInt64 {
+        switch self {
+        case .resources, .members: DatabaseLimits.statementNanoseconds
+        }
+    }
+}
+
+/// What became of a wish to ask.
+package enum AskOutcome: Equatable, Sendable {
+    /// It is on its way; an answer will come, if only `QueryFailure.lost`.
+    case asked
+    /// As many as may wait already do: ask later.
+    case full
+    /// There is no connection now. Nothing was asked.
+    case notLive
+}
+
+/// The answer to a statement; there is exactly one to each that was asked.
+package struct QueryAnswer: ~Copyable {
+    package let query: DatabaseQuery
+    /// What the asker gave.
+    package let tag: UInt64
+    package let outcome: QueryOutcome
+
+    package init(query: DatabaseQuery, tag: UInt64, outcome: consuming QueryOutcome) {
+        self.query = query
+        self.tag = tag
+        self.outcome = outcome
+    }
+}
+
+package enum QueryOutcome: ~Copyable {
+    /// The rows, maybe none. Their shape is the server's word: check it.
+    case rows(PostgresRows)
+    /// A statement that returns no rows has run.
+    case succeeded
+    case failed(QueryFailure)
+}
+
+package enum QueryFailure: Error, Equatable, Sendable {
+    /// The server refused this statement; the connection stays.
+    case refused(PostgresError)
+    /// The connection was lost, or given up because an answer was late. Whether the statement ran
+    /// isn't known.
+    case lost
+}
