@@ -162,9 +162,8 @@ import Testing
         let start = "\(answer.query) \(answer.tag):"
         switch answer.outcome {
         case .rows(let rows):
-            var text = start
-            for row in 0..<rows.count { text += " \(rows.integer(row: row, column: 0) ?? -1)" }
-            return text
+            let places = (0..<rows.count).map { rows.integer(row: $0, column: 0) ?? -1 }
+            return start + places.sorted().map { " \($0)" }.joined()
         case .succeeded: return start + " succeeded"
         case .failed(.lost): return start + " lost"
         case .failed(.refused(let error)): return start + " refused \(error.sqlstate ?? "")"
