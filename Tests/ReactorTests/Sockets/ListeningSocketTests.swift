@@ -9,7 +9,7 @@ import Testing
         return try ListeningSocket(address)
     }
 
-    /// A client that connects, over IPv4.
+    /// A client that connects, over IPv4, and sends the byte without which nobody is accepted.
     private static func connect(to address: SocketAddress) throws -> OwnedDescriptor {
         let raw = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
         try #require(raw >= 0)
@@ -24,6 +24,7 @@ import Testing
                 socklen_t(bytes.count))
         }
         try #require(status == 0)
+        try #require(unsafe write(raw, target, 1) == 1)
         return client
     }
 
