@@ -1,20 +1,19 @@
 /** Listeners by the name of what they listen to. */
 export class Emitter {
-  #listeners = new Map();
+  // Each an object of its own, so that a function that is given twice is called twice.
+  #entries = new Set();
 
   /** Returns a function that ends it. */
   on(name, listener) {
-    // An object of its own, so that a function that is given twice is called twice.
-    const entry = { listener };
-    const entries = this.#listeners.get(name) ?? new Set();
-    this.#listeners.set(name, entries.add(entry));
-    return () => entries.delete(entry);
+    const entry = { name, listener };
+    this.#entries.add(entry);
+    return () => this.#entries.delete(entry);
   }
 
   emit(name, value) {
-    for (const { listener } of [...(this.#listeners.get(name) ?? [])]) {
+    for (const entry of [...this.#entries]) {
       try {
-        listener(value);
+        if (entry.name === name) entry.listener(value);
       } catch (error) {
         // An application's mistake must not stop the connection, nor be silent.
         queueMicrotask(() => {
@@ -25,6 +24,6 @@ export class Emitter {
   }
 
   clear() {
-    for (const entries of this.#listeners.values()) entries.clear();
+    this.#entries.clear();
   }
 }

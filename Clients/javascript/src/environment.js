@@ -5,16 +5,17 @@
  * @param {object} [given] replaces what it names
  */
 export function environmentWith(given) {
-  const scope = globalThis;
+  const { WebSocket, document, navigator } = globalThis;
   return {
-    WebSocket: scope.WebSocket,
+    WebSocket,
+    document,
+    navigator,
+    window: globalThis,
     now: Date.now,
     random: Math.random,
-    setTimeout: (action, milliseconds) => scope.setTimeout(action, milliseconds),
-    clearTimeout: (timer) => scope.clearTimeout(timer),
-    window: scope,
-    document: scope.document,
-    navigator: scope.navigator,
+    // As methods of another object they would be refused.
+    setTimeout: (...parameters) => setTimeout(...parameters),
+    clearTimeout: (timer) => clearTimeout(timer),
     ...given,
   };
 }

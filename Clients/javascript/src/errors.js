@@ -14,6 +14,11 @@ export class GatewayError extends Error {
   }
 }
 
+/** One that may not come again. */
+export function passing(code, message, details) {
+  return new GatewayError(code, message, { temporary: true, ...details });
+}
+
 /** An `error` of the gateway. */
 export function errorOf({ code, message, temporary, project_id }) {
   return new GatewayError(code, message, { temporary: temporary === true, project_id });

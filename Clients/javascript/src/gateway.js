@@ -1,9 +1,9 @@
 import { Backoff } from './backoff.js';
 import { afterClose } from './close-codes.js';
-import { Connection } from './connection.js';
+import { openConnection } from './connection.js';
 import { Emitter } from './emitter.js';
 import { environmentWith } from './environment.js';
-import { GatewayError, errorOf } from './errors.js';
+import { GatewayError, errorOf, passing } from './errors.js';
 import { Heartbeat } from './heartbeat.js';
 import { watchPage } from './page.js';
 import { Projects } from './projects.js';
@@ -249,7 +249,7 @@ export class Gateway {
     const isCurrent = () => attempt === this.#attempt;
     this.counters.attempts++;
     this.#timers.set('connect', this.#options.connectTimeoutMs, () => this.#failed(
-      new GatewayError('connect_timeout', 'not connected in time', { temporary: true })));
+      passing('connect_timeout', 'not connected in time')));
     this.#setState('connecting');
 
     let token;
@@ -264,7 +264,7 @@ export class Gateway {
     if (!token) return this.#stop(new GatewayError('no_token', 'nobody is signed in'));
 
     try {
-      this.#connection = new Connection(this.#environment, this.#options.url, {
+      this.#connection = openConnection(this.#environment, this.#options.url, {
         open: () => this.send({ type: 'init', token }),
         message: (message) => this.#receive(message),
         close: (event) => this.#closed(event),
@@ -323,15 +323,10 @@ export class Gateway {
       return;
     }
     this.#disconnect();
-    const { random } = this.#environment;
-    const details = { closeCode: code };
-    if (action === 'window') {
-      this.#reconnect(random() * (ms ?? this.#reconnectWindowMs), { ...details, isAsked: true });
-    } else if (action === 'wait') {
-      this.#reconnect(ms + this.#backoff.next(), { ...details, isAsked: true });
-    } else {
-      this.#reconnect(this.#backoff.next(), details);
-    }
+    const delayMs = action === 'window'
+      ? this.#environment.random() * (ms ?? this.#reconnectWindowMs)
+      : (ms ?? 0) + this.#backoff.next();
+    this.#reconnect(delayMs, { closeCode: code, isAsked: action !== 'jitter' });
   }
 
   #failed(error) {
@@ -342,7 +337,7 @@ export class Gateway {
 
   #socketIsDead() {
     this.counters.deadSockets++;
-    this.#failed(new GatewayError('dead_socket', 'silent for two intervals', { temporary: true }));
+    this.#failed(passing('dead_socket', 'silent for two intervals'));
   }
 
   /** Ends this attempt, whatever it has come to. */
@@ -354,7 +349,7 @@ export class Gateway {
     this.#connection = undefined;
     const joined = this.projects.filter((id) => this.isJoined(id));
     this.#projects.disconnected();
-    for (const id of this.projects) this.#timers.clear(`join ${id}`);
+    this.#timers.clear(...this.projects.map((id) => `join ${id}`));
     // Nobody can ask any more before those who asked are told.
     if (this.#state === 'open') this.#state = 'waiting';
     this.#refs.settleAll('reject', disconnectedError());
@@ -393,6 +388,8 @@ export class Gateway {
   #wakeUp() {
     this.#timers.clear('sleep');
     this.#isAsleep = false;
+    // A page that was opened in the background is shown too, to nobody.
+    if (this.#page.isHidden()) this.#fallAsleepLater();
     // A person looks at it, and at no two pages at once.
     this.#wake(0);
   }
@@ -437,9 +434,9 @@ function closedError() {
 }
 
 function disconnectedError() {
-  return new GatewayError('disconnected', 'not connected', { temporary: true });
+  return passing('disconnected', 'not connected');
 }
 
 function tokenError(cause) {
-  return new GatewayError('token_unavailable', `getToken failed: ${cause?.message ?? cause}`, { temporary: true, cause });
+  return passing('token_unavailable', `getToken failed: ${cause?.message ?? cause}`, { cause });
 }

@@ -73,7 +73,6 @@ class Binding {
     for (const end of this.#ends) end();
     this.#ends = [];
     this.#timers.clearAll();
-    this.#overtaken.clear();
   }
 
   #hear(event) {
@@ -82,17 +81,16 @@ class Binding {
     const resources = event.resource === '*' ? this.#resources : [event.resource];
     for (const resource of resources) {
       for (const target of this.#targetsOf({ ...event, resource }, this.#gateway)) {
-        this.#collect(target, event);
+        this.#collect(Array.isArray(target) ? { queryKey: target } : target, event);
       }
     }
-    if (!this.#timers.has('frame')) this.#timers.set('frame', FRAME_MS, () => this.#flush());
   }
 
-  #collect(target, { project_id, spread_ms = 0 }) {
-    const filters = Array.isArray(target) ? { queryKey: target } : target;
+  #collect(filters, { project_id, spread_ms = 0 }) {
     // Two predicates can't be compared; of one project's events they say the same.
     const name = JSON.stringify([filters, filters.predicate && project_id]);
     const spreadMs = Math.min(spread_ms, this.#frame.get(name)?.spreadMs ?? spread_ms);
+    if (!this.#frame.size) this.#timers.set('frame', FRAME_MS, () => this.#flush());
     this.#frame.set(name, { filters, spreadMs });
   }
 
@@ -147,9 +145,7 @@ class Binding {
     if (action.type === 'error') this.#overtaken.delete(query);
     if (action.type !== 'success' || !this.#overtaken.delete(query)) return;
     // Success has just taken the mark away again.
-    const name = JSON.stringify(query.queryKey);
-    this.#frame.set(name, { filters: { queryKey: query.queryKey, exact: true }, spreadMs: 0 });
-    if (!this.#timers.has('frame')) this.#timers.set('frame', FRAME_MS, () => this.#flush());
+    this.#collect({ queryKey: query.queryKey, exact: true }, {});
   }
 
   #lookAgain() {

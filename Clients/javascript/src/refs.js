@@ -1,4 +1,4 @@
-import { GatewayError } from './errors.js';
+import { passing } from './errors.js';
 
 /** Promises that wait for an answer, each by its `ref`, and each for a bounded time. */
 export class Refs {
@@ -21,7 +21,7 @@ export class Refs {
       const waiting = { resolve, reject };
       this.#waiting.set(ref, waiting);
       this.#timers.set(waiting, timeoutMs, () => this.settle(
-        ref, 'reject', new GatewayError('timeout', `no answer within ${timeoutMs} ms`, { temporary: true })));
+        ref, 'reject', passing('timeout', `no answer within ${timeoutMs} ms`)));
       ask?.(ref);
     });
   }

@@ -149,6 +149,7 @@ test('hidden only for a while it stays connected', async () => {
 test('a page that was opened in the background pauses too', async () => {
   const client = new Client({ hiddenPauseMs: 1_000 });
   client.world.setVisible(false);
+  client.world.window.dispatch('pageshow');
   await client.open();
   await client.world.pass(1_000);
   assert.equal(client.gateway.state, 'paused');
