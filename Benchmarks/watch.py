@@ -17,7 +17,7 @@ import websockets
 
 PATH = "/api/v1/messages/ws"
 RECONNECT_SECONDS_FIRST = 0.5
-RECONNECT_SECONDS_MAX = 30
+RECONNECT_SECONDS_MAX = 20
 # Connecting all at once would fill the gateway's listen queue.
 CONNECTING_AT_ONCE = 64
 
