@@ -15,6 +15,9 @@ const OWN_IDS = 8;
 /** The first wait of a back-off; also what a network that comes back for a whole office is spread over. */
 const FIRST_WAIT_MS = 500;
 
+/** Errors that come by themselves and say that a subscription has ended. */
+const ENDS = ['membership_revoked', 'project_deleted'];
+
 const DEFAULTS = {
   connectTimeoutMs: 15_000,
   requestTimeoutMs: 10_000,
@@ -150,10 +153,7 @@ export class Gateway {
       (error) => {
         // The next connection joins again by itself.
         if (!isCurrent() || error.code === 'disconnected') return;
-        if (error.code.includes('cursor')) {
-          project.cursor = undefined;
-          this.#sendJoin(id, project);
-        } else if (error.temporary) {
+        if (error.temporary) {
           this.#report(error);
           this.#timers.set(`join ${id}`, this.#backoff.next(), () => this.#sendJoin(id, project));
         } else {
@@ -231,7 +231,7 @@ export class Gateway {
     const error = errorOf(message);
     if (message.ref !== undefined) return this.#refs.settle(message.ref, 'reject', error);
     this.#report(error);
-    if (error.code === 'membership_revoked' && error.project_id) this.#drop(error.project_id, error);
+    if (ENDS.includes(error.code)) this.#drop(error.project_id, error);
     return undefined;
   }
 

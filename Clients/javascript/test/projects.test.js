@@ -81,13 +81,13 @@ test('leaving as the connection ends is no error', async () => {
   await client.gateway.leave(P1);
 });
 
-test('a removed member is told, and does not join again', async () => {
+for (const code of ['membership_revoked', 'project_deleted']) test(`after ${code} it does not join again`, async () => {
   const client = await new Client({ projects: [P1, P2] }).open();
   const changes = [];
   client.gateway.on('project', (change) => changes.push(change));
   client.socket.receive({
-    type: 'error', code: 'membership_revoked', project_id: P1, message: 'removed', temporary: false });
-  assert.deepEqual(client.errors.map(({ code, project_id }) => [code, project_id]), [['membership_revoked', P1]]);
+    type: 'error', code, project_id: P1, message: 'removed', temporary: false });
+  assert.deepEqual(client.errors.map((error) => [error.code, error.project_id]), [[code, P1]]);
   assert.deepEqual(changes, [{ project_id: P1, joined: false }]);
   client.events.length = 0;
   client.change();
@@ -179,16 +179,21 @@ test('a resync of the gateway is an event like any other, and a cursor of no use
   assert.deepEqual(client.events.slice(-2).map(({ reason }) => reason), ['slow_consumer', 'cursor_expired']);
 });
 
-test('a cursor that the gateway refuses is forgotten, and the project joined without', async () => {
+test('a cursor that the gateway cannot read is told and forgotten; the resync that follows is an event', async () => {
   const client = await new Client({ projects: [P1] }).open();
   client.change({ cursor: 'nonsense' });
   await client.end(1006);
   await client.world.pass(250);
   await client.open({ answers: false });
-  const [, { ref }] = client.socket.take();
-  client.socket.receive({ type: 'error', ref, code: 'bad_cursor', message: '', temporary: false });
-  await client.world.pass(0);
-  assert.deepEqual(withoutRefs(client.socket.take()), [{ type: 'join_project', project_id: P1, keep: true }]);
+  client.socket.receive({ type: 'error', code: 'invalid_cursor', project_id: P1, message: '', temporary: false });
+  client.change({ action: 'RESYNC', data: { id: '*', timestamp: 't' }, reason: 'cursor_invalid' });
+  await client.answerAll();
+  assert.deepEqual([client.codes(), client.gateway.isJoined(P1)], [['invalid_cursor'], true]);
+  assert.equal(client.events.at(-1).reason, 'cursor_invalid');
+  await client.end(1006);
+  await client.world.pass(client.lastState.retryInMs);
+  await client.open({ answers: false });
+  assert.equal(client.socket.take()[1].since, undefined);
 });
 
 test('a question that nobody answers is rejected in time; a late answer does no harm', async () => {

@@ -60,7 +60,9 @@ test('events of one frame are one invalidation of each key', async () => {
 });
 
 test('the mapping can be replaced', async () => {
-  const client = await bound({ targets: ({ resource, data }) => [['v2', resource, data.id], { queryKey: ['board'], exact: true }] });
+  const client = await bound({
+    targets: ({ resource, data }) => [['v2', resource, data.id], { queryKey: ['board'], exact: true }],
+  });
   client.change();
   await client.frame();
   assert.deepEqual(keys(client), [['v2', 'tasks', 'row'], ['board']]);
