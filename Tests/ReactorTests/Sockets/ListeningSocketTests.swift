@@ -162,6 +162,8 @@ import Testing
             }
         }
         try #require(connected == 0)
+        // Nobody is accepted without a first byte.
+        try #require(ClientSocket.send([0].span, to: client.raw) == .sent(1))
         // On the loopback interface it is there as soon as connect has returned.
         let result = listener.accept()
         guard case .accepted(let raw, _) = result else {
