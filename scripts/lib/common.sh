@@ -10,7 +10,10 @@ export repository state
 # What is needed to build, to run and to test, as Debian and Ubuntu call it.
 build_packages=(libpq-dev libssl-dev liburing-dev libjansson-dev zlib1g-dev pkg-config)
 run_packages=(postgresql python3 python3-websockets curl)
-test_packages=(python3-pytest python3-psycopg2 nodejs node-ws node-typescript esbuild shellcheck)
+test_packages=(
+    python3-pytest python3-psycopg2 python3-jwt python3-cryptography
+    nodejs node-ws node-typescript esbuild shellcheck
+)
 export build_packages run_packages test_packages
 
 say() {

@@ -52,11 +52,16 @@
 #include <jansson.h>
 #include <liburing.h>
 #include <openssl/bio.h>
+#include <openssl/bn.h>
 #include <openssl/core_names.h>
 #include <openssl/crypto.h>
+#include <openssl/ec.h>
 #include <openssl/err.h>
 #include <openssl/evp.h>
+#include <openssl/param_build.h>
 #include <openssl/params.h>
+#include <openssl/pem.h>
+#include <openssl/rsa.h>
 #include <openssl/ssl.h>
 
 #if __has_include(<libpq-fe.h>)
@@ -201,5 +206,8 @@ static inline int ces_set_process_name(const char *name) {
 static const short ces_spawn_flags =
     POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSIGMASK;
 static const int ces_SOCK_DGRAM = SOCK_DGRAM;
+
+// A macro of OpenSSL that joins two others.
+static const int ces_EVP_PKEY_PUBLIC_KEY = EVP_PKEY_PUBLIC_KEY;
 
 #endif

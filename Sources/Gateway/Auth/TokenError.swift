@@ -1,6 +1,6 @@
 package import Reactor
 
-/// Why a token is refused. It holds nothing of the token but dates whose signature was right.
+/// Why a token is refused. It holds nothing of the token but its dates.
 package enum TokenError: Error, Equatable, BitwiseCopyable, Sendable {
     package enum Part: BitwiseCopyable, Sendable {
         case header, claims, signature
@@ -23,10 +23,14 @@ package enum TokenError: Error, Equatable, BitwiseCopyable, Sendable {
     case notAnObject(Part)
     /// `alg` is missing, or no string.
     case algorithmMissing
-    /// `alg` is `none`, or one that isn't on the list.
+    /// `alg` is `none`, or one that there is no key for.
     case algorithmNotAllowed
     /// `crit` asks for extensions, of which the gateway understands none (RFC 7515 §4.1.11).
     case criticalExtension
+    /// There is no key with the `kid`.
+    case keyUnknown
+    /// There is no `kid`, and there are more keys than are tried.
+    case keyNotNamed
     case signatureMismatch
     case missing(TokenClaims.Name)
     case wrongType(TokenClaims.Name)
@@ -35,8 +39,15 @@ package enum TokenError: Error, Equatable, BitwiseCopyable, Sendable {
     case subjectNotUUID
     case expired(at: Int64)
     case notYetValid(from: Int64)
+    /// `iss` or `aud` isn't one of those that are configured.
+    case notAccepted(TokenClaims.Name)
     /// OpenSSL failed; the token may be right. To be answered as temporary.
     case unavailable
+    /// So many signatures were checked that others have to be served first. Likewise.
+    case overloaded
+
+    /// Whether the token may be right all the same.
+    package var isTemporary: Bool { self == .unavailable || self == .overloaded }
 
     /// Appends a sentence for the answer: plain ASCII without quotes and backslashes, so that it
     /// can stand in JSON and in a header's quoted string.
@@ -54,12 +65,12 @@ package enum TokenError: Error, Equatable, BitwiseCopyable, Sendable {
         case .algorithmMissing: buffer.append("token names no algorithm")
         case .algorithmNotAllowed: buffer.append("token algorithm is not allowed")
         case .criticalExtension: buffer.append("token needs an extension that is not supported")
+        case .keyUnknown: buffer.append("token names a key that is not known here")
+        case .keyNotNamed: buffer.append("token names no key")
         case .signatureMismatch: buffer.append("token signature does not match")
         case .missing(let claim): Self.writeClaim(claim, "is missing", to: &buffer)
         case .wrongType(let claim):
-            let expected: StaticString =
-                claim == .subject ? "is not a string" : "is not a number"
-            Self.writeClaim(claim, expected, to: &buffer)
+            Self.writeClaim(claim, claim.expectedType, to: &buffer)
         case .outOfRange(let claim): Self.writeClaim(claim, "is out of range", to: &buffer)
         case .subjectNotUUID: Self.writeClaim(.subject, "is not a UUID", to: &buffer)
         case .expired(let second):
@@ -68,7 +79,10 @@ package enum TokenError: Error, Equatable, BitwiseCopyable, Sendable {
         case .notYetValid(let second):
             buffer.append("token is not valid before ")
             Timestamp(unixSeconds: second).writeWithoutFraction(to: &buffer)
+        case .notAccepted(let claim):
+            Self.writeClaim(claim, "is not accepted here", to: &buffer)
         case .unavailable: buffer.append("tokens can not be verified at the moment")
+        case .overloaded: buffer.append("too many tokens wait to be verified")
         }
     }
 
@@ -88,6 +102,17 @@ package enum TokenError: Error, Equatable, BitwiseCopyable, Sendable {
         buffer.append(claim.text)
         buffer.append(" ")
         buffer.append(text)
+    }
+}
+
+extension TokenClaims.Name {
+    /// What a claim of another type isn't.
+    fileprivate var expectedType: StaticString {
+        switch self {
+        case .expiry, .notBefore, .issuedAt: "is not a number"
+        case .subject, .issuer: "is not a string"
+        case .audience: "is neither a string nor an array of strings"
+        }
     }
 }
 

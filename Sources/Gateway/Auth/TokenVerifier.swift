@@ -1,66 +1,112 @@
-package import Reactor
+internal import Reactor
 
-/// Verifies JSON Web Tokens in the compact form (RFC 7519, RFC 7515 §3.1) that are signed with
-/// HS256 under one secret.
+/// Verifies JSON Web Tokens in the compact form (RFC 7519, RFC 7515 §3.1).
 ///
-/// The algorithm is the verifier's, never the token's: a token that names another one is refused,
-/// so neither `none` nor a confusion of key kinds can pass. Nothing that a token says is believed
-/// before its signature is checked. One verifier belongs to one loop; it keeps its buffer.
+/// The algorithm is the key's, never the token's: a token is tried with keys that are made for the
+/// algorithm that it names, so neither `none` nor a confusion of key kinds can pass. Nothing that
+/// a token says is believed before its signature is checked. One verifier belongs to one loop; it
+/// keeps its buffers.
 package struct TokenVerifier: ~Copyable {
     /// Bytes of a token: what fits into an `init` message or half of a request head. A token of
     /// an identity provider with many groups has 2 to 4 KiB.
     package static let tokenBytesMax = 8 << 10
+    /// Bytes of a header that is remembered; longer ones carry certificates.
+    private static let rememberedHeaderBytesMax = 512
 
-    /// How far the clocks of issuer and gateway may differ, in seconds.
-    package static let leewaySeconds: Int64 = 30
+    package let policy: TokenPolicy
+    /// How many costly signatures may still be checked before the caller has to do something else.
+    package var costlyChecksLeft = Int.max
 
-    private var mac: HMACSHA256
+    private var keys: KeyRing
+    /// Those of the keys whose checks are costly.
+    private var costlyKeys: KeySelection
     /// The part that is being read, decoded.
     private var scratch = ByteBuffer(capacity: 1 << 10)
+    private var signature = ByteBuffer(capacity: 1 << 10)
 
-    /// Copies `secret`, whose length the configuration has checked.
-    package init(secret: borrowing Span<UInt8>) throws(CryptoFailure) {
-        mac = try HMACSHA256(key: secret)
+    /// The header, as it came, of the last token that named keys we have, and which. Issuers write
+    /// the same header over and over, and the same bytes lead to the same keys.
+    private var lastHeader = ByteBuffer(capacity: rememberedHeaderBytesMax)
+    private var lastCandidates: KeySelection = []
+
+    package init(keys: consuming KeyRing, policy: TokenPolicy = TokenPolicy()) {
+        costlyKeys = keys.costly
+        self.keys = keys
+        self.policy = policy
     }
 
+    /// Goes on with other keys.
+    package mutating func replaceKeys(_ keys: consuming KeyRing) {
+        costlyKeys = keys.costly
+        self.keys = keys
+        lastHeader.removeAll()
+    }
+
+    package var keyCount: Int { keys.count }
+
+    // Hot path.
     /// The claims of a token that is valid at `nowUnixSeconds` (POSIX time).
+    ///
+    /// An HMAC is checked before the claims are looked at. Other signatures cost a hundred times
+    /// as much as that look, so there a token that has expired or is nobody's doesn't get so far.
     package mutating func verify(
         _ token: borrowing Span<UInt8>, nowUnixSeconds: Int64
     ) throws(TokenError) -> TokenClaims {
         guard token.count <= Self.tokenBytesMax else { throw .tooLong }
         guard let parts = TokenParts(token) else { throw .notThreeParts }
-        try checkHeader(token.extracting(parts.header))
-        try checkSignature(
-            token.extracting(parts.signature), of: token.extracting(parts.signed))
-        try decode(token.extracting(parts.claims), .claims)
-        let document = try Self.document(scratch.bytes, .claims)
-        return try TokenClaims(document, nowUnixSeconds: nowUnixSeconds)
-    }
-
-    private mutating func checkHeader(_ text: borrowing Span<UInt8>) throws(TokenError) {
-        try decode(text, .header)
-        try Self.checkHeader(try Self.document(scratch.bytes, .header))
-    }
-
-    private static func checkHeader(_ document: borrowing JSONDocument) throws(TokenError) {
-        let header = document.root
-        guard header.kind == .object else { throw .notAnObject(.header) }
-        guard let algorithm = header.member("alg")?.string else { throw .algorithmMissing }
-        guard algorithm.isEqual(to: "HS256") else { throw .algorithmNotAllowed }
-        guard header.member("crit") == nil else { throw .criticalExtension }
-    }
-
-    private mutating func checkSignature(
-        _ text: borrowing Span<UInt8>, of signed: borrowing Span<UInt8>
-    ) throws(TokenError) {
-        try decode(text, .signature)
-        let code: InlineArray<32, UInt8>
-        do throws(CryptoFailure) {
-            code = try mac.digest(of: signed)
-        } catch {
-            throw .unavailable
+        let candidates = try candidates(forHeader: token.extracting(parts.header))
+        signature.removeAll()
+        guard Base64URL.decode(token.extracting(parts.signature), into: &signature) else {
+            throw .invalidEncoding(.signature)
         }
-        guard ConstantTime.isEqual(code.span, scratch.bytes) else { throw .signatureMismatch }
+        let isCostly = !candidates.isDisjoint(with: costlyKeys)
+        if !isCostly { try checkSignature(of: token.extracting(parts.signed), candidates) }
+        let reading = try readClaims(token.extracting(parts.claims), nowUnixSeconds)
+        if isCostly { try checkSignature(of: token.extracting(parts.signed), candidates) }
+        if let refusal = reading.refusal { throw refusal }
+        return reading.claims
+    }
+
+    private mutating func candidates(
+        forHeader text: borrowing Span<UInt8>
+    ) throws(TokenError) -> KeySelection {
+        if lastHeader.isEqual(to: text) { return lastCandidates }
+        try decode(text, .header)
+        let candidates = try TokenHeader.candidates(
+            try Self.document(scratch.bytes, .header), in: keys)
+        if text.count <= Self.rememberedHeaderBytesMax {
+            lastHeader.removeAll()
+            lastHeader.append(text)
+            lastCandidates = candidates
+        }
+        return candidates
+    }
+
+    /// Throws unless `signature` is one of the candidates'. There are at most `KeyRing.triesMax`.
+    private mutating func checkSignature(
+        of signed: borrowing Span<UInt8>, _ candidates: KeySelection
+    ) throws(TokenError) {
+        var left = candidates
+        while let position = left.removeFirst() {
+            if costlyKeys.contains(KeySelection(position)) {
+                guard costlyChecksLeft > 0 else { throw .overloaded }
+                costlyChecksLeft -= 1
+            }
+            do throws(CryptoFailure) {
+                if try keys.verify(signature.bytes, of: signed, at: position) { return }
+            } catch {
+                throw .unavailable
+            }
+        }
+        throw .signatureMismatch
+    }
+
+    private mutating func readClaims(
+        _ text: borrowing Span<UInt8>, _ nowUnixSeconds: Int64
+    ) throws(TokenError) -> ClaimsReading {
+        try decode(text, .claims)
+        return try ClaimsReading(
+            try Self.document(scratch.bytes, .claims), policy, nowUnixSeconds: nowUnixSeconds)
     }
 
     /// Leaves the decoded part in `scratch`.
@@ -82,27 +128,11 @@ package struct TokenVerifier: ~Copyable {
     }
 }
 
-/// Where the parts of a token are in its text.
-private struct TokenParts {
-    let header: Range<Int>
-    let claims: Range<Int>
-    let signature: Range<Int>
-
-    /// What the signature is over: header, point and claims as they came.
-    var signed: Range<Int> { header.lowerBound..<claims.upperBound }
-
-    /// `nil` unless there are exactly two points and something at each side of both.
-    init?(_ token: borrowing Span<UInt8>) {
-        var first: Int?
-        var second: Int?
-        for index in 0..<token.count where token[index] == UInt8(ascii: ".") {
-            guard second == nil else { return nil }
-            if first == nil { first = index } else { second = index }
-        }
-        guard let first, let second, first > 0, second > first + 1, second + 1 < token.count
-        else { return nil }
-        header = 0..<first
-        claims = (first + 1)..<second
-        signature = (second + 1)..<token.count
+extension TokenVerifier {
+    /// A verifier of HS256 with one secret, which is copied.
+    package init(secret: borrowing Span<UInt8>) throws(KeyRingError) {
+        var keys = KeyRing()
+        try keys.add(secret: secret)
+        self.init(keys: keys)
     }
 }

@@ -77,6 +77,11 @@ struct Token: ParsableCommand {
                     reason: "a duration such as 30s, 1h or 720h, from 1s to a year")
             }
             let configuration = try Configuration.load(options: [:], needed: [.jwtSecret])
+            guard !configuration.jwtSecret.isEmpty else {
+                throw ConfigurationError(
+                    source: SecretSetting.jwtSecret.variableName, value: nil,
+                    reason: "not set; public keys verify tokens, and sign none")
+            }
             return Connected.token(configuration, user: user, lifetime: lifetime)
         }
     }
@@ -93,8 +98,11 @@ struct Check: ParsableCommand {
             let configuration = try Configuration.load(options: options.given)
             var settled = configuration
             let connectionsMax = try settled.settleConnectionsMax()
+            let keys = try TokenKeys(configuration).load()
             print(configuration.report(connectionsMax: connectionsMax), terminator: "")
-            for warning in configuration.warnings { Console.complain("warning: \(warning)") }
+            for warning in configuration.warnings + keys.warnings {
+                Console.complain("warning: \(warning)")
+            }
             return .success
         }
     }

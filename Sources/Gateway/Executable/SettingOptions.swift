@@ -15,6 +15,11 @@ struct SettingOptions: ParsableArguments {
     @Option(.slowConsumer) var slowConsumer: String?
     @Option(.refetchRate) var refetchRate: String?
     @Option(.queryToken) var queryToken: String?
+    @Option(.jwtKey) var jwtKey: String?
+    @Option(.jwtKeySet) var jwtKeySet: String?
+    @Option(.jwtIssuer) var jwtIssuer: String?
+    @Option(.jwtAudience) var jwtAudience: String?
+    @Option(.jwtLeeway) var jwtLeeway: String?
     @Option(.maxMessageBytes) var maxMessageBytes: String?
     @Option(.handshakeTimeout) var handshakeTimeout: String?
     @Option(.initTimeout) var initTimeout: String?
@@ -45,6 +50,11 @@ struct SettingOptions: ParsableArguments {
         case .slowConsumer: slowConsumer
         case .refetchRate: refetchRate
         case .queryToken: queryToken
+        case .jwtKey: jwtKey
+        case .jwtKeySet: jwtKeySet
+        case .jwtIssuer: jwtIssuer
+        case .jwtAudience: jwtAudience
+        case .jwtLeeway: jwtLeeway
         case .maxMessageBytes: maxMessageBytes
         case .handshakeTimeout: handshakeTimeout
         case .initTimeout: initTimeout
@@ -65,7 +75,8 @@ extension Option where Value == String? {
         self.init(
             name: .customLong(setting.rawValue),
             help: ArgumentHelp(
-                "\(setting.summary): \(setting.allowed). [\(setting.variableName)] (\(standard))",
+                "\(setting.summary): \(setting.allowed). [\(setting.variableName)]"
+                    + (standard.isEmpty ? "" : " (\(standard))"),
                 valueName: setting.valueName))
     }
 }
@@ -74,15 +85,18 @@ extension Setting {
     fileprivate var valueName: String {
         switch self {
         case .listen, .adminListen: "address"
-        case .pingInterval, .readTimeout, .handshakeTimeout, .initTimeout, .closeTimeout:
+        case .pingInterval, .readTimeout, .handshakeTimeout, .initTimeout, .closeTimeout,
+            .jwtLeeway:
             "duration"
+        case .jwtKey: "paths"
+        case .jwtIssuer, .jwtAudience: "names"
         case .workers, .maxConnections, .refetchRate, .maxMessageBytes, .drainSeconds: "number"
         case .membership, .textPing, .queryToken: "on/off"
         case .slowConsumer: "policy"
         case .ioUring: "auto/on/off"
         case .logLevel: "level"
         case .logFormat: "format"
-        case .migrations: "path"
+        case .migrations, .jwtKeySet: "path"
         }
     }
 }

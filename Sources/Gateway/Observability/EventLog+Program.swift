@@ -31,6 +31,20 @@ extension EventLog {
         write(.warning, "configuration", ["detail": .string(text)])
     }
 
+    /// SIGHUP: `what` was read again, of which there are now `count`.
+    package func reloaded(_ what: StaticString, count: Int) {
+        write(
+            .notice, "reloaded",
+            ["what": .string("\(what)"), "count": .stringConvertible(count)])
+    }
+
+    /// SIGHUP: `what` couldn't be read again, and stays as it was.
+    package func reloadFailed(_ what: StaticString, error: String) {
+        write(
+            .error, "reload failed, the old ones stay in use",
+            ["what": .string("\(what)"), "error": .string(error)])
+    }
+
     package func draining(connections: Int, seconds: Int) {
         write(
             .notice, "draining",

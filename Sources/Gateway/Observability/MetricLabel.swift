@@ -113,6 +113,20 @@ package enum RefusalLabel: UInt8, MetricLabel {
     }
 }
 
+/// What became of a SIGHUP.
+package enum ReloadLabel: UInt8, MetricLabel {
+    case done
+    /// What was there before stays in use, at least of one kind.
+    case failed
+
+    package var text: StaticString {
+        switch self {
+        case .done: "ok"
+        case .failed: "failed"
+        }
+    }
+}
+
 /// The types of the messages that clients send.
 package enum ClientMessageLabel: UInt8, MetricLabel {
     case joinProject, leaveProject, initialize, ping, pong, typing, direct, acknowledge, unknown

@@ -15,6 +15,10 @@ package struct Metrics: ~Copyable {
     /// How long connections lasted, observed when they end.
     package var connectionDuration = Histogram(
         boundsNanoseconds: HistogramBounds.connectionDuration)
+    /// Times that a client wasn't heard for a turn because so many signatures were checked.
+    package var verificationsDeferred: UInt64 = 0
+    /// Times that files were read again because of SIGHUP.
+    package var reloads = LabelledCounter<ReloadLabel, 2>()
     /// Times that accepting stopped because descriptors ran out (EMFILE, ENFILE).
     package var acceptPauses: UInt64 = 0
 

@@ -44,6 +44,10 @@ package struct MetricsWriter: Sendable {
             "devhive_connection_duration_seconds", help: "How long connections lasted.",
             metrics.connectionDuration)
         buffer.counter(
+            "devhive_token_checks_deferred_total",
+            help: "Times that a client waited a turn because many signatures were checked.",
+            metrics.verificationsDeferred)
+        buffer.counter(
             "devhive_accept_pauses_total",
             help: "Times that accepting stopped because descriptors ran out.",
             metrics.acceptPauses)
@@ -120,6 +124,9 @@ package struct MetricsWriter: Sendable {
             "devhive_io_uring_refusals_total",
             help: "Batches of which io_uring did not take all; the rest went by send.",
             metrics.ringRefusals)
+        buffer.counter(
+            "devhive_reloads_total", help: "Reloads of files on SIGHUP, by result.",
+            label: "result", metrics.reloads)
         buffer.counter(
             "devhive_log_lines_suppressed_total", help: "Log lines over their kind's rate limit.",
             log.linesSuppressed)

@@ -33,6 +33,15 @@ package struct Configuration: Sendable {
     package var refetchRate: Int? = 1_000
     /// Whether `?token=` is accepted.
     package var queryToken = true
+    /// Public keys of tokens.
+    package var jwtKeyFiles: [PublicKeyFile] = []
+    /// A file with a JSON Web Key Set; `nil` if there is none.
+    package var jwtKeySetFile: String?
+    /// Of which a token's `iss`, and its `aud`, must be one; empty if any will do.
+    package var jwtIssuers: [String] = []
+    package var jwtAudiences: [String] = []
+    /// How far the clock of a token's issuer may differ. Whole seconds.
+    package var jwtLeeway = Duration.seconds(30)
     /// The largest message from an authenticated client.
     package var maxMessageBytes = 512
     /// The time in which a request head must be complete.
@@ -59,6 +68,10 @@ package struct Configuration: Sendable {
     package var databaseURL = Secret()
     /// The key of HS256. Empty if it wasn't given and isn't needed.
     package var jwtSecret = Secret()
+    /// Another key of HS256, for the time of a change. Empty if there is none.
+    package var jwtSecretNext = Secret()
+    /// The files that secrets were read from, to be read again.
+    package var secretFiles: [SecretSetting: String] = [:]
 
     /// Findings that aren't errors, such as a `DEVHIVE_` variable that nothing reads.
     package var warnings: [String] = []

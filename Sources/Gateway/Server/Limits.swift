@@ -22,6 +22,9 @@ package enum Limits {
     /// Of those, deliveries for one project before the next has its share, so that a small
     /// project's event isn't behind a large one's.
     static let deliveriesPerRoomShare = 128
+    /// Signatures of public keys that are checked: at 30 to 130 µs each that is two milliseconds at
+    /// most, however many come with one.
+    package static let signatureChecksPerTurn = 16
     /// Connections closed: close(2) of a live one costs 7 to 14 µs.
     static let closesPerTurn = 128
     /// Projects that get a resync after the listener came back.
@@ -97,5 +100,7 @@ package enum Limits {
         precondition(deliveriesPerTurn <= SendBatch.capacity)
         precondition(spreadMillisecondsMin <= spreadMillisecondsMax)
         precondition(reconnectWindowMillisecondsMin <= reconnectWindowMillisecondsMax)
+        // Whoever is heard at all can have its token tried with each key that may fit.
+        precondition(signatureChecksPerTurn >= KeyRing.triesMax)
     }
 }

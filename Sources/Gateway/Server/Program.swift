@@ -19,8 +19,9 @@ package enum Program {
         log.starting(
             version: Version.current, connectionsMax: connectionsMax,
             sendMethod: batch.method.name)
+        let tokenKeys = TokenKeys(configuration)
         let core = Core(
-            settings: settings, verifier: try verifier(configuration), log: log,
+            settings: settings, verifier: try verifier(tokenKeys, log), log: log,
             now: Clock.monotonic(), wall: Timestamp(microseconds: Clock.wallMicroseconds()))
         let publicDoor = try Door.open(
             try address(configuration.listen), role: .public,
@@ -28,7 +29,7 @@ package enum Program {
         let adminDoor = try adminDoor(configuration, seat)
         var server = try Server.open(
             core: core, batch: batch, publicDoor: publicDoor, adminDoor: adminDoor,
-            target: try target(configuration))
+            target: try target(configuration), tokenKeys: tokenKeys)
         server.isWorker = worker != nil
         return server.run()
     }
@@ -65,13 +66,22 @@ package enum Program {
     }
 
     private static func verifier(
-        _ configuration: Configuration
+        _ tokenKeys: TokenKeys, _ log: borrowing EventLog
     ) throws(ServerFailure) -> TokenVerifier {
-        let secret = configuration.jwtSecret.bytes
-        do throws(CryptoFailure) {
-            return try TokenVerifier(secret: secret.span)
+        let loaded = try self.tokenKeys(tokenKeys)
+        for warning in loaded.warnings { log.configurationWarning(warning) }
+        return TokenVerifier(keys: loaded.takeKeys(), policy: tokenKeys.policy)
+    }
+
+    /// The keys as they are now. A parent reads them too, so that a wrong file ends the start
+    /// instead of one worker after the other.
+    static func tokenKeys(
+        _ tokenKeys: TokenKeys
+    ) throws(ServerFailure) -> TokenKeys.Loaded {
+        do throws(ConfigurationError) {
+            return try tokenKeys.load()
         } catch {
-            throw ServerFailure(what: "cannot set up HMAC-SHA256", why: "\(error)")
+            throw ServerFailure(what: "cannot use the keys of tokens", why: error.description)
         }
     }
 

@@ -82,7 +82,7 @@ extension Server {
 
     // Hot path.
     private mutating func receive(from index: ClientIndex) {
-        guard core.clients[index].phase != .gone else { return }
+        guard core.clients[index].phase != .gone, core.takesBytes(of: index) else { return }
         core.restoreLeftover(of: index, to: &area)
         switch area.receive(from: core.clients[index].descriptor) {
         case .bytes(let count):

@@ -10,6 +10,8 @@ struct Server: ~Copyable {
     var publicDoor: Door
     var adminDoor: Door
     var database: Database
+    /// What is read again on SIGHUP.
+    let tokenKeys: TokenKeys
 
     /// Where clients' bytes arrive.
     var area = ReceiveArea(
@@ -32,13 +34,14 @@ struct Server: ~Copyable {
     /// Opens the rest. The listeners are bound, and nobody is accepted before the first turn.
     static func open(
         core: consuming Core, batch: consuming SendBatch, publicDoor: consuming Door,
-        adminDoor: consuming Door, target: ConnectionString
+        adminDoor: consuming Door, target: ConnectionString, tokenKeys: TokenKeys
     ) throws(ServerFailure) -> Server {
         let database = try Database.open(target, seed: core.settings.jitterSeed)
         do throws(Errno) {
             let server = Server(
                 core: core, batch: batch, poller: try Poller(), signals: try SignalDescriptor(),
-                publicDoor: publicDoor, adminDoor: adminDoor, database: database)
+                publicDoor: publicDoor, adminDoor: adminDoor, database: database,
+                tokenKeys: tokenKeys)
             try server.watchOwnDescriptors()
             return server
         } catch {
@@ -49,7 +52,8 @@ struct Server: ~Copyable {
     private init(
         core: consuming Core, batch: consuming SendBatch, poller: consuming Poller,
         signals: consuming SignalDescriptor,
-        publicDoor: consuming Door, adminDoor: consuming Door, database: consuming Database
+        publicDoor: consuming Door, adminDoor: consuming Door, database: consuming Database,
+        tokenKeys: TokenKeys
     ) {
         self.core = core
         self.core.sendMethod = batch.method
@@ -59,6 +63,7 @@ struct Server: ~Copyable {
         self.publicDoor = publicDoor
         self.adminDoor = adminDoor
         self.database = database
+        self.tokenKeys = tokenKeys
     }
 
     private func watchOwnDescriptors() throws(Errno) {

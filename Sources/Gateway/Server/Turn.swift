@@ -73,12 +73,16 @@ extension Server {
         core.log.reportSuppressed(at: core.now)
     }
 
-    /// A first SIGTERM or SIGINT begins the drain, a second one ends the program. For a worker a
+    /// SIGHUP reads files again. A first SIGTERM or SIGINT begins the drain, a second one ends the
+    /// program. For a worker a
     /// second one says nothing new: one may have come from its parent and one from a service manager
     /// that signals every process. What ends it at once is SIGKILL.
     private mutating func takeSignals() {
         while let signal = signals.next() {
-            guard signal == .terminate else { continue }  // Nothing is read again yet.
+            guard signal == .terminate else {
+                reload()
+                continue
+            }
             if core.drain != nil { endsAtOnce = !isWorker }
             if core.drain == nil, !isWorker { ServiceManager.notify(.stopping) }
             core.beginDrain()

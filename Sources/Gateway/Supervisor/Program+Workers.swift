@@ -6,6 +6,7 @@ extension Program {
     package static func supervise(_ configuration: Configuration) throws(ServerFailure) -> Bool {
         let log = EventLog(format: configuration.logFormat, level: configuration.logLevel)
         warn(log, configuration)
+        _ = try tokenKeys(TokenKeys(configuration))
         log.supervising(version: Version.current, workers: configuration.workers)
         let publicAddress = try address(configuration.listen)
         let adminAddress = try address(configuration.adminListen)

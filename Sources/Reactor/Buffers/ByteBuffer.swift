@@ -1,3 +1,5 @@
+internal import CEpollShim
+
 /// A growing run of bytes that encoders append to; one that is kept and emptied allocates nothing
 /// once it has seen its largest content.
 ///
@@ -95,6 +97,32 @@ public struct ByteBuffer: ~Copyable {
     public mutating func append(decimal value: Int64) {
         if value < 0 { append(UInt8(ascii: "-")) }
         append(decimal: value.magnitude)
+    }
+
+    /// Appends `length` zeros, to be overwritten through `mutableBytes`.
+    public mutating func append(zeros length: Int) {
+        precondition(length >= 0)
+        reserve(length)
+        unsafe (base + count).update(repeating: 0, count: length)
+        count += length
+    }
+
+    /// The bytes written so far, to be changed in place.
+    public var mutableBytes: MutableSpan<UInt8> {
+        @_lifetime(&self)
+        mutating get {
+            let span = unsafe MutableSpan(_unsafeStart: base, count: count)
+            return unsafe _overrideLifetime(span, mutating: &self)
+        }
+    }
+
+    /// Whether the content is exactly `other`. Not for secrets: it stops at the first difference.
+    public func isEqual(to other: borrowing Span<UInt8>) -> Bool {
+        guard other.count == count else { return false }
+        return unsafe other.withUnsafeBufferPointer { bytes in
+            guard let start = bytes.baseAddress else { return true }
+            return unsafe memcmp(base, start, bytes.count) == 0
+        }
     }
 
     /// Makes room for `additional` bytes more.

@@ -56,6 +56,17 @@ public struct JSONValue: ~Escapable, BitwiseCopyable {
         return value
     }
 
+    /// How many elements an array has; zero for other kinds.
+    public var elementCount: Int { unsafe json_array_size(node) }
+
+    /// An array's element; `nil` beyond its end, and for other kinds.
+    @_lifetime(copy self)
+    public func element(at index: Int) -> JSONValue? {
+        guard index >= 0, let found = unsafe json_array_get(node, index) else { return nil }
+        let value = unsafe JSONValue(found)
+        return unsafe _overrideLifetime(value, copying: self)
+    }
+
     /// A string's UTF-8 with the escapes resolved; `nil` for other kinds.
     ///
     /// Hot path.

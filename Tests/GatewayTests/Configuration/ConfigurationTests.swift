@@ -35,7 +35,8 @@ import Testing
         #expect(
             texts == [
                 "127.0.0.1:8080", "127.0.0.1:8081", "1", "auto", "off", "54s", "60s", "on",
-                "collapse", "1000", "on", "512", "10s", "10s", "5s", "10", "auto", "info", "text",
+                "collapse", "1000", "on", "", "", "", "", "30s", "512", "10s", "10s", "5s", "10",
+                "auto", "info", "text",
                 "Migrations",
             ])
         #expect(configuration.warnings.isEmpty)
@@ -48,7 +49,8 @@ import Testing
         .slowConsumer: "disconnect", .refetchRate: "off", .queryToken: "off",
         .maxMessageBytes: "64",
         .handshakeTimeout: "10ms", .initTimeout: "24h", .closeTimeout: "1s", .drainSeconds: "0",
-        .ioUring: "off",
+        .ioUring: "off", .jwtKey: "a.pem,PS256:/b:c.pem", .jwtKeySet: "/keys.json",
+        .jwtIssuer: "https://id.example", .jwtAudience: "devhive,other", .jwtLeeway: "5s",
         .logLevel: "trace", .logFormat: "json", .migrations: "/sql",
     ].merging([.readTimeout: "150s"]) { _, newer in newer }
 
@@ -98,7 +100,9 @@ import Testing
             (.maxMessageBytes, "63"), (.maxMessageBytes, "65537"),
             (.handshakeTimeout, "0s"), (.initTimeout, "-1s"), (.closeTimeout, "soon"),
             (.drainSeconds, "3601"), (.drainSeconds, "10s"), (.logLevel, "loud"),
-            (.logFormat, "xml"), (.migrations, ""),
+            (.logFormat, "xml"), (.migrations, ""), (.jwtKey, "a.pem,"), (.jwtKey, "PS256:"),
+            (.jwtIssuer, ","), (.jwtAudience, "a,,b"), (.jwtLeeway, "301s"),
+            (.jwtLeeway, "500ms"), (.jwtLeeway, "30"),
         ] as [(Setting, String)])
     func `a wrong value is refused, with its option, itself and what is allowed`(
         setting: Setting, value: String

@@ -26,14 +26,17 @@ struct CoreHarness: ~Copyable {
 
     init(
         connectionsMax: Int = 64, disconnectsSlowConsumers: Bool = false, seed: UInt64 = 1,
-        refetchesPerSecond: Int? = 1_000
+        refetchesPerSecond: Int? = 1_000, publicKeys: [String] = []
     ) throws {
         var settings = CoreSettings(
             connectionsMax: connectionsMax, processNonce: 0xABCD, jitterSeed: seed)
         settings.disconnectsSlowConsumers = disconnectsSlowConsumers
         settings.pacing = Pacing(refetchesPerSecond: refetchesPerSecond)
         let secret = Self.secret
-        let verifier = try TokenVerifier(secret: secret.span)
+        var keys = KeyRing()
+        try keys.add(secret: secret.span)
+        for pem in publicKeys { try keys.add(pem: pem.utf8Span.span, for: nil) }
+        let verifier = TokenVerifier(keys: keys)
         let sink = try GatherSink()
         self.sink = sink
         core = Core(
@@ -113,6 +116,14 @@ struct CoreHarness: ~Copyable {
         var all = leftover.indices.map { leftover[$0] } + bytes
         var span = all.mutableSpan
         core.receive(&span, received: bytes.count, from: index)
+    }
+
+    /// Bytes of the peer arrive, and are read unless they have to wait in the socket. Returns
+    /// whether they were.
+    mutating func receiveIfTaken(_ bytes: [UInt8], from number: Int) -> Bool {
+        guard !isClosed(number), core.takesBytes(of: sockets[number].index) else { return false }
+        receive(bytes, from: number)
+        return true
     }
 
     /// A text frame of the peer arrives.

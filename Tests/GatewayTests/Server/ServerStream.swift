@@ -5,6 +5,10 @@ import Testing
 struct ServerStream {
     /// The status of the first answer; `nil` while its head isn't complete.
     private(set) var status: Int?
+    /// The first answer's status line and fields.
+    private(set) var head = ""
+    /// The statuses of all answers, when none of them opened a WebSocket.
+    private(set) var statuses: [Int] = []
     /// Text messages.
     private(set) var texts: [String] = []
     /// Everything in order: `text …`, `ping …`, `pong …`, `close CODE REASON`.
@@ -16,7 +20,11 @@ struct ServerStream {
 
     init(_ bytes: [UInt8]) {
         guard let body = readHead(bytes) else { return }
-        guard status == 101 else { return }
+        guard status == 101 else {
+            let text = String(decoding: bytes, as: UTF8.self)
+            statuses = text.split(separator: "HTTP/1.1 ").compactMap { Int($0.prefix(3)) }
+            return
+        }
         readFrames(bytes[body...])
     }
 
@@ -26,6 +34,7 @@ struct ServerStream {
             return nil
         }
         let text = String(decoding: bytes[..<start], as: UTF8.self)
+        head = text
         status = Int(text.split(separator: " ")[1])
         return start + end.count
     }

@@ -31,14 +31,23 @@ extension Configuration {
         }
         try configuration.checkRelations(sources: sources)
         let database = try secret(.databaseURL, variables: variables, needed: needed)
-        let key = try secret(.jwtSecret, variables: variables, needed: needed)
+        let hasPublicKeys = !configuration.jwtKeyFiles.isEmpty || configuration.jwtKeySetFile != nil
+        let key = try secret(
+            .jwtSecret, variables: variables, needed: hasPublicKeys ? [] : needed)
+        let nextKey = try secret(.jwtSecretNext, variables: variables, needed: [])
         if let database {
             try checkDatabaseURL(database)
             configuration.databaseURL = database.secret
         }
         if let key {
-            try checkJWTSecret(key)
+            try checkJWTSecret(key.secret, source: key.source)
             configuration.jwtSecret = key.secret
+            configuration.secretFiles[.jwtSecret] = key.path
+        }
+        if let nextKey {
+            try checkJWTSecret(nextKey.secret, source: nextKey.source)
+            configuration.jwtSecretNext = nextKey.secret
+            configuration.secretFiles[.jwtSecretNext] = nextKey.path
         }
         configuration.warnings = unknownVariables(variables).map {
             "\($0) is not a setting of this program and is ignored"
@@ -70,6 +79,8 @@ extension Configuration {
     private struct FoundSecret {
         var secret: Secret
         var source: String
+        /// The file it was read from.
+        var path: String?
     }
 
     private static func secret(
@@ -85,22 +96,23 @@ extension Configuration {
         case (false, true):
             return FoundSecret(secret: Secret(value), source: setting.variableName)
         case (true, false):
+            // A path isn't a secret, so it may be shown.
+            let path = String(decoding: path, as: UTF8.self)
             return FoundSecret(
-                secret: try fileContent(of: setting, path: path),
-                source: setting.fileVariableName)
+                secret: try secret(setting, inFile: path), source: setting.fileVariableName,
+                path: path)
         case (true, true):
             guard needed.contains(setting) else { return nil }
             throw ConfigurationError(
                 source: setting.variableName, value: nil,
-                reason: "not set; it or \(setting.fileVariableName) is needed")
+                reason: "not set; it or \(setting.fileVariableName)\(setting.others) is needed")
         }
     }
 
-    private static func fileContent(
-        of setting: SecretSetting, path: [UInt8]
+    /// Reads the file that holds a secret.
+    static func secret(
+        _ setting: SecretSetting, inFile path: String
     ) throws(ConfigurationError) -> Secret {
-        // A path isn't a secret, so it may be shown.
-        let path = String(decoding: path, as: UTF8.self)
         let content: [UInt8]
         do throws(SecretFile.Failure) {
             content = try SecretFile.read(path: path)
@@ -136,11 +148,13 @@ extension Configuration {
         }
     }
 
-    private static func checkJWTSecret(_ found: FoundSecret) throws(ConfigurationError) {
-        let count = found.secret.bytes.count
+    static func checkJWTSecret(
+        _ secret: Secret, source: String
+    ) throws(ConfigurationError) {
+        let count = secret.bytes.count
         guard count >= jwtSecretBytesMin else {
             throw ConfigurationError(
-                source: found.source, value: nil,
+                source: source, value: nil,
                 reason: """
                     \(count) bytes are too short: HS256 needs a key of at least \
                     \(jwtSecretBytesMin) bytes (RFC 7518 section 3.2)
@@ -157,5 +171,15 @@ extension Configuration {
                 && !name.contains("_SERVICE_HOST") && !name.contains("_SERVICE_PORT")
                 && !name.hasSuffix("_PORT") && !name.contains("_PORT_")
         }.sorted()
+    }
+}
+
+extension SecretSetting {
+    /// What would do as well.
+    fileprivate var others: String {
+        switch self {
+        case .jwtSecret: ", \(Setting.jwtKey.optionName) or \(Setting.jwtKeySet.optionName)"
+        case .databaseURL, .jwtSecretNext: ""
+        }
     }
 }

@@ -10,10 +10,10 @@ extension Configuration {
             return Self.line(setting.rawValue, derived ? "auto (\(connectionsMax))" : value)
         }
         lines.append(Self.line("database-url", maskedDatabaseURL))
-        lines.append(
-            Self.line(
-                "jwt-secret",
-                jwtSecret.isEmpty ? "(none)" : "**** (\(jwtSecret.bytes.count) bytes)"))
+        lines.append(Self.line("jwt-secret", Self.masked(jwtSecret)))
+        if !jwtSecretNext.isEmpty {
+            lines.append(Self.line("jwt-secret-next", Self.masked(jwtSecretNext)))
+        }
         return lines.joined(separator: "\n") + "\n"
     }
 
@@ -26,6 +26,10 @@ extension Configuration {
         } catch {
             return databaseURL.description  // Not one that `load` let through.
         }
+    }
+
+    private static func masked(_ key: Secret) -> String {
+        key.isEmpty ? "(none)" : "**** (\(key.bytes.count) bytes)"
     }
 
     private static func line(_ name: String, _ value: String) -> String {

@@ -1,6 +1,8 @@
 internal import Logging
 
 extension Configuration {
+    /// Clocks that differ by more are broken.
+    private static let leewayMax = Duration.seconds(300)
     private static let durations = Duration.milliseconds(10)...Duration.seconds(86_400)
 
     /// Sets one setting from its text. `source` is where the text stands, for the error.
@@ -31,6 +33,11 @@ extension Configuration {
         case .refetchRate:
             refetchRate = text == "off" ? nil : try parsed(Self.number(text, in: 1...1_000_000))
         case .queryToken: queryToken = try parsed(Self.toggle(text))
+        case .jwtKey: jwtKeyFiles = try parsed(Self.keyFiles(text))
+        case .jwtKeySet: jwtKeySetFile = text.isEmpty ? nil : text
+        case .jwtIssuer: jwtIssuers = try parsed(Self.list(text))
+        case .jwtAudience: jwtAudiences = try parsed(Self.list(text))
+        case .jwtLeeway: jwtLeeway = try parsed(Self.leeway(text))
         case .maxMessageBytes: maxMessageBytes = try parsed(Self.number(text, in: 64...65_536))
         case .handshakeTimeout: handshakeTimeout = try parsed(Self.duration(text))
         case .initTimeout: initTimeout = try parsed(Self.duration(text))
@@ -57,6 +64,11 @@ extension Configuration {
         case .slowConsumer: slowConsumer.rawValue
         case .refetchRate: refetchRate.map(String.init) ?? "off"
         case .queryToken: queryToken ? "on" : "off"
+        case .jwtKey: jwtKeyFiles.map(\.text).joined(separator: ",")
+        case .jwtKeySet: jwtKeySetFile ?? ""
+        case .jwtIssuer: jwtIssuers.joined(separator: ",")
+        case .jwtAudience: jwtAudiences.joined(separator: ",")
+        case .jwtLeeway: jwtLeeway.text
         case .maxMessageBytes: String(maxMessageBytes)
         case .handshakeTimeout: handshakeTimeout.text
         case .initTimeout: initTimeout.text
@@ -79,6 +91,26 @@ extension Configuration {
 
     private static func duration(_ text: String) -> Duration? {
         guard let value = Duration(text: text), durations.contains(value) else { return nil }
+        return value
+    }
+
+    /// The names between commas; `nil` if one is empty. No text is no names.
+    private static func list(_ text: String) -> [String]? {
+        guard !text.isEmpty else { return [] }
+        let names = text.split(separator: ",", omittingEmptySubsequences: false)
+        return names.contains("") ? nil : names.map { String($0) }
+    }
+
+    private static func keyFiles(_ text: String) -> [PublicKeyFile]? {
+        guard let names = list(text) else { return nil }
+        let files = names.map { PublicKeyFile(text: $0) }
+        return files.contains { $0.path.isEmpty } ? nil : files
+    }
+
+    private static func leeway(_ text: String) -> Duration? {
+        guard let value = Duration(text: text), value <= leewayMax,
+            value.components.attoseconds == 0
+        else { return nil }
         return value
     }
 

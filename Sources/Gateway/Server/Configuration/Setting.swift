@@ -13,6 +13,11 @@ package enum Setting: String, CaseIterable, Sendable {
     case slowConsumer = "slow-consumer"
     case refetchRate = "refetch-rate"
     case queryToken = "query-token"
+    case jwtKey = "jwt-key"
+    case jwtKeySet = "jwt-jwks"
+    case jwtIssuer = "jwt-issuer"
+    case jwtAudience = "jwt-audience"
+    case jwtLeeway = "jwt-leeway"
     case maxMessageBytes = "max-message-bytes"
     case handshakeTimeout = "handshake-timeout"
     case initTimeout = "init-timeout"
@@ -48,6 +53,11 @@ package enum Setting: String, CaseIterable, Sendable {
         case .slowConsumer: "What happens to a client that reads too slowly"
         case .refetchRate: "Requests a second of the back end, which refetches are spread to"
         case .queryToken: "Whether a token in the URL is accepted"
+        case .jwtKey: "Public keys of tokens, PEM files"
+        case .jwtKeySet: "Public keys of tokens, a JSON Web Key Set"
+        case .jwtIssuer: "Who must have issued a token (iss)"
+        case .jwtAudience: "Whom a token must be for (aud)"
+        case .jwtLeeway: "Clock difference that is forgiven to the issuer"
         case .maxMessageBytes: "Largest message from a client"
         case .handshakeTimeout: "Time for a request to arrive"
         case .initTimeout: "Time for a client without a token to send one"
@@ -70,6 +80,13 @@ package enum Setting: String, CaseIterable, Sendable {
         case .pingInterval, .readTimeout, .handshakeTimeout, .initTimeout, .closeTimeout:
             "a duration such as 500ms, 54s, 1m or 1h, from 10ms to 24h"
         case .textPing, .queryToken: "on or off"
+        case .jwtKey:
+            """
+            paths with commas between; PS256:PATH for a key of RSA that is for PS256, not RS256
+            """
+        case .jwtKeySet: "a path"
+        case .jwtIssuer, .jwtAudience: "names, with commas between, of which one is enough"
+        case .jwtLeeway: "whole seconds such as 0s, 30s or 2m, at most 5m"
         case .slowConsumer: "collapse or disconnect"
         case .refetchRate: "'off', or a number from 1 to 1000000"
         case .maxMessageBytes: "a number from 64 to 65536"
@@ -87,6 +104,8 @@ package enum Setting: String, CaseIterable, Sendable {
 package enum SecretSetting: String, CaseIterable, Sendable {
     case databaseURL = "DATABASE_URL"
     case jwtSecret = "JWT_SECRET"
+    /// The key that tokens are signed with next, or were until now.
+    case jwtSecretNext = "JWT_SECRET_NEXT"
 
     package var variableName: String { rawValue }
     package var fileVariableName: String { rawValue + "_FILE" }

@@ -141,7 +141,7 @@ extension Core {
         } catch {
             frame.removeAll()
             error.writeMessage(to: &frame)
-            let code: ErrorCode = error == .unavailable ? .unavailable : .badToken
+            let code: ErrorCode = error.isTemporary ? .unavailable : .badToken
             metrics.clientErrors[code] += 1
             text.removeAll()
             ServerMessage.writeError(
@@ -161,7 +161,7 @@ extension Core {
         clients[index].expiresAtSeconds = UInt32(clamping: claims.expiresAt)
         // The wall clock may be set while the connection lives; what is counted down is the time
         // that the token had left now.
-        let secondsLeft = claims.expiresAt + TokenVerifier.leewaySeconds - wall.unixSeconds
+        let secondsLeft = claims.expiresAt + verifier.policy.leewaySeconds - wall.unixSeconds
         let ticksLeft = UInt64(clamping: secondsLeft) * 1_000_000_000 / TimerWheel.tickNanoseconds
         clients[index].expiryTick = UInt32(clamping: UInt64(nowTick) + ticksLeft + 1)
         scheduleVisit(of: index)

@@ -154,7 +154,7 @@ extension Core {
         } catch {
             text.removeAll()
             error.writeMessage(to: &text)
-            throw error == .unavailable ? .tokenUncheckable : .tokenRefused
+            throw error.isTemporary ? .tokenUncheckable : .tokenRefused
         }
     }
 

@@ -16,7 +16,7 @@ package struct Core: ~Copyable {
     var timers: TimerWheel
     package var metrics = Metrics()
     package var log: EventLog
-    var verifier: TokenVerifier
+    package var verifier: TokenVerifier
     var jitter: Jitter
 
     // The instant of this turn, in the forms that are needed.
@@ -90,6 +90,7 @@ package struct Core: ~Copyable {
         self.wall = wall
         nowTick = TimerWheel.tick(now)
         announced.removeAll(keepingCapacity: true)
+        verifier.costlyChecksLeft = Limits.signatureChecksPerTurn
     }
 
     private static func makeKeepalive(
