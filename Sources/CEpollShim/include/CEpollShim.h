@@ -210,4 +210,12 @@ static const int ces_SOCK_DGRAM = SOCK_DGRAM;
 // A macro of OpenSSL that joins two others.
 static const int ces_EVP_PKEY_PUBLIC_KEY = EVP_PKEY_PUBLIC_KEY;
 
+// Names of parameters, which OpenSSL keeps by their address. As macros they become values of `String`,
+// whose address holds for one call only.
+static const char *const ces_OSSL_MAC_PARAM_DIGEST = OSSL_MAC_PARAM_DIGEST;
+static const char *const ces_OSSL_PKEY_PARAM_RSA_N = OSSL_PKEY_PARAM_RSA_N;
+static const char *const ces_OSSL_PKEY_PARAM_RSA_E = OSSL_PKEY_PARAM_RSA_E;
+static const char *const ces_OSSL_PKEY_PARAM_GROUP_NAME = OSSL_PKEY_PARAM_GROUP_NAME;
+static const char *const ces_OSSL_PKEY_PARAM_PUB_KEY = OSSL_PKEY_PARAM_PUB_KEY;
+
 #endif

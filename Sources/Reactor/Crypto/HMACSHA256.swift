@@ -71,7 +71,7 @@ public struct HMACSHA256: ~Copyable {
         let placeholder: UInt8 = 0
         return unsafe name.withUnsafeMutableBufferPointer { name in
             var parameters = unsafe [
-                OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, name.baseAddress, 0),
+                OSSL_PARAM_construct_utf8_string(ces_OSSL_MAC_PARAM_DIGEST, name.baseAddress, 0),
                 OSSL_PARAM_construct_end(),
             ]
             return unsafe withUnsafePointer(to: placeholder) { placeholder in

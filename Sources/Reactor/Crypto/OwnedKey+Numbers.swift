@@ -17,8 +17,8 @@ extension OwnedKey {
         }
         guard let modulus = unsafe modulus, let exponent = unsafe exponent,
             let builder = unsafe builder,
-            unsafe OSSL_PARAM_BLD_push_BN(builder, OSSL_PKEY_PARAM_RSA_N, modulus) == 1,
-            unsafe OSSL_PARAM_BLD_push_BN(builder, OSSL_PKEY_PARAM_RSA_E, exponent) == 1
+            unsafe OSSL_PARAM_BLD_push_BN(builder, ces_OSSL_PKEY_PARAM_RSA_N, modulus) == 1,
+            unsafe OSSL_PARAM_BLD_push_BN(builder, ces_OSSL_PKEY_PARAM_RSA_E, exponent) == 1
         else { throw .taken(.unavailable) }
         return unsafe try make("RSA", of: builder)
     }
@@ -31,11 +31,12 @@ extension OwnedKey {
         // The builder keeps the addresses until the key is made: one is a constant, the other one
         // the caller's.
         let isBuilt = unsafe group.utf8Start.withMemoryRebound(to: CChar.self, capacity: 11) {
-            unsafe OSSL_PARAM_BLD_push_utf8_string(builder, OSSL_PKEY_PARAM_GROUP_NAME, $0, 0) == 1
+            unsafe OSSL_PARAM_BLD_push_utf8_string(builder, ces_OSSL_PKEY_PARAM_GROUP_NAME, $0, 0)
+                == 1
         }
         let isPushed = unsafe point.withUnsafeBufferPointer { bytes in
             unsafe OSSL_PARAM_BLD_push_octet_string(
-                builder, OSSL_PKEY_PARAM_PUB_KEY, bytes.baseAddress, bytes.count) == 1
+                builder, ces_OSSL_PKEY_PARAM_PUB_KEY, bytes.baseAddress, bytes.count) == 1
         }
         guard isBuilt, isPushed else { throw .taken(.unavailable) }
         return unsafe try make("EC", of: builder)

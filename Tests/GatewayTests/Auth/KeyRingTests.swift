@@ -142,9 +142,11 @@ private let allPEMs: [(String, SignatureAlgorithm?)] = [
         verifier.costlyChecksLeft = 2
         #expect(
             whyRefused(tokens.old, by: &verifier) == .expired(at: Tokens.expiryOfOld))
-        #expect(verifier.costlyChecksLeft == 2)
+        let untouched = verifier.costlyChecksLeft
+        #expect(untouched == 2)
         #expect(whyRefused(tokens.plain, by: &verifier) == nil)
-        #expect(verifier.costlyChecksLeft == 1)
+        let oneLess = verifier.costlyChecksLeft
+        #expect(oneLess == 1)
         #expect(whyRefused(tokens.plain, by: &verifier) == nil)
         #expect(whyRefused(tokens.plain, by: &verifier) == .overloaded)
         #expect(TokenError.overloaded.isTemporary)
@@ -184,7 +186,8 @@ private let allPEMs: [(String, SignatureAlgorithm?)] = [
             #"{"kty":"OKP","crv":"Ed25519","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}"#
         var ring = KeyRing()
         let warnings = try ring.add(keySet: #"{"keys":[\#(key),\#(good)]}"#.utf8Span.span)
-        #expect(warnings.count == 1 && ring.count == 1)
+        let keyCount = ring.count
+        #expect(warnings.count == 1 && keyCount == 1)
         #expect(warnings.first?.contains(word) == true, "\(warnings)")
         #expect(error(keySet: #"{"keys":[\#(key)]}"#) == .nothingUsable)
     }
@@ -208,9 +211,8 @@ private let allPEMs: [(String, SignatureAlgorithm?)] = [
         }
         #expect(error(keySet: set(KeyRing.keysMax)) == nil)
         #expect(error(keySet: set(KeyRing.keysMax + 1)) == .tooManyKeys)
-        #expect(
-            error(keySet: set(1).replacing("]", with: "") + "," + set(1).dropFirst(9))
-                == .duplicateID(.edDSA))
+        let twice = #"{"kty":"OKP","kid":"x",\#(point)}"#
+        #expect(error(keySet: #"{"keys":[\#(twice),\#(twice)]}"#) == .duplicateID(.edDSA))
         var ring = KeyRing()
         for _ in 0..<KeyRing.triesMax { try ring.add(secret: secret.utf8Span.span) }
         #expect(throws: KeyRingError.tooManyWithoutID(.hs256)) {
