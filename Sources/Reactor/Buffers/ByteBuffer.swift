@@ -99,12 +99,12 @@ public struct ByteBuffer: ~Copyable {
         append(decimal: value.magnitude)
     }
 
-    /// Appends `length` zeros, to be overwritten through `mutableBytes`.
-    public mutating func append(zeros length: Int) {
-        precondition(length >= 0)
-        reserve(length)
-        unsafe (base + count).update(repeating: 0, count: length)
-        count += length
+    /// Appends `added` zeros, to be overwritten through `mutableBytes`.
+    public mutating func append(zeros added: Int) {
+        precondition(added >= 0)
+        reserve(added)
+        unsafe (base + length).update(repeating: 0, count: added)
+        length += added
     }
 
     /// The bytes written so far, to be changed in place.
