@@ -19,6 +19,7 @@ package struct Doctor: ~Copyable {
             HostFacts.read(), connectionsMax: configuration.maxConnections,
             workers: configuration.workers)
         for finding in host.findings { tell(finding) }
+        checkTokenKeys()
         checkDatabase()
         return !hasFailure
     }
@@ -26,6 +27,26 @@ package struct Doctor: ~Copyable {
     private mutating func tell(_ finding: Finding) {
         if finding.verdict == .failure { hasFailure = true }
         report(finding)
+    }
+
+    /// Reads the keys as `serve` would.
+    private mutating func checkTokenKeys() {
+        let loaded: TokenKeys.Loaded
+        do throws(ConfigurationError) {
+            loaded = try TokenKeys(configuration).load()
+        } catch {
+            tell(.failure("token keys", error.description, "serve does not start with it"))
+            return
+        }
+        for warning in loaded.warnings { tell(.warning("token keys", warning, "")) }
+        if loaded.keys.count == 0 {
+            tell(
+                .warning(
+                    "token keys", "none here",
+                    "run it with JWT_SECRET, --jwt-key or --jwt-jwks as serve has them"))
+        } else {
+            tell(.ok("token keys", "\(loaded.keys.count) usable"))
+        }
     }
 
     private mutating func checkDatabase() {

@@ -22,7 +22,7 @@ package enum Limits {
     /// Of those, deliveries for one project before the next has its share, so that a small
     /// project's event isn't behind a large one's.
     static let deliveriesPerRoomShare = 128
-    /// Signatures of public keys that are checked: at 30 to 130 µs each that is two milliseconds at
+    /// Signatures of public keys that are checked: at 20 to 120 µs each that is two milliseconds at
     /// most, however many come with one.
     package static let signatureChecksPerTurn = 16
     /// Connections closed: close(2) of a live one costs 7 to 14 µs.

@@ -22,6 +22,7 @@ public enum SignatureAlgorithm: UInt8, CaseIterable, BitwiseCopyable, Sendable {
         }
     }
 
-    /// Whether a check costs a hundred times that of an HMAC: some 30 to 130 µs.
+    /// Whether a check costs a hundred times that of an HMAC: 20 µs (RSA), 70 (P-256) or
+    /// 120 (Ed25519).
     public var isCostly: Bool { self != .hs256 }
 }

@@ -12,8 +12,14 @@ SECRET = "0123456789abcdef0123456789abcdef"
 issued = set()
 
 
-def _base64url(data):
+def base64url(data):
     return base64.urlsafe_b64encode(data).rstrip(b"=").decode("ascii")
+
+
+def sign(signed, secret):
+    """A token of these two parts with their signature."""
+    code = hmac.new(secret.encode("utf-8"), signed.encode("ascii"), hashlib.sha256).digest()
+    return f"{signed}.{base64url(code)}"
 
 
 def token(user, expires_in=3600, secret=SECRET, header=None, **claims):
@@ -21,8 +27,7 @@ def token(user, expires_in=3600, secret=SECRET, header=None, **claims):
     claims = {"sub": user, "exp": int(time.time()) + expires_in, **claims}
     claims = {name: value for name, value in claims.items() if value is not None}
     header = {"alg": "HS256", "typ": "JWT", **(header or {})}
-    signed = ".".join(_base64url(json.dumps(part).encode("utf-8")) for part in (header, claims))
-    signature = hmac.new(secret.encode("utf-8"), signed.encode("ascii"), hashlib.sha256).digest()
-    made = f"{signed}.{_base64url(signature)}"
+    signed = ".".join(base64url(json.dumps(part).encode("utf-8")) for part in (header, claims))
+    made = sign(signed, secret)
     issued.add(made)
     return made
