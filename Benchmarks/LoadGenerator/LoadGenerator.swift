@@ -104,7 +104,7 @@ struct Receive: ParsableCommand {
         if patient { _ = nice(10) }
         let secret = Environment.snapshot()["JWT_SECRET"] ?? []
         guard let target = Target(url: url, secret: secret, fixedToken: token) else {
-            throw ValidationError("--url must be ws://ADDRESS:PORT/…")
+            throw ValidationError("--url must be ws://ADDRESS:PORT/… or wss://…")
         }
         guard let source = SocketAddress(host: source, port: 0) else {
             throw ValidationError("--source must be an address")

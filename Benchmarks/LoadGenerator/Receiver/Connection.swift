@@ -21,6 +21,8 @@ struct Connection: BitwiseCopyable {
     enum Phase: UInt8, BitwiseCopyable {
         case none
         case connecting
+        /// TLS is being agreed upon.
+        case securing
         case awaitingAnswer
         case open
         case closed

@@ -39,16 +39,26 @@ extension Receiver {
             try openingFailed(index)
             return
         }
+        guard secure == nil else {
+            try beginSecuring(index)
+            return
+        }
+        try sendRequest(index)
+        try poller.modify(descriptor, handle: handle(of: index), interest: .read)
+    }
+
+    mutating func sendRequest(_ index: UInt32) throws {
         request.removeAll()
         let number = Int(settings.source.low & 0xFFFF) << 24 | Int(index)
         try settings.target.writeRequest(
             client: number, project: connections[index].project, into: &request)
-        guard OutboundSocket.send(request.bytes, to: descriptor) == .sent(request.count) else {
+        let descriptor = connections[index].descriptor
+        let isSent = Self.send(request, of: index, to: descriptor, through: &secure)
+        guard isSent else {
             try openingFailed(index)
             return
         }
         connections[index].phase = .awaitingAnswer
-        try poller.modify(descriptor, handle: handle(of: index), interest: .read)
     }
 
     /// Returns whether the connection is open now.
@@ -85,9 +95,9 @@ extension Receiver {
         return stays
     }
 
-    private mutating func openingFailed(_ index: UInt32) throws {
+    mutating func openingFailed(_ index: UInt32) throws {
         ClientSocket.close(connections[index].descriptor)
-        inbox.forget(index)
+        forget(index)
         opening -= 1
         if connections[index].attempts < settings.attemptsMax {
             try begin(index, connections[index])
@@ -115,6 +125,7 @@ extension Receiver {
             switch connections[index].phase {
             case .open: read(index, readiness)
             case .connecting: try connected(index)
+            case .securing: try secureFurther(index)
             case .awaitingAnswer: try takeAnswerBytes(index)
             case .none, .closed: break
             }
@@ -130,12 +141,13 @@ extension Receiver {
     private mutating func read(_ index: UInt32, _ readiness: Readiness) {
         if connections[index].isPaused && !readiness.isReadable { return }
         restoreLeftover(of: index)
-        switch area.receive(from: connections[index].descriptor) {
+        switch receive(index) {
         case .bytes:
             let stays = inbox.read(&area, of: index, &connections[index], at: now())
             if inbox.answer.count > 0 {
                 // A pong that doesn't fit isn't worth a queue: the next ping comes.
-                _ = OutboundSocket.send(inbox.answer.bytes, to: connections[index].descriptor)
+                _ = Self.send(
+                    inbox.answer, of: index, to: connections[index].descriptor, through: &secure)
                 inbox.answer.removeAll()
             }
             if !stays { ended(index) }
@@ -144,15 +156,21 @@ extension Receiver {
         }
     }
 
-    private mutating func takeAnswerBytes(_ index: UInt32) throws {
+    mutating func takeAnswerBytes(_ index: UInt32) throws {
         restoreLeftover(of: index)
-        switch area.receive(from: connections[index].descriptor) {
+        switch receive(index) {
         case .bytes:
             let isOpen = try takeAnswer(index)
             if !isOpen && connections[index].phase == .open { ended(index) }
         case .wouldBlock: break
         case .endOfStream, .failed: try openingFailed(index)
         }
+    }
+
+    /// What is kept beside the connection's record.
+    private mutating func forget(_ index: UInt32) {
+        inbox.forget(index)
+        secure?.sessions.remove(index)
     }
 
     private mutating func restoreLeftover(of index: UInt32) {
@@ -164,7 +182,7 @@ extension Receiver {
     }
 
     /// The time of sending is the ping's payload.
-    func sendPing() {
+    mutating func sendPing() {
         guard used > 0, connections[0].phase == .open else { return }
         var bytes = ByteBuffer(capacity: 32)
         var payload = InlineArray<8, UInt8>(repeating: 0)
@@ -174,13 +192,13 @@ extension Receiver {
         }
         FrameEncoder.writeMasked(payload.span, opcode: .ping, key: 0x5A5A_A5A5, into: &bytes)
         // Where it fails the round trip isn't counted.
-        _ = OutboundSocket.send(bytes.bytes, to: connections[0].descriptor)
+        _ = Self.send(bytes, of: 0, to: connections[0].descriptor, through: &secure)
     }
 
     /// The server has ended it.
     private mutating func ended(_ index: UInt32) {
         ClientSocket.close(connections[index].descriptor)
-        inbox.forget(index)
+        forget(index)
         connections[index].phase = .closed
         open -= 1
         inbox.count(.disconnects)
@@ -204,7 +222,7 @@ extension Receiver {
                 OutboundSocket.reset(connections[index].descriptor)
                 open -= 1
             }
-            inbox.forget(index)
+            forget(index)
             inbox.count(.reconnects)
             connections[index].attempts = 0
             try begin(index, connections[index])

@@ -8,6 +8,8 @@ struct Receiver: ~Copyable {
     let acceptValue: [UInt8]
     var poller: Poller
     var connections: ReservedTable<Connection>
+    /// TLS, for a target that speaks it.
+    var secure: SecureSide?
     var area = ReceiveArea(receiveCapacity: 1 << 18, leftoverCapacity: 1 << 16)
     var inbox: Inbox
     var request = ByteBuffer(capacity: 1_024)
@@ -36,11 +38,14 @@ struct Receiver: ~Copyable {
         let channel = RecordChannel(descriptor: RecordChannel.childDescriptor)
         let acceptValue = try Target.acceptValue()
         let poller = try Poller()
+        let secure =
+            settings.target.isSecure ? try SecureSide(capacity: settings.capacity) : nil
         try poller.add(channel.descriptor, handle: Self.channelHandle, interest: .read)
         self.settings = settings
         self.channel = channel
         self.acceptValue = acceptValue
         self.poller = poller
+        self.secure = secure
         connections = ReservedTable(
             capacity: settings.capacity, of: Connection.self, zeroIsValid: true)
         inbox = Inbox(

@@ -1,10 +1,12 @@
 internal import Gateway
 internal import Reactor
 
-/// Where clients connect to: `ws://address:port/path?query` in which `{token}` and `{project}`
+/// Where clients connect to: `ws://address:port/path?query`, or `wss://…`, in which `{token}` and `{project}`
 /// are replaced for each.
 struct Target {
     let address: SocketAddress
+    /// Whether by TLS. Nobody's certificate is checked: the load is what matters.
+    let isSecure: Bool
     private let host: String
     /// The request target, in pieces between placeholders.
     private let template: String
@@ -15,8 +17,9 @@ struct Target {
     static let key = "AAECAwQFBgcICQoLDA0ODw=="
 
     init?(url: String, secret: [UInt8], fixedToken: String?) {
-        guard url.hasPrefix("ws://") else { return nil }
-        let rest = url.dropFirst(5)
+        isSecure = url.hasPrefix("wss://")
+        guard isSecure || url.hasPrefix("ws://") else { return nil }
+        let rest = url.dropFirst(isSecure ? 6 : 5)
         let slash = rest.firstIndex(of: "/") ?? rest.endIndex
         let authority = rest[..<slash]
         guard let colon = authority.lastIndex(of: ":"),

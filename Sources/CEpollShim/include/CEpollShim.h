@@ -218,4 +218,33 @@ static const char *const ces_OSSL_PKEY_PARAM_RSA_E = OSSL_PKEY_PARAM_RSA_E;
 static const char *const ces_OSSL_PKEY_PARAM_GROUP_NAME = OSSL_PKEY_PARAM_GROUP_NAME;
 static const char *const ces_OSSL_PKEY_PARAM_PUB_KEY = OSSL_PKEY_PARAM_PUB_KEY;
 
+// Macros of OpenSSL over SSL_CTX_ctrl(3), and options that a macro builds from a bit's number.
+static inline int ces_SSL_CTX_set_min_proto_version(SSL_CTX *context, int version) {
+    return (int)SSL_CTX_set_min_proto_version(context, version);
+}
+static inline int ces_SSL_CTX_set_max_proto_version(SSL_CTX *context, int version) {
+    return (int)SSL_CTX_set_max_proto_version(context, version);
+}
+static inline int ces_SSL_CTX_set1_groups_list(SSL_CTX *context, const char *names) {
+    return (int)SSL_CTX_set1_groups_list(context, names);
+}
+static inline void ces_SSL_CTX_set_mode(SSL_CTX *context, long mode) {
+    SSL_CTX_set_mode(context, mode);
+}
+static inline void ces_SSL_CTX_clear_mode(SSL_CTX *context, long mode) {
+    SSL_CTX_clear_mode(context, mode);
+}
+static inline void ces_SSL_CTX_set_session_cache_mode(SSL_CTX *context, long mode) {
+    SSL_CTX_set_session_cache_mode(context, mode);
+}
+static const uint64_t ces_tls_server_options =
+    SSL_OP_NO_COMPRESSION | SSL_OP_NO_RENEGOTIATION | SSL_OP_CIPHER_SERVER_PREFERENCE
+    | SSL_OP_PRIORITIZE_CHACHA | SSL_OP_NO_SSLv3;
+
+// stat(2): the permission bits alone; negative on failure.
+static inline int ces_stat_permissions(const char *path) {
+    struct stat status;
+    return stat(path, &status) == 0 ? (int)(status.st_mode & 07777) : -1;
+}
+
 #endif

@@ -6,6 +6,8 @@ internal import Gateway
 struct SettingOptions: ParsableArguments {
     @Option(.listen) var listen: String?
     @Option(.adminListen) var adminListen: String?
+    @Option(.tlsCertificate) var tlsCertificate: String?
+    @Option(.tlsKey) var tlsKey: String?
     @Option(.workers) var workers: String?
     @Option(.maxConnections) var maxConnections: String?
     @Option(.membership) var membership: String?
@@ -41,6 +43,8 @@ struct SettingOptions: ParsableArguments {
         switch setting {
         case .listen: listen
         case .adminListen: adminListen
+        case .tlsCertificate: tlsCertificate
+        case .tlsKey: tlsKey
         case .workers: workers
         case .maxConnections: maxConnections
         case .membership: membership
@@ -96,7 +100,7 @@ extension Setting {
         case .ioUring: "auto/on/off"
         case .logLevel: "level"
         case .logFormat: "format"
-        case .migrations, .jwtKeySet: "path"
+        case .migrations, .jwtKeySet, .tlsCertificate, .tlsKey: "path"
         }
     }
 }

@@ -22,6 +22,8 @@ package struct Metrics: ~Copyable {
     /// Times that accepting stopped because descriptors ran out (EMFILE, ENFILE).
     package var acceptPauses: UInt64 = 0
 
+    package var tls = TLSMetrics()
+
     // Hub.
 
     /// Pairs of a connection and a project that it is subscribed to, now.

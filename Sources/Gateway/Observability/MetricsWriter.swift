@@ -20,6 +20,7 @@ package struct MetricsWriter: Sendable {
     ) {
         buffer.reserve(16_384)
         writeConnections(metrics, into: &buffer)
+        if metrics.tls.isSpoken { Self.writeTLS(metrics.tls, into: &buffer) }
         writeDelivery(metrics, into: &buffer)
         writeClientMessages(metrics, into: &buffer)
         writeDatabase(metrics, into: &buffer)

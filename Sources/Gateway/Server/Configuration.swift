@@ -11,6 +11,10 @@ package struct Configuration: Sendable {
     package var listen = ListenAddress(host: "127.0.0.1", port: 8080)
     /// Health and metrics. Nothing of it is reachable on the public listener.
     package var adminListen = ListenAddress(host: "127.0.0.1", port: 8081)
+    /// A PEM file with the certificate for clients and its issuers', and one with its key; with them
+    /// the public listener speaks TLS and nothing else. Both or neither.
+    package var tlsCertificate = ""
+    package var tlsKey = ""
     /// Processes with a loop each that share the public listener's address. 1 is one process without
     /// a parent.
     package var workers = 1

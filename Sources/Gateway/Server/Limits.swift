@@ -29,6 +29,10 @@ package enum Limits {
     static let closesPerTurn = 128
     /// Projects that get a resync after the listener came back.
     static let resyncRoomsPerTurn = 256
+    /// Nanoseconds of work on TLS handshakes before everybody else is heard; the one that exceeds
+    /// them is finished. A handshake costs 0.25 to 0.5 ms with the usual keys, and 10 times that with
+    /// an RSA key of 4,096 bits, so it isn't their number that is bounded.
+    static let handshakeNanosecondsPerTurn: UInt64 = 5_000_000
     /// Bytes of one gathered write to one client.
     static let gatheredBytes = 262_144
 

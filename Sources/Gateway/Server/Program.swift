@@ -31,6 +31,9 @@ package enum Program {
             core: core, batch: batch, publicDoor: publicDoor, adminDoor: adminDoor,
             target: try target(configuration), tokenKeys: tokenKeys)
         server.isWorker = worker != nil
+        server.secure = try SecureClients.open(
+            configuration, capacity: server.core.clients.capacity)
+        server.noteCertificate()
         return server.run()
     }
 

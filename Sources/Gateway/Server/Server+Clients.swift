@@ -17,8 +17,9 @@ extension Server {
                     ClientSocket.close(descriptor)
                     continue
                 }
+                if secure != nil, role == .public { core.speaksTLS(index) }
                 // Most have sent their request by now, and are answered without a round of epoll.
-                receive(from: index)
+                takeBytes(from: index)
             case .aborted:
                 continue
             case .wouldBlock:
@@ -77,7 +78,16 @@ extension Server {
         // A handle is stale when its client was freed after epoll reported it; that is normal.
         guard let index = core.clients.index(of: handle) else { return }
         if readiness.isWritable { core.becameWritable(index) }
-        if readiness.isReadable { receive(from: index) }
+        if readiness.isReadable { takeBytes(from: index) }
+    }
+
+    // Hot path.
+    private mutating func takeBytes(from index: ClientIndex) {
+        if core.clients[index].flags.contains(.tls) {
+            receiveSecurely(from: index)
+        } else {
+            receive(from: index)
+        }
     }
 
     // Hot path.
@@ -97,7 +107,7 @@ extension Server {
     }
 
     /// The bytes are a span of the area, so the area and the core are passed apart.
-    private static func receive(
+    static func receive(
         _ count: Int, in area: inout ReceiveArea, from index: ClientIndex, core: inout Core
     ) {
         var bytes = area.bytes
@@ -143,9 +153,13 @@ extension Server {
     /// Closes what ended in this turn or before, within the turn's budget.
     mutating func freeClosed() {
         for _ in 0..<Limits.closesPerTurn {
+            if secure != nil, let index = core.nextToFree {
+                secure?.forget(index, in: &core.segments)
+            }
             guard let descriptor = core.freeNext() else { break }
             ClientSocket.close(descriptor)
         }
-        core.returnMemoryOfTheGone()
+        guard let first = core.returnMemoryOfTheGone() else { return }
+        secure?.returnMemory(from: first)
     }
 }

@@ -26,7 +26,11 @@ extension Server {
         var served = 0
         while served < rooms, budget > 0 {
             let room = core.hub.activeRoom(at: served)
-            budget -= max(1, deliver(in: room, atMost: min(share, budget)))
+            let most = min(share, budget)
+            budget -= max(
+                1,
+                secure == nil
+                    ? deliver(in: room, atMost: most) : deliverSecurely(in: room, atMost: most))
             served += 1
         }
         core.hub.rotateActiveRooms(served: served)
@@ -77,7 +81,7 @@ extension Server {
     }
 
     // Hot path.
-    private mutating func submitBatch() {
+    mutating func submitBatch() {
         guard !batch.isEmpty else { return }
         batch.submit()
         core.metrics.ringRefusals = batch.refusals
@@ -99,6 +103,10 @@ extension Server {
         let count = core.dirtyCount
         for position in 0..<count {
             let index = core.dirtyClient(at: position)
+            guard !core.clients[index].flags.contains(.tls) else {
+                writeSecurely(index)
+                continue
+            }
             guard let descriptor = core.sendingDescriptor(of: index) else {
                 settle(index)
                 continue
@@ -132,7 +140,7 @@ extension Server {
         batch.removeAll()
     }
 
-    private mutating func settle(_ index: ClientIndex) {
+    mutating func settle(_ index: ClientIndex) {
         if let descriptor = core.settle(index) { ClientSocket.finishSending(descriptor) }
     }
 }

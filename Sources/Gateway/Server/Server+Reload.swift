@@ -6,8 +6,9 @@ extension Server {
     ///
     /// Connections that are open stay so, until their token expires: it was good when it was shown.
     mutating func reload() {
-        let isReloaded = reloadTokenKeys()
-        core.metrics.reloads[isReloaded ? .done : .failed] += 1
+        let hasKeys = reloadTokenKeys()
+        let hasCertificate = reloadCertificate()
+        core.metrics.reloads[hasKeys && hasCertificate ? .done : .failed] += 1
     }
 
     private mutating func reloadTokenKeys() -> Bool {

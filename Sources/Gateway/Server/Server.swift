@@ -13,6 +13,9 @@ struct Server: ~Copyable {
     /// What is read again on SIGHUP.
     let tokenKeys: TokenKeys
 
+    /// Those clients that speak TLS; `nil` when nobody does.
+    var secure: SecureClients?
+
     /// Where clients' bytes arrive.
     var area = ReceiveArea(
         receiveCapacity: Limits.receiveBytes, leftoverCapacity: HTTPLimits.headBytesMax)
@@ -20,6 +23,8 @@ struct Server: ~Copyable {
     var batch: SendBatch
     /// What one client gets of its own.
     var gathered = GatheredWrite()
+    /// The same, put together for a TLS record.
+    var record = ByteBuffer()
 
     /// Whether something was put off that must not wait for an event.
     var hasMoreNotifications = false

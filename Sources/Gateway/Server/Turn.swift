@@ -9,6 +9,7 @@ extension Server {
         let began = Clock.monotonic()
         core.beginTurn(now: began, wall: Timestamp(microseconds: Clock.wallMicroseconds()))
 
+        beginSecureTurn()
         takeReadiness(eventCount)
         takeNotifications()
         runTimers(heardEveryone: eventCount < Poller.eventCountMax)

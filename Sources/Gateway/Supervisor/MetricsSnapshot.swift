@@ -34,8 +34,11 @@ package struct MetricsSnapshot: Sendable {
 
         init(family: String) {
             switch family {
-            // 1 only if each worker listens to the database; the time of the oldest process.
-            case "devhive_listener_up", "process_start_time_seconds": self = .least
+            // 1 only if each worker listens to the database; the time of the oldest process, and of
+            // the certificate that expires first.
+            case "devhive_listener_up", "process_start_time_seconds",
+                "devhive_tls_certificate_not_after_seconds":
+                self = .least
             case "devhive_build_info": self = .first
             default: self = .sum
             }

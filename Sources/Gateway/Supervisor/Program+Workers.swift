@@ -6,7 +6,9 @@ extension Program {
     package static func supervise(_ configuration: Configuration) throws(ServerFailure) -> Bool {
         let log = EventLog(format: configuration.logFormat, level: configuration.logLevel)
         warn(log, configuration)
+        // Rather than by each worker, again and again.
         _ = try tokenKeys(TokenKeys(configuration))
+        try SecureClients.check(configuration)
         log.supervising(version: Version.current, workers: configuration.workers)
         let publicAddress = try address(configuration.listen)
         let adminAddress = try address(configuration.adminListen)

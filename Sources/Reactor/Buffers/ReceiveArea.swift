@@ -68,6 +68,16 @@ public struct ReceiveArea: ~Copyable {
         }
     }
 
+    /// Lets `fill` write behind what is there, into all the room that is left, and takes in as many
+    /// bytes as it says that it wrote. Returns their number.
+    @unsafe mutating func append(_ fill: (UnsafeMutablePointer<UInt8>, Int) -> Int) -> Int {
+        let room = receiveCapacity + leftoverCapacity - count
+        let written = unsafe fill(base + count, room)
+        precondition(written >= 0 && written <= room)
+        count += written
+        return written
+    }
+
     /// The present client's bytes.
     public var bytes: MutableSpan<UInt8> {
         @_lifetime(&self)

@@ -37,6 +37,12 @@ public enum SecretFile {
         }
         return content
     }
+
+    /// Whether users besides the owner may read the file; `false` as well when that can't be told.
+    public static func isExposed(path: String) -> Bool {
+        let permissions = unsafe path.withCString { unsafe ces_stat_permissions($0) }
+        return permissions > 0 && permissions & 0o044 != 0
+    }
 }
 
 extension SecretFile.Failure: CustomStringConvertible {

@@ -15,12 +15,15 @@ PROGRAM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil
 
 
 class Browser:
+    def __init__(self, *options):
+        self._options = options
+
     async def __aenter__(self):
         self._folder = tempfile.mkdtemp(prefix="devhive-chromium-")
         self._process = await asyncio.create_subprocess_exec(
             PROGRAM, "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run",
             "--disable-background-networking", "--remote-debugging-port=0", f"--user-data-dir={self._folder}",
-            "about:blank", stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.DEVNULL,
+            *self._options, "about:blank", stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.DEVNULL,
             stderr=asyncio.subprocess.DEVNULL)
         try:
             port, path = await self._address()

@@ -34,7 +34,7 @@ import Testing
         let texts = Setting.allCases.map { configuration.text(of: $0) }
         #expect(
             texts == [
-                "127.0.0.1:8080", "127.0.0.1:8081", "1", "auto", "off", "54s", "60s", "on",
+                "127.0.0.1:8080", "127.0.0.1:8081", "", "", "1", "auto", "off", "54s", "60s", "on",
                 "collapse", "1000", "on", "", "", "", "", "30s", "512", "10s", "10s", "5s", "10",
                 "auto", "info", "text",
                 "Migrations",
@@ -45,6 +45,7 @@ import Testing
     /// A value for each setting that isn't its default.
     private static let others: [Setting: String] = [
         .listen: "[::1]:0", .adminListen: "0.0.0.0:9", .workers: "8", .maxConnections: "7",
+        .tlsCertificate: "/tls.pem", .tlsKey: "/tls.key",
         .pingInterval: "1s", .readTimeout: "2m30s", .textPing: "off",
         .slowConsumer: "disconnect", .refetchRate: "off", .queryToken: "off",
         .maxMessageBytes: "64",
@@ -66,6 +67,15 @@ import Testing
             #expect(fromVariables.text(of: setting) == expected)
             #expect(standard.text(of: setting) != expected)
         }
+    }
+
+    @Test(arguments: [Setting.tlsCertificate, .tlsKey])
+    func `a certificate and its key are given together or not at all`(_ given: Setting) throws {
+        let failure = #expect(throws: ConfigurationError.self) {
+            _ = try Self.load(options: [given: "/file.pem"])
+        }
+        #expect(failure?.source == given.optionName)
+        #expect(failure?.description.contains("go together") == true)
     }
 
     @Test func `the command line goes before the environment`() throws {

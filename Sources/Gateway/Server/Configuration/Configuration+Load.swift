@@ -66,6 +66,13 @@ extension Configuration {
                     (\(pingInterval.text)), or idle clients are disconnected before they are pinged
                     """)
         }
+        if tlsCertificate.isEmpty != tlsKey.isEmpty {
+            let given: Setting = tlsCertificate.isEmpty ? .tlsKey : .tlsCertificate
+            let missing: Setting = tlsCertificate.isEmpty ? .tlsCertificate : .tlsKey
+            throw ConfigurationError(
+                source: sources[given] ?? given.optionName, value: text(of: given),
+                reason: "a certificate and its key go together: \(missing.optionName) is missing")
+        }
         if listen == adminListen && listen.port != 0 {
             throw ConfigurationError(
                 source: sources[.adminListen] ?? sources[.listen]

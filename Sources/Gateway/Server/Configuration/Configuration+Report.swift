@@ -7,6 +7,7 @@ extension Configuration {
         var lines = Setting.allCases.map { setting in
             let value = text(of: setting)
             let derived = setting == .maxConnections && maxConnections == nil
+            if value.isEmpty { return Self.line(setting.rawValue, "(none)") }
             return Self.line(setting.rawValue, derived ? "auto (\(connectionsMax))" : value)
         }
         lines.append(Self.line("database-url", maskedDatabaseURL))

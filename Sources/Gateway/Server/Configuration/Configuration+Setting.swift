@@ -19,6 +19,8 @@ extension Configuration {
         switch setting {
         case .listen: listen = try parsed(ListenAddress(text: text))
         case .adminListen: adminListen = try parsed(ListenAddress(text: text))
+        case .tlsCertificate: tlsCertificate = try parsed(text.isEmpty ? nil : text)
+        case .tlsKey: tlsKey = try parsed(text.isEmpty ? nil : text)
         case .workers: workers = try parsed(Self.number(text, in: 1...256))
         case .maxConnections:
             maxConnections =
@@ -55,6 +57,8 @@ extension Configuration {
         switch setting {
         case .listen: listen.description
         case .adminListen: adminListen.description
+        case .tlsCertificate: tlsCertificate
+        case .tlsKey: tlsKey
         case .workers: String(workers)
         case .maxConnections: maxConnections.map(String.init) ?? "auto"
         case .membership: membership.rawValue

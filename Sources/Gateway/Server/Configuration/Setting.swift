@@ -4,6 +4,8 @@
 package enum Setting: String, CaseIterable, Sendable {
     case listen
     case adminListen = "admin-listen"
+    case tlsCertificate = "tls-cert"
+    case tlsKey = "tls-key"
     case workers
     case maxConnections = "max-connections"
     case membership
@@ -44,6 +46,8 @@ package enum Setting: String, CaseIterable, Sendable {
         switch self {
         case .listen: "Address for clients"
         case .adminListen: "Address for health checks and metrics"
+        case .tlsCertificate: "Certificate with which clients are spoken to by TLS (wss)"
+        case .tlsKey: "Key of that certificate"
         case .workers: "Processes that share the address for clients"
         case .maxConnections: "Most client connections of one process"
         case .membership: "Whether a user must be a member of a project to subscribe to it"
@@ -74,6 +78,8 @@ package enum Setting: String, CaseIterable, Sendable {
     package var allowed: String {
         switch self {
         case .listen, .adminListen: "host:port or [IPv6]:port, port 0 for any free one"
+        case .tlsCertificate: "a PEM file, the server's certificate first, then its issuers'"
+        case .tlsKey: "a PEM file without a passphrase"
         case .workers: "a number from 1 to 256"
         case .maxConnections: "'auto', or a number from 1 to 10000000"
         case .membership: "off"

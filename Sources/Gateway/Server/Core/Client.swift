@@ -49,6 +49,9 @@ struct ClientFlags: OptionSet, BitwiseCopyable {
     static let registeredRead = ClientFlags(rawValue: 1 << 9)
     static let registeredWrite = ClientFlags(rawValue: 1 << 11)
 
+    /// It speaks TLS: its socket carries ciphertext.
+    static let tls = ClientFlags(rawValue: 1 << 14)
+
     /// What it is registered for.
     var registeredInterest: Interest {
         get {

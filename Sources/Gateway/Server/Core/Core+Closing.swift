@@ -98,19 +98,28 @@ extension Core {
 
     /// After a crowd has left, its memory goes back to the kernel: in the tables what lies behind
     /// the last client, and what was kept for segments.
-    package mutating func returnMemoryOfTheGone() {
+    ///
+    /// Returns the first slot of which nothing is kept any more; `nil` when nothing was given back.
+    package mutating func returnMemoryOfTheGone() -> Int? {
         let inUse = clients.highWaterMark
         guard gone.isEmpty, slotsTouched >= Limits.memoryReturnSlotsMin, inUse < slotsTouched / 2
-        else { return }
+        else { return nil }
         slotsTouched = inUse
         clients.returnMemory()
         timers.returnMemory(from: inUse)
         hub.returnMemory(from: inUse)
         segments.returnMemory()
+        return inUse
     }
 
     /// Connections that are over and not yet freed.
     package var goneCount: Int { gone.count }
+
+    /// The connection that `freeNext` would free.
+    package var nextToFree: ClientIndex? {
+        gone.isEmpty || clients[gone[gone.count - 1]].flags.contains(.dirty)
+            ? nil : gone[gone.count - 1]
+    }
 
     /// The descriptor of the next connection to free; the slot is free afterwards.
     package mutating func freeNext() -> Int32? {

@@ -191,6 +191,8 @@ extension Core {
 
     /// The time of standing still counts from when the first byte began to wait.
     mutating func noteFirst(_ index: ClientIndex) {
-        if clients[index].queue.isEmpty { clients[index].progressTick = nowTick }
+        let client = clients[index]
+        guard client.queue.isEmpty, !client.flags.contains(.blocked) else { return }
+        clients[index].progressTick = nowTick
     }
 }

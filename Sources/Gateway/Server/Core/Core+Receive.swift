@@ -44,12 +44,14 @@ extension Core {
     }
 
     /// The peer has ended its direction.
-    package mutating func receiveEnded(from index: ClientIndex) {
+    ///
+    /// - Parameter keepsMore: whether something waits for the client besides its queue.
+    package mutating func receiveEnded(from index: ClientIndex, keepsMore: Bool = false) {
         switch clients[index].phase {
         case .request, .flushing:
             // A client may send its request, end its direction, and wait for the answer.
             clients[index].flags.insert(.readEnded)
-            guard !clients[index].queue.isEmpty else {
+            guard !clients[index].queue.isEmpty || keepsMore else {
                 finish(index)
                 return
             }

@@ -280,6 +280,11 @@ extension Core {
         refuse(index, .timeout, as: .closing)
     }
 
+    /// Refuses, in the clear, a client that speaks no TLS where it is spoken.
+    mutating func refuseUnencrypted(_ index: ClientIndex) {
+        refuse(index, .badRequest("this port speaks TLS: use https or wss"), as: .closing)
+    }
+
     private mutating func finishResponse(keepAlive: Bool, to index: ClientIndex) {
         guard queueResponse(to: index) else { return }
         clients[index].flags.insert(.answered)

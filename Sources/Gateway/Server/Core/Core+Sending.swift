@@ -109,7 +109,7 @@ extension Core {
 
     // MARK: Progress
 
-    private mutating func take(_ count: Int, of index: ClientIndex) {
+    mutating func take(_ count: Int, of index: ClientIndex) {
         metrics.sentBytes &+= UInt64(count)
         if count > 0 { clients[index].progressTick = nowTick }
         var rest = count
@@ -130,7 +130,8 @@ extension Core {
         }
     }
 
-    private mutating func block(_ index: ClientIndex) {
+    /// Waits for epoll to tell that the socket takes bytes.
+    mutating func block(_ index: ClientIndex) {
         guard clients[index].phase != .gone, !clients[index].flags.contains(.blocked) else {
             return
         }

@@ -1,0 +1,94 @@
+internal import Reactor
+
+/// Everything about TLS that the server has besides plain clients: one value, absent without a
+/// certificate.
+///
+/// A client's record knows only that it speaks TLS. Its queue holds plaintext, references to what all
+/// share, as every client's does, and is encrypted when its socket takes it. What is kept for one
+/// client as ciphertext is what the socket didn't take of a record: at most that one record, what the
+/// handshake said, and a few answers of the protocol itself.
+struct SecureClients: ~Copyable {
+    /// What new sessions are made with.
+    var context: TLSContext
+    var sessions: TLSSessionTable
+    /// Ciphertext that waits for the socket, by client.
+    var kept: ReservedTable<KeptCiphertext>
+    /// What this turn may still spend on handshakes.
+    var handshakeNanoseconds = Limits.handshakeNanosecondsPerTurn
+
+    let certificatePath: String
+    let keyPath: String
+
+    /// - Parameter capacity: indices of clients.
+    init(certificatePath: String, keyPath: String, capacity: Int) throws(TLSSetupFailure) {
+        // What can fail comes first: a noncopyable value can't be left half made.
+        let context = try TLSContext.server(certificatePath: certificatePath, keyPath: keyPath)
+        let sessions = try TLSSessionTable(capacity: capacity)
+        self.context = context
+        self.sessions = sessions
+        self.certificatePath = certificatePath
+        self.keyPath = keyPath
+        kept = ReservedTable(capacity: capacity, of: KeptCiphertext.self, zeroIsValid: true)
+    }
+
+    /// Reads both files again, for new sessions. Those that are there keep what they began with.
+    mutating func reload() throws(TLSSetupFailure) {
+        context = try TLSContext.server(certificatePath: certificatePath, keyPath: keyPath)
+    }
+
+    // MARK: Ciphertext of one client
+
+    /// Moves what sessions have left in the output, from `start` on, behind what is kept for the
+    /// client.
+    mutating func keepOutput(from start: Int = 0, of index: ClientIndex, in pool: inout SegmentPool)
+    {
+        keep(start..<sessions.outputCount, of: index, in: &pool)
+        sessions.truncateOutput(to: start)
+    }
+
+    /// Appends a part of the output to what is kept for the client.
+    mutating func keep(_ range: Range<Int>, of index: ClientIndex, in pool: inout SegmentPool) {
+        guard !range.isEmpty else { return }
+        if kept[index].segment == .none {
+            kept[index] = KeptCiphertext(segment: pool.make(capacity: range.count), start: 0)
+        }
+        pool.append(sessions.output.extracting(range), to: kept[index].segment)
+    }
+
+    func keepsCiphertext(of index: ClientIndex) -> Bool {
+        kept[index].segment != .none
+    }
+
+    /// The first `count` bytes of what is kept were sent. Returns whether that was all.
+    mutating func sentKept(_ count: Int, of index: ClientIndex, in pool: inout SegmentPool) -> Bool
+    {
+        kept[index].start += UInt32(count)
+        guard Int(kept[index].start) == pool.count(of: kept[index].segment) else { return false }
+        dropKept(of: index, in: &pool)
+        return true
+    }
+
+    private mutating func dropKept(of index: ClientIndex, in pool: inout SegmentPool) {
+        guard kept[index].segment != .none else { return }
+        pool.release(kept[index].segment)
+        kept[index] = KeptCiphertext(segment: .none, start: 0)
+    }
+
+    /// The client is gone.
+    mutating func forget(_ index: ClientIndex, in pool: inout SegmentPool) {
+        sessions.remove(index)
+        dropKept(of: index, in: &pool)
+    }
+
+    /// Gives back the memory of clients' entries from `first` on.
+    mutating func returnMemory(from first: Int) {
+        sessions.returnMemory(from: first)
+        kept.returnMemory(from: first)
+    }
+}
+
+/// What a socket didn't take yet of ciphertext: a segment's bytes from `start` on.
+struct KeptCiphertext: BitwiseCopyable {
+    var segment: SegmentIndex
+    var start: UInt32
+}

@@ -1,0 +1,136 @@
+internal import Reactor
+
+// TLS clients: from ciphertext to what the core takes in.
+extension Server {
+    /// Before a turn's readiness.
+    mutating func beginSecureTurn() {
+        secure?.handshakeNanoseconds = Limits.handshakeNanosecondsPerTurn
+    }
+
+    // Hot path.
+    mutating func receiveSecurely(from index: ClientIndex) {
+        let phase = core.clients[index].phase
+        guard phase != .gone, let isEstablished = secure?.sessions.isEstablished(index) else {
+            return
+        }
+        if !isEstablished, phase == .request, secure?.handshakeNanoseconds == 0 {
+            // epoll reports it again in the next turn, which comes at once.
+            core.metrics.tls.handshakesDeferred += 1
+            return
+        }
+        let descriptor = core.clients[index].descriptor
+        switch secure?.sessions.receive(from: descriptor) {
+        case .bytes:
+            // A failed session has nobody to read for.
+            guard isEstablished || phase == .request else { return }
+            if isEstablished || handshake(index) { read(index) }
+        case .wouldBlock, nil:
+            break
+        case .endOfStream:
+            let keepsMore = secure?.keepsCiphertext(of: index) ?? false
+            if !isEstablished, phase == .request { core.metrics.tls.failures[.abandoned] += 1 }
+            core.receiveEnded(from: index, keepsMore: keepsMore)
+        case .failed:
+            if !isEstablished, phase == .request { core.metrics.tls.failures[.abandoned] += 1 }
+            core.connectionFailed(index)
+        }
+    }
+
+    // MARK: The handshake
+
+    /// Goes on with the client's handshake, which begins with its first bytes: whoever connects and
+    /// says nothing costs no session. Returns whether it is over and well.
+    private mutating func handshake(_ index: ClientIndex) -> Bool {
+        let began = Clock.monotonic()
+        defer { spend(Clock.monotonic().nanoseconds(since: began)) }
+        guard begin(index), let result = secure?.sessions.handshake(index) else { return false }
+        switch result {
+        case .established:
+            core.metrics.tls.handshakes += 1
+            if secure?.sessions.isResumed(index) == true { core.metrics.tls.resumptions += 1 }
+        case .needsMore:
+            break
+        case .failed(let fault):
+            secureFailed(index, fault)
+            return false
+        }
+        keepOutput(of: index)
+        return result == .established
+    }
+
+    private mutating func begin(_ index: ClientIndex) -> Bool {
+        guard secure?.sessions.exists(index) == false else { return true }
+        do throws(TLSSetupFailure) {
+            try secure?.accept(index)
+            return true
+        } catch {
+            core.log.failed("a TLS session", error: error.description)
+            core.connectionFailed(index)
+            return false
+        }
+    }
+
+    /// Takes what a handshake cost off the turn's budget.
+    private mutating func spend(_ nanoseconds: UInt64) {
+        let left = secure?.handshakeNanoseconds ?? 0
+        secure?.handshakeNanoseconds = left - min(left, nanoseconds)
+    }
+
+    // MARK: Records
+
+    // Hot path.
+    /// Takes in everything that was received: the session holds no decrypted byte afterwards.
+    private mutating func read(_ index: ClientIndex) {
+        while core.clients[index].phase != .gone {
+            core.restoreLeftover(of: index, to: &area)
+            switch secure?.sessions.read(index, into: &area) {
+            case .bytes(let count):
+                Self.receive(count, in: &area, from: index, core: &core)
+            case .control:
+                core.metrics.tls.controlRecords += 1
+            case .needsMore, nil:
+                keepOutput(of: index)
+                return
+            case .endOfStream:
+                keepOutput(of: index)
+                core.peerEndedSecurely(index)
+                return
+            case .failed(let fault):
+                secureFailed(index, fault)
+                return
+            }
+        }
+        secure?.sessions.truncateOutput(to: 0)
+    }
+
+    /// What a session wrote while it read goes out in the flush, like everything.
+    private mutating func keepOutput(of index: ClientIndex) {
+        guard let count = secure?.sessions.outputCount, count > 0 else { return }
+        secure?.keepOutput(of: index, in: &core.segments)
+        core.markDirty(index)
+    }
+
+    // MARK: Failure
+
+    private mutating func secureFailed(_ index: ClientIndex, _ fault: TLSFault) {
+        core.metrics.tls.failures[TLSFailureLabel(fault.kind)] += 1
+        let peer = core.clients[index].peer
+        core.log.secureFailed(
+            detail: fault.description, address: peer.description, at: core.now)
+        secure?.sessions.remove(index)
+        if fault.kind == .plaintext, core.clients[index].phase == .request {
+            secure?.sessions.truncateOutput(to: 0)
+            core.refusePlaintext(index)
+            return
+        }
+        // The alert that tells the peer why.
+        keepOutput(of: index)
+        core.secureFailed(index)
+    }
+}
+
+extension SecureClients {
+    fileprivate mutating func accept(_ index: ClientIndex) throws(TLSSetupFailure) {
+        try sessions.accept(index, context)
+    }
+}

@@ -1,0 +1,330 @@
+internal import CEpollShim
+
+/// The TLS sessions of one loop, each under the index of its client: what turns ciphertext into
+/// bytes and back. Touches no socket but to receive.
+///
+/// A session takes in all that was received for it before another one's turn, so none holds
+/// decrypted bytes back: a loop that waits forgets nobody. What sessions write is in `output`; the
+/// caller sends it, or keeps it for this client, and in any case in this order.
+@safe
+public struct TLSSessionTable: ~Copyable {
+    /// One session; zeroed while there is none.
+    @unsafe private struct Entry: BitwiseCopyable {
+        var session: OpaquePointer?
+        /// Records without data, and demands for an answer, so far.
+        var controlCount: UInt32
+        var isEstablished: Bool
+        /// Our close_notify or a fatal alert was written: nothing may follow.
+        var hasEnded: Bool
+    }
+
+    /// The most plaintext in one record (RFC 8446 §5.1).
+    public static let recordBytesMax = 16_384
+    /// More than a record adds to its plaintext: header, nonce, type and tag take 22 to 29 bytes.
+    private static let recordOverheadMax = 64
+    /// Room that is kept for what a session writes besides records: a handshake's certificates,
+    /// alerts.
+    private static let reserveBytes = 32_768
+    /// Bytes received for one client at a time.
+    private static let inputCapacity = 65_536
+    /// Bytes of records that can leave in one batch: a batch of short messages fits into the
+    /// processor's cache, and 15 of the longest records fit as well.
+    private static let outputCapacity = 262_144 + reserveBytes
+    /// Key updates, warnings, refused renegotiations and the like in the life of a session. Nobody
+    /// needs more than a handful, and each costs as much as hundreds of messages.
+    public static let controlsMax = 128
+
+    private let entries: UnsafeMutablePointer<Entry>
+    private let capacity: Int
+    let wire: TLSWire
+    /// Sessions that are there now.
+    public private(set) var count = 0
+
+    public init(capacity: Int) throws(TLSSetupFailure) {
+        wire = try TLSWire(
+            inputCapacity: Self.inputCapacity, outputCapacity: Self.outputCapacity)
+        self.capacity = capacity
+        unsafe entries = ReservedMemory.reserve(Entry.self, count: capacity)
+    }
+
+    deinit {
+        for index in 0..<capacity where count > 0 {
+            unsafe SSL_free(entries[index].session)  // Null is nothing to free.
+        }
+        unsafe ReservedMemory.release(entries, count: capacity)
+    }
+
+    // MARK: Sessions
+
+    /// Begins a server's session for a client that has none.
+    public mutating func accept(
+        _ index: UInt32, _ context: borrowing TLSContext
+    ) throws(TLSSetupFailure) {
+        unsafe SSL_set_accept_state(try make(index, context))
+    }
+
+    /// Begins a client's session.
+    public mutating func connect(
+        _ index: UInt32, _ context: borrowing TLSContext
+    ) throws(TLSSetupFailure) {
+        unsafe SSL_set_connect_state(try make(index, context))
+    }
+
+    private mutating func make(
+        _ index: UInt32, _ context: borrowing TLSContext
+    ) throws(TLSSetupFailure) -> OpaquePointer {
+        precondition(Int(index) < capacity && !exists(index))
+        OpenSSLErrors.forget()
+        guard let session = unsafe SSL_new(context.raw) else { throw .taken("a TLS session") }
+        // For both directions, each of which takes a reference.
+        unsafe BIO_up_ref(wire.bio)
+        unsafe BIO_up_ref(wire.bio)
+        unsafe SSL_set0_rbio(session, wire.bio)
+        unsafe SSL_set0_wbio(session, wire.bio)
+        unsafe entries[Int(index)] = Entry(
+            session: session, controlCount: 0, isEstablished: false, hasEnded: false)
+        count += 1
+        return unsafe session
+    }
+
+    /// Ends the session without a word, and frees it. Nothing when there is none.
+    public mutating func remove(_ index: UInt32) {
+        guard exists(index) else { return }
+        unsafe SSL_free(entries[Int(index)].session)
+        unsafe entries[Int(index)] = Entry(
+            session: nil, controlCount: 0, isEstablished: false, hasEnded: false)
+        count -= 1
+    }
+
+    public func exists(_ index: UInt32) -> Bool {
+        precondition(Int(index) < capacity)
+        return unsafe entries[Int(index)].session != nil
+    }
+
+    /// Whether the handshake is over and nothing has ended it since.
+    public func isEstablished(_ index: UInt32) -> Bool {
+        precondition(Int(index) < capacity)
+        return unsafe entries[Int(index)].isEstablished
+    }
+
+    /// Whether the handshake resumed an earlier session.
+    public func isResumed(_ index: UInt32) -> Bool {
+        unsafe SSL_session_reused(session(index)) == 1
+    }
+
+    /// The protocol's name, such as "TLSv1.3".
+    public func version(_ index: UInt32) -> String {
+        guard let name = unsafe SSL_get_version(session(index)) else { return "" }
+        return unsafe String(cString: name)
+    }
+
+    /// Gives the memory of the entries from `first` on back to the kernel.
+    public mutating func returnMemory(from first: Int) {
+        unsafe ReservedMemory.discard(entries, from: first, count: capacity)
+    }
+
+    // MARK: The handshake
+
+    public enum HandshakeResult: Equatable, Sendable {
+        case established
+        /// Everything received was taken in; the peer has to say more.
+        case needsMore
+        case failed(TLSFault)
+    }
+
+    /// Goes on with the handshake, with what was received.
+    public mutating func handshake(_ index: UInt32) -> HandshakeResult {
+        let session = unsafe session(index)
+        OpenSSLErrors.forget()
+        let status = unsafe SSL_do_handshake(session)
+        if status == 1 {
+            unsafe entries[Int(index)].isEstablished = true
+            return .established
+        }
+        if unsafe SSL_get_error(session, status) == SSL_ERROR_WANT_READ { return .needsMore }
+        return .failed(fail(index))
+    }
+
+    // MARK: Bytes in
+
+    /// One recv(2) for the client whose session is read next.
+    public mutating func receive(from descriptor: Int32) -> ReceiveResult {
+        let state = unsafe wire.state
+        unsafe state.pointee.inputPosition = 0
+        unsafe state.pointee.inputCount = 0
+        while true {
+            let received = unsafe recv(
+                descriptor, state.pointee.input, state.pointee.inputCapacity, 0)
+            if received > 0 {
+                unsafe state.pointee.inputCount = received
+                return .bytes(received)
+            }
+            if received == 0 { return .endOfStream }
+            switch Errno.current {
+            case .interrupted: continue
+            case .wouldBlock: return .wouldBlock
+            case let errno: return .failed(errno)
+            }
+        }
+    }
+
+    /// The same with bytes that are here already.
+    public mutating func receive(_ bytes: borrowing Span<UInt8>) {
+        let state = unsafe wire.state
+        precondition(unsafe bytes.count <= state.pointee.inputCapacity)
+        unsafe bytes.withUnsafeBufferPointer { source in
+            guard let start = source.baseAddress else { return }
+            unsafe state.pointee.input.update(from: start, count: source.count)
+        }
+        unsafe state.pointee.inputPosition = 0
+        unsafe state.pointee.inputCount = bytes.count
+    }
+
+    public enum ReadResult: Equatable, Sendable {
+        /// So many decrypted bytes more in the area: those of one record.
+        case bytes(Int)
+        /// A record without data: read on.
+        case control
+        /// Everything received was taken in.
+        case needsMore
+        /// The peer's close_notify: it sends nothing more.
+        case endOfStream
+        case failed(TLSFault)
+    }
+
+    // Hot path.
+    /// Decrypts the next record that was received, behind what is in `area`.
+    public mutating func read(_ index: UInt32, into area: inout ReceiveArea) -> ReadResult {
+        let session = unsafe session(index)
+        let outputBefore = outputCount
+        let positionBefore = unsafe wire.state.pointee.inputPosition
+        OpenSSLErrors.forget()
+        let read = unsafe area.append { target, capacity in
+            var count = 0
+            guard unsafe SSL_read_ex(session, target, capacity, &count) == 1 else { return 0 }
+            return count
+        }
+        let answered = outputCount - outputBefore
+        if answered > 0 {
+            // Not only as often as a call returned: one may have answered many.
+            guard countControls(1 + answered / Self.recordOverheadMax, of: index) else {
+                return .failed(.flood)
+            }
+        }
+        if read > 0 {
+            assert(unsafe SSL_pending(session) == 0)
+            return .bytes(read)
+        }
+        switch unsafe SSL_get_error(session, 0) {
+        case SSL_ERROR_WANT_READ:
+            guard unsafe isAtRecordBorder(session, since: positionBefore) else { return .needsMore }
+            if answered == 0, !countControls(1, of: index) { return .failed(.flood) }
+            return .control
+        case SSL_ERROR_ZERO_RETURN:
+            return .endOfStream
+        default:
+            return .failed(fail(index))
+        }
+    }
+
+    /// Whether a call that brought no data has taken in a record to its end, instead of a part of one.
+    @unsafe private func isAtRecordBorder(_ session: OpaquePointer, since position: Int) -> Bool {
+        guard unsafe wire.state.pointee.inputPosition > position else { return false }
+        // A call returns after a record; only with nothing left it may have stopped within one.
+        if unsafe wire.state.pointee.inputPosition < wire.state.pointee.inputCount { return true }
+        // "RH": a header is expected; and no bytes of it are there (SSL_rstate_string(3)).
+        guard let state = unsafe SSL_rstate_string(session) else { return false }
+        return unsafe state[1] == CChar(UInt8(ascii: "H")) && SSL_has_pending(session) == 0
+    }
+
+    /// Returns `false` when it is too much.
+    private mutating func countControls(_ count: Int, of index: UInt32) -> Bool {
+        unsafe entries[Int(index)].controlCount += UInt32(count)
+        guard unsafe entries[Int(index)].controlCount > UInt32(Self.controlsMax) else {
+            return true
+        }
+        unsafe entries[Int(index)].isEstablished = false
+        unsafe entries[Int(index)].hasEnded = true
+        return false
+    }
+
+    // MARK: Bytes out
+
+    // Hot path.
+    /// Encrypts bytes, at most a record's, and appends them to the output, for which there must be
+    /// room. Returns `false` when the session has failed; what it appended is of no use then.
+    public mutating func seal(_ bytes: borrowing Span<UInt8>, for index: UInt32) -> Bool {
+        precondition(bytes.count > 0 && bytes.count <= Self.recordBytesMax)
+        let session = unsafe session(index)
+        guard unsafe entries[Int(index)].isEstablished && !entries[Int(index)].hasEnded else {
+            return false
+        }
+        OpenSSLErrors.forget()
+        var written = 0
+        let status = unsafe bytes.withUnsafeBufferPointer { source in
+            unsafe SSL_write_ex(session, source.baseAddress, source.count, &written)
+        }
+        guard status == 1 else {
+            _ = fail(index)
+            return false
+        }
+        return true
+    }
+
+    /// Appends a close_notify: we send nothing more. Nothing when the session can't, or did before.
+    public mutating func finish(_ index: UInt32) {
+        guard exists(index) else { return }
+        guard unsafe entries[Int(index)].isEstablished && !entries[Int(index)].hasEnded else {
+            return
+        }
+        unsafe entries[Int(index)].hasEnded = true
+        OpenSSLErrors.forget()
+        // Zero says that the peer's is yet to come; less, that the session failed meanwhile.
+        if unsafe SSL_shutdown(session(index)) < 0 { ERR_clear_error() }
+    }
+
+    /// Whether a record of `count` bytes fits into what is left of the output.
+    public func hasRoom(for count: Int) -> Bool {
+        let left = unsafe wire.state.pointee.outputCapacity - outputCount
+        return count + Self.recordOverheadMax + Self.reserveBytes <= left
+    }
+
+    /// Bytes of ciphertext that wait to be sent or kept.
+    public var outputCount: Int { unsafe wire.state.pointee.outputCount }
+
+    /// That ciphertext; valid until the next change.
+    public var output: Span<UInt8> {
+        @_lifetime(borrow self)
+        get {
+            let span = unsafe Span(_unsafeStart: wire.state.pointee.output, count: outputCount)
+            return unsafe _overrideLifetime(span, borrowing: self)
+        }
+    }
+
+    /// Where it stands, for system calls. It doesn't move while it grows.
+    @unsafe public var outputAddress: UnsafeRawPointer {
+        unsafe UnsafeRawPointer(wire.state.pointee.output)
+    }
+
+    /// Forgets the output from `count` on.
+    public mutating func truncateOutput(to count: Int) {
+        precondition(count >= 0 && count <= outputCount)
+        unsafe wire.state.pointee.outputCount = count
+    }
+
+    // MARK: Parts
+
+    private func session(_ index: UInt32) -> OpaquePointer {
+        precondition(Int(index) < capacity)
+        guard let session = unsafe entries[Int(index)].session else {
+            preconditionFailure("the client has no TLS session")
+        }
+        return unsafe session
+    }
+
+    private mutating func fail(_ index: UInt32) -> TLSFault {
+        unsafe entries[Int(index)].isEstablished = false
+        unsafe entries[Int(index)].hasEnded = true
+        return .taken()
+    }
+}
