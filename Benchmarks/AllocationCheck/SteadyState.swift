@@ -44,7 +44,7 @@ struct SteadyState: ~Copyable {
             + "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
         for _ in 0..<count {
             let pair = SocketPair()
-            guard let index = core.admit(descriptor: pair.ours, peer: .local, at: .public) else {
+            guard let index = core.admit(descriptor: pair.ours, from: nil, at: .public) else {
                 preconditionFailure("no place for another client")
             }
             sockets.append(pair)

@@ -76,8 +76,8 @@ def start_gateway(database):
     """Starts a gateway with the given options: `start_gateway("--ping-interval", "1s")`."""
     started = []
 
-    def start(*options, ready=True, url=None, environment=None):
-        gateway = Gateway(url or database.url, *options, environment=environment)
+    def start(*options, ready=True, url=None, environment=None, limits=None):
+        gateway = Gateway(url or database.url, *options, environment=environment, limits=limits)
         started.append(gateway)
         if ready:
             gateway.wait_until_ready()

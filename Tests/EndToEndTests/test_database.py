@@ -28,13 +28,6 @@ async def resync_of(client, projects):
     return reasons
 
 
-def terminate_listener(database):
-    """Ends the backend that LISTENs, as an administrator would."""
-    return database.execute(
-        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
-        " WHERE datname = current_database() AND query LIKE 'LISTEN %%' AND pid <> pg_backend_pid()")
-
-
 async def test_clients_outlive_a_restart_of_postgresql(cluster, gateway, database):
     first, second = database.add_project(), database.add_project()
     one = await PythonClient.connect(gateway, first)
@@ -66,7 +59,7 @@ async def test_a_terminated_listener_comes_back_with_a_resync(gateway, database,
     project = database.add_project()
     client = await library.connect(gateway, project)
     for times in range(1, 4):
-        assert terminate_listener(database) == [(True,)]
+        assert database.terminate_listener() == [(True,)]
         assert await resync_of(client, [project]) == {"listener_reconnected"}
         gateway.wait_for_metric("devhive_listener_reconnects_total", times)
         task = database.add_task(project)
@@ -82,7 +75,7 @@ async def test_nothing_is_missed_in_silence_while_the_listener_dies_again_and_ag
     for round_number in range(10):
         written += [database.add_task(project) for _ in range(10)]
         if round_number % 2:
-            wait_until(lambda: terminate_listener(database) == [(True,)], "a listener to end")
+            wait_until(lambda: database.terminate_listener() == [(True,)], "a listener to end")
         written += [database.add_task(project) for _ in range(10)]
     gateway.wait_for_metric("devhive_listener_reconnects_total", 5)
     gateway.wait_until_ready()

@@ -127,6 +127,7 @@ static const int ces_SOCK_NONBLOCK = SOCK_NONBLOCK;
 static const int ces_SOCK_CLOEXEC = SOCK_CLOEXEC;
 static const int ces_MSG_NOSIGNAL = MSG_NOSIGNAL;
 static const int ces_MSG_DONTWAIT = MSG_DONTWAIT;
+static const int ces_MSG_PEEK = MSG_PEEK;
 static const int ces_MSG_WAITALL = MSG_WAITALL;
 
 // A character constant in libpq.
@@ -200,6 +201,14 @@ static inline int ces_die_with_parent(int signal_number) {
 }
 static inline int ces_set_process_name(const char *name) {
     return prctl(PR_SET_NAME, name, 0, 0, 0);
+}
+
+// Whether the process may be dumped and traced by others of its user (PR_SET_DUMPABLE).
+static inline int ces_set_dumpable(int value) {
+    return prctl(PR_SET_DUMPABLE, value, 0, 0, 0);
+}
+static inline int ces_get_dumpable(void) {
+    return prctl(PR_GET_DUMPABLE, 0, 0, 0, 0);
 }
 
 // Flags of posix_spawn(3) are bits of a short.

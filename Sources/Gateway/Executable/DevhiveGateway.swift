@@ -21,4 +21,12 @@ struct DevhiveGateway: ParsableCommand {
             DoctorCommand.self,
         ],
         defaultSubcommand: Serve.self)
+
+    static func main() {
+        if let refusal = CommandLineSecrets.refusal(Array(CommandLine.arguments.dropFirst())) {
+            Console.complain(refusal)
+            exit(withError: ExitCode(ProgramExit.usage.rawValue))
+        }
+        main(nil)
+    }
 }

@@ -26,6 +26,16 @@ struct SettingOptions: ParsableArguments {
     @Option(.handshakeTimeout) var handshakeTimeout: String?
     @Option(.initTimeout) var initTimeout: String?
     @Option(.closeTimeout) var closeTimeout: String?
+    @Option(.allowOrigin) var allowOrigin: [String] = []
+    @Option(.connectionsPerAddress) var connectionsPerAddress: String?
+    @Option(.connectionsPerUser) var connectionsPerUser: String?
+    @Option(.handshakesPerSecond) var handshakesPerSecond: String?
+    @Option(.unauthenticatedConnections) var unauthenticatedConnections: String?
+    @Option(.messagesPerSecond) var messagesPerSecond: String?
+    @Option(.errorsPerMinute) var errorsPerMinute: String?
+    @Option(.trustedProxies) var trustedProxies: [String] = []
+    @Option(.proxyProtocol) var proxyProtocol: String?
+    @Option(.coreDumps) var coreDumps: String?
     @Option(.drainSeconds) var drainSeconds: String?
     @Option(.ioUring) var ioUring: String?
     @Option(.logLevel) var logLevel: String?
@@ -63,6 +73,16 @@ struct SettingOptions: ParsableArguments {
         case .handshakeTimeout: handshakeTimeout
         case .initTimeout: initTimeout
         case .closeTimeout: closeTimeout
+        case .allowOrigin: Self.list(allowOrigin)
+        case .connectionsPerAddress: connectionsPerAddress
+        case .connectionsPerUser: connectionsPerUser
+        case .handshakesPerSecond: handshakesPerSecond
+        case .unauthenticatedConnections: unauthenticatedConnections
+        case .messagesPerSecond: messagesPerSecond
+        case .errorsPerMinute: errorsPerMinute
+        case .trustedProxies: Self.list(trustedProxies)
+        case .proxyProtocol: proxyProtocol
+        case .coreDumps: coreDumps
         case .drainSeconds: drainSeconds
         case .ioUring: ioUring
         case .logLevel: logLevel
@@ -72,20 +92,38 @@ struct SettingOptions: ParsableArguments {
     }
 }
 
+extension SettingOptions {
+    /// What was given several times, as the variable has it in one.
+    private static func list(_ texts: [String]) -> String? {
+        texts.isEmpty ? nil : texts.joined(separator: ",")
+    }
+}
+
+extension Option where Value == [String] {
+    /// The option of a setting that may be given several times.
+    init(wrappedValue: [String], _ setting: Setting) {
+        self.init(
+            wrappedValue: wrappedValue, name: .customLong(setting.rawValue),
+            parsing: .singleValue, help: setting.help)
+    }
+}
+
 extension Option where Value == String? {
     /// The option of a setting, named, explained and defaulted as the setting is.
     init(_ setting: Setting) {
-        let standard = Configuration().text(of: setting)
-        self.init(
-            name: .customLong(setting.rawValue),
-            help: ArgumentHelp(
-                "\(setting.summary): \(setting.allowed). [\(setting.variableName)]"
-                    + (standard.isEmpty ? "" : " (\(standard))"),
-                valueName: setting.valueName))
+        self.init(name: .customLong(setting.rawValue), help: setting.help)
     }
 }
 
 extension Setting {
+    fileprivate var help: ArgumentHelp {
+        let standard = Configuration().text(of: self)
+        return ArgumentHelp(
+            "\(summary): \(allowed). [\(variableName)]"
+                + (standard.isEmpty ? "" : " (\(standard))"),
+            valueName: valueName)
+    }
+
     fileprivate var valueName: String {
         switch self {
         case .listen, .adminListen: "address"
@@ -95,7 +133,12 @@ extension Setting {
         case .jwtKey: "paths"
         case .jwtIssuer, .jwtAudience: "names"
         case .workers, .maxConnections, .refetchRate, .maxMessageBytes, .drainSeconds: "number"
-        case .membership, .textPing, .queryToken: "on/off"
+        case .membership, .textPing, .queryToken, .proxyProtocol, .coreDumps: "on/off"
+        case .allowOrigin: "origins"
+        case .connectionsPerAddress, .connectionsPerUser, .handshakesPerSecond,
+            .unauthenticatedConnections, .messagesPerSecond, .errorsPerMinute:
+            "number/off"
+        case .trustedProxies: "addresses"
         case .slowConsumer: "policy"
         case .ioUring: "auto/on/off"
         case .logLevel: "level"

@@ -43,7 +43,8 @@ package enum ContentType: UInt8, BitwiseCopyable, Sendable {
 }
 
 /// Writes whole answers. Each says its length, forbids caches to keep it, and tells browsers not
-/// to guess its type.
+/// to guess its type, to load nothing because of it, and to tell nobody its URL, which may hold a
+/// token.
 package enum ResponseWriter {
     /// Appends an answer with `body`.
     package static func write(
@@ -112,6 +113,8 @@ package enum ResponseWriter {
             \r
             Cache-Control: no-store\r
             X-Content-Type-Options: nosniff\r
+            Content-Security-Policy: default-src 'none'\r
+            Referrer-Policy: no-referrer\r
 
             """)
     }

@@ -27,7 +27,8 @@ package struct ClientMessage: BitwiseCopyable, Sendable {
     package let reference: Reference
 
     /// Reads one message; `text` isn't needed afterwards. `token` is emptied, and filled with the
-    /// token of an `init`. The caller has limited the length of `text`.
+    /// token of an `init`, or with the type of an unknown message, which is a name for the log. The
+    /// caller has limited the length of `text`.
     ///
     /// Hot path. Allocates nothing as long as `token` has room.
     package init(
@@ -70,7 +71,9 @@ package struct ClientMessage: BitwiseCopyable, Sendable {
         case .initialize:
             try readProject(in: root)
             try readToken(in: root, into: &token)
-        case .ping, .pong, .unknown:
+        case .unknown:
+            token.append(type)
+        case .ping, .pong:
             break
         }
     }

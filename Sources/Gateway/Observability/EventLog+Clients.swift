@@ -92,16 +92,43 @@ extension EventLog {
             suppressed: suppressed)
     }
 
-    /// `type` is what the client wrote there; its first 64 bytes are logged.
+    /// What a proxy, or somebody in its place, said about a connection's origin was refused.
+    package mutating func proxyFault(
+        _ what: StaticString, address: @autoclosure () -> String, at now: Instant
+    ) {
+        guard let suppressed = admit(.proxyFault, at: now) else { return }
+        write(
+            .warning, "proxy refused",
+            ["detail": .string("\(what)"), "address": .string(address())],
+            suppressed: suppressed)
+    }
+
+    /// A limit on what a connection may do was reached, and it is being closed.
+    package mutating func limitReached(
+        _ limit: LimitLabel, connection: UInt64, address: @autoclosure () -> String,
+        at now: Instant
+    ) {
+        guard let suppressed = admit(.limitReached, at: now) else { return }
+        write(
+            .info, "client over a limit",
+            [
+                "limit": .string("\(limit.text)"), "connection": .stringConvertible(connection),
+                "address": .string(address()),
+            ],
+            suppressed: suppressed)
+    }
+
+    /// `type` is what the client wrote there. Its first bytes are logged: enough for a name, and too
+    /// few for what a client in error might have put there, such as a token.
     package mutating func unknownType(
-        connection: UInt64, type: borrowing Span<UInt8>, at now: Instant
+        connection: UInt64, type: borrowing ByteBuffer, at now: Instant
     ) {
         guard let suppressed = admit(.unknownType, at: now) else { return }
         write(
             .info, "unknown message type",
             [
                 "connection": .stringConvertible(connection),
-                "type": .string(Self.text(type, bytesMax: 64)),
+                "type": .string(Self.text(type.bytes, bytesMax: 24)),
             ],
             suppressed: suppressed)
     }

@@ -83,8 +83,9 @@ extension LogEventKind {
         switch self {
         case .clientOpened, .clientClosed, .clientJoined, .clientLeft: .info
         case .handshakeRefused, .badMessage, .unknownType, .slowClient, .resync: .info
+        case .limitReached: .info
         case .notification, .broadcast: .debug
-        case .badNotification, .acceptPaused: .warning
+        case .badNotification, .acceptPaused, .proxyFault: .warning
         }
     }
 }

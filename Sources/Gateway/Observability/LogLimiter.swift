@@ -5,8 +5,9 @@ package import Reactor
 package enum LogEventKind: UInt8, CaseIterable, Sendable {
     case clientOpened, clientClosed, clientJoined, clientLeft, handshakeRefused, badMessage
     case unknownType, slowClient, notification, badNotification, broadcast, resync, acceptPaused
+    case limitReached, proxyFault
 
-    package static let count = 13
+    package static let count = 15
 
     package var text: StaticString {
         switch self {
@@ -23,6 +24,8 @@ package enum LogEventKind: UInt8, CaseIterable, Sendable {
         case .broadcast: "broadcast"
         case .resync: "resync"
         case .acceptPaused: "accept_paused"
+        case .limitReached: "limit_reached"
+        case .proxyFault: "proxy_fault"
         }
     }
 }
@@ -42,8 +45,8 @@ package struct LogLimiter: Sendable {
     private let interval: UInt64
     /// How far the bucket's instant may lie ahead: the burst less one line, in nanoseconds.
     private let tolerance: UInt64
-    private var fullAt: InlineArray<13, UInt64>
-    private var pending: InlineArray<13, UInt64>
+    private var fullAt: InlineArray<15, UInt64>
+    private var pending: InlineArray<15, UInt64>
     /// All lines that were suppressed since the start.
     package private(set) var suppressedCount: UInt64 = 0
 

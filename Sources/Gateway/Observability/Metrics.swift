@@ -21,6 +21,14 @@ package struct Metrics: ~Copyable {
     package var reloads = LabelledCounter<ReloadLabel, 2>()
     /// Times that accepting stopped because descriptors ran out (EMFILE, ENFILE).
     package var acceptPauses: UInt64 = 0
+    /// Accepted connections that were closed without a word.
+    package var connectionsDropped = LabelledCounter<DropLabel, 2>()
+    /// WebSockets that have yet to say who they are, now.
+    package var connectionsUnauthenticated: UInt64 = 0
+    /// Times that somebody was refused or closed because of a limit.
+    package var limitsReached = LabelledCounter<LimitLabel, 7>()
+    /// What proxies, or those who pretend to be some, said wrong.
+    package var proxyFaults = LabelledCounter<ProxyFaultLabel, 4>()
 
     package var tls = TLSMetrics()
 

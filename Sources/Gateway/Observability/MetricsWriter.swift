@@ -52,6 +52,26 @@ package struct MetricsWriter: Sendable {
             "devhive_accept_pauses_total",
             help: "Times that accepting stopped because descriptors ran out.",
             metrics.acceptPauses)
+        writeLimits(metrics, into: &buffer)
+    }
+
+    private func writeLimits(_ metrics: borrowing Metrics, into buffer: inout ByteBuffer) {
+        buffer.counter(
+            "devhive_connections_dropped_total",
+            help: "Accepted connections closed without an answer, by what there was no more of.",
+            label: "reason", metrics.connectionsDropped)
+        buffer.gauge(
+            "devhive_connections_unauthenticated",
+            help: "Open WebSocket connections that have yet to show a token.",
+            metrics.connectionsUnauthenticated)
+        buffer.counter(
+            "devhive_limits_reached_total",
+            help: "Requests refused and connections closed because of a limit.",
+            label: "limit", metrics.limitsReached)
+        buffer.counter(
+            "devhive_proxy_faults_total",
+            help: "Addresses that proxies gave in a wrong form, or without being trusted.",
+            label: "fault", metrics.proxyFaults)
     }
 
     private func writeDelivery(_ metrics: borrowing Metrics, into buffer: inout ByteBuffer) {

@@ -55,8 +55,16 @@ package struct Configuration: Sendable {
     /// The time that a peer gets to answer a close frame.
     package var closeTimeout = Duration.seconds(5)
 
+    // Who comes in.
+
+    /// Limits, origins and proxies.
+    package var admission = AdmissionLimits.standard
+
     // Process.
 
+    /// Whether the kernel may write this process' memory to a file when it crashes, and other
+    /// processes of its user may look into it.
+    package var coreDumps = false
     /// Whether broadcasts are sent in batches by io_uring.
     package var ioUring = IOUringUse.auto
     /// The time over which a drain spreads the clients' closing.

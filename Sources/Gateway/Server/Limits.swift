@@ -56,6 +56,28 @@ package enum Limits {
     /// bits that makes some 170 bytes for a client that is idle.
     static let clientRecordBytesMax = 128
 
+    /// Answers that may wait on an HTTP connection. One that pipelines more gets the last of them
+    /// with `Connection: close`; a queue takes `queueFramesMax`.
+    static let pipelinedAnswersMax = 100
+    /// Seconds' worth of messages that a client may send at once: what it says when it begins,
+    /// or when it was offline, comes together.
+    static let messageBurstSeconds = 4
+    /// Milliseconds that a client waits which was closed for too many messages or errors.
+    static let rateRetryMilliseconds: UInt32 = 5_000
+
+    // MARK: One address, one user
+
+    /// Connections beyond `--connections-per-address` that are accepted to be told so.
+    static let refusalsPerAddressMax = 8
+    /// Seconds' worth of handshakes that an address may make at once: all browsers behind it come
+    /// back together when their network does.
+    static let handshakeBurstSeconds = 10
+    /// For how long one waits whose address or user has too many connections: some of them end.
+    static let crowdRetrySeconds: UInt16 = 30
+    static let crowdRetryMilliseconds: UInt32 = 30_000
+    /// For how long one without a token waits when too many have none: their time is short.
+    static let unauthenticatedRetrySeconds: UInt16 = 2
+
     // MARK: One project
 
     /// Frames and bytes of one turn's segment. They are reached only while a long fan-out keeps
@@ -100,6 +122,8 @@ package enum Limits {
         // A part of the withheld resyncs, begun at half of the bound, leaves room for answers.
         precondition(queueFramesMax / 2 + resourcesMax < queueFramesMax)
         precondition(HTTPLimits.headBytesMax <= receiveBytes)
+        precondition(ProxyHeader.byteCountMax <= HTTPLimits.headBytesMax)
+        precondition(pipelinedAnswersMax < queueFramesMax)
         precondition(FrameDecoder.leftoverBytesMax <= HTTPLimits.headBytesMax)
         precondition(deliveriesPerTurn <= SendBatch.capacity)
         precondition(spreadMillisecondsMin <= spreadMillisecondsMax)

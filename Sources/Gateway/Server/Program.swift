@@ -10,6 +10,7 @@ package enum Program {
     package static func serve(
         _ configuration: Configuration, connectionsMax: Int, seat: consuming WorkerSeat? = nil
     ) throws(ServerFailure) -> Bool {
+        guardMemory(configuration)
         let worker = seat?.number
         let settings = CoreSettings(configuration, connectionsMax: connectionsMax)
         let log = EventLog(
@@ -51,6 +52,11 @@ package enum Program {
             log.sendMethodChanged(to: batch.method.name, because: error.description)
         }
         return batch
+    }
+
+    /// Keys and tokens are in this process' memory.
+    static func guardMemory(_ configuration: Configuration) {
+        if !configuration.coreDumps { CurrentProcess.forbidDumps() }
     }
 
     /// What the operator should know before anything else.

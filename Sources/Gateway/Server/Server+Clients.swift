@@ -12,8 +12,9 @@ extension Server {
     mutating func acceptClients(at role: ListenerRole) {
         for _ in 0..<Limits.acceptsPerTurn {
             switch door(role, { $0.socket.accept() }) {
-            case .accepted(let descriptor, let peer):
-                guard let index = core.admit(descriptor: descriptor, peer: peer, at: role) else {
+            case .accepted(let descriptor, let address):
+                guard let index = core.admit(descriptor: descriptor, from: address, at: role)
+                else {
                     ClientSocket.close(descriptor)
                     continue
                 }
@@ -83,7 +84,9 @@ extension Server {
 
     // Hot path.
     private mutating func takeBytes(from index: ClientIndex) {
-        if core.clients[index].flags.contains(.tls) {
+        if core.awaitsProxyHeader(index) {
+            receiveProxyHeader(from: index)
+        } else if core.clients[index].flags.contains(.tls) {
             receiveSecurely(from: index)
         } else {
             receive(from: index)
@@ -104,6 +107,34 @@ extension Server {
         case .failed:
             core.connectionFailed(index)
         }
+    }
+
+    /// Takes what there is of a PROXY header out of the socket, and nothing of what follows it: that
+    /// is read by whoever comes next, when epoll reports it again.
+    private mutating func receiveProxyHeader(from index: ClientIndex) {
+        guard core.clients[index].phase != .gone else { return }
+        core.restoreLeftover(of: index, to: &area)
+        let leftoverCount = area.count
+        let descriptor = core.clients[index].descriptor
+        switch area.peek(at: descriptor, atMost: ProxyHeader.byteCountMax) {
+        case .bytes:
+            let count = Self.takeProxyHeader(
+                in: &area, leftoverCount: leftoverCount, from: index, core: &core)
+            area.discard(count, of: descriptor)
+        case .wouldBlock:
+            break
+        case .endOfStream:
+            core.receiveEnded(from: index)
+        case .failed:
+            core.connectionFailed(index)
+        }
+    }
+
+    private static func takeProxyHeader(
+        in area: inout ReceiveArea, leftoverCount: Int, from index: ClientIndex, core: inout Core
+    ) -> Int {
+        let bytes = area.bytes
+        return core.takeProxyHeader(in: bytes.span, leftoverCount: leftoverCount, from: index)
     }
 
     /// The bytes are a span of the area, so the area and the core are passed apart.

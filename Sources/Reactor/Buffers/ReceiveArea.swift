@@ -51,10 +51,32 @@ public struct ReceiveArea: ~Copyable {
         count = 0
     }
 
+    // Hot path.
     /// One recv(2) behind what is there.
     public mutating func receive(from descriptor: Int32) -> ReceiveResult {
+        receive(from: descriptor, atMost: receiveCapacity, flags: 0)
+    }
+
+    /// The same with at most `bytesMax` bytes, which stay in the socket (MSG_PEEK): for what must
+    /// be taken out of it to the byte, because another reader goes on behind.
+    public mutating func peek(at descriptor: Int32, atMost bytesMax: Int) -> ReceiveResult {
+        receive(from: descriptor, atMost: min(bytesMax, receiveCapacity), flags: ces_MSG_PEEK)
+    }
+
+    /// Takes bytes out of the socket that `peek` has shown, and forgets them.
+    public mutating func discard(_ byteCount: Int, of descriptor: Int32) {
+        precondition(byteCount > 0 && byteCount <= receiveCapacity)
+        count = 0
+        // They are there, so nothing is waited for and nothing comes short.
+        _ = receive(from: descriptor, atMost: byteCount, flags: 0)
+        count = 0
+    }
+
+    private mutating func receive(
+        from descriptor: Int32, atMost bytesMax: Int, flags: Int32
+    ) -> ReceiveResult {
         while true {
-            let received = unsafe recv(descriptor, base + count, receiveCapacity, 0)
+            let received = unsafe recv(descriptor, base + count, bytesMax, flags)
             if received > 0 {
                 count += received
                 return .bytes(received)

@@ -18,6 +18,17 @@ public enum CurrentProcess {
         _ = ces_die_with_parent(SIGKILL)
     }
 
+    /// Keeps this process' memory to itself (PR_SET_DUMPABLE 0, prctl(2)): the kernel writes no core
+    /// file of it, other processes of its user can't trace it, and its `/proc` entries, the
+    /// environment among them, belong to root. A program that it starts begins without this.
+    public static func forbidDumps() {
+        // It fails only for a value that doesn't exist.
+        _ = ces_set_dumpable(0)
+    }
+
+    /// Whether the process may be dumped and traced (PR_GET_DUMPABLE).
+    public static var allowsDumps: Bool { ces_get_dumpable() == 1 }
+
     /// The name in ps(1) and top(1), of which 15 bytes are kept. Without it, a program that was
     /// started by `executablePath` is called "exe".
     public static func setName(_ name: String) {

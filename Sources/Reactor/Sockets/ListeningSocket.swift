@@ -2,8 +2,9 @@ internal import CEpollShim
 
 /// What one accept brought.
 public enum AcceptResult: Equatable, Sendable {
-    /// A connected, non-blocking, close-on-exec socket; the caller owns the descriptor.
-    case accepted(descriptor: Int32, from: NetworkAddress)
+    /// A connected, non-blocking, close-on-exec socket; the caller owns the descriptor. Without an
+    /// address it came over a Unix socket, from this host.
+    case accepted(descriptor: Int32, from: SocketAddress?)
     /// Nobody is waiting.
     case wouldBlock
     /// Whoever was waiting is gone again, or the network failed for that one (accept(2) passes
@@ -62,8 +63,7 @@ public struct ListeningSocket: ~Copyable {
                 }
             }
             if raw >= 0 {
-                let peer = SocketAddress(storage).map(NetworkAddress.init) ?? .local
-                return .accepted(descriptor: raw, from: peer)
+                return .accepted(descriptor: raw, from: SocketAddress(storage))
             }
             let errno = Errno.current
             switch errno.code {

@@ -23,15 +23,20 @@ public struct SocketAddress: Hashable, BitwiseCopyable, Sendable {
         self.init(six, port: port)
     }
 
-    private init(high: UInt64, low: UInt64, port: UInt16) {
+    /// The address whose IPv6 form these sixteen bytes are, most significant first.
+    public init(high: UInt64, low: UInt64, port: UInt16) {
         self.high = high
         self.low = low
         self.port = port
     }
 
+    /// An IPv4 address, its first byte the most significant one.
+    public init(ipv4 address: UInt32, port: UInt16) {
+        self.init(high: 0, low: Self.mappedPrefix | UInt64(address), port: port)
+    }
+
     private init(_ address: in_addr, port: UInt16) {
-        let low = Self.mappedPrefix | UInt64(UInt32(bigEndian: address.s_addr))
-        self.init(high: 0, low: low, port: port)
+        self.init(ipv4: UInt32(bigEndian: address.s_addr), port: port)
     }
 
     private init(_ address: in6_addr, port: UInt16) {

@@ -63,6 +63,12 @@ class Database:
     def notify(self, payload):
         self.execute("SELECT pg_notify(%s, %s)", CHANNEL, payload)
 
+    def terminate_listener(self):
+        """Ends the backend that LISTENs, as an administrator would."""
+        return self.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+            " WHERE datname = current_database() AND query LIKE 'LISTEN %%' AND pid <> pg_backend_pid()")
+
     # Rows with defaults for all that a test doesn't care about. Each returns the new row's id.
 
     def add_user(self):

@@ -4,6 +4,7 @@ import http.client
 import json
 import os
 import re
+import resource
 import signal
 import subprocess
 import threading
@@ -17,14 +18,16 @@ PATH = "/api/v1/messages/ws"
 
 
 class Gateway:
-    def __init__(self, database_url, *options, environment=None):
+    def __init__(self, database_url, *options, environment=None, limits=None):
+        """`limits`: soft and hard by resource, as `resource.setrlimit` has them."""
         clean = {name: value for name, value in os.environ.items()
                  if not name.startswith(("DEVHIVE_", "PG")) and name not in ("JWT_SECRET", "JWT_SECRET_FILE")}
         self.process = subprocess.Popen(
             [BINARY, "serve", "--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0",
              "--log-format", "json", "--log-level", "debug", *self._with_defaults(options)],
             env={**clean, "DATABASE_URL": database_url, "JWT_SECRET": tokens.SECRET, **(environment or {})},
-            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
+            preexec_fn=lambda: [resource.setrlimit(*limit) for limit in (limits or {}).items()])
         self.lines = []
         self._reader = threading.Thread(target=self._read_log, daemon=True)
         self._reader.start()

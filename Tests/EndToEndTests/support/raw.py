@@ -13,12 +13,14 @@ TEXT, BINARY, CLOSE, PING, PONG = 0x1, 0x2, 0x8, 0x9, 0xA
 
 
 class RawSocket:
-    def __init__(self, address, receive_buffer=None):
+    def __init__(self, address, receive_buffer=None, source=None):
         self.socket = socket.socket()
         self.socket.settimeout(DEADLINE_SECONDS)
         if receive_buffer is not None:
             # Before connect: afterwards the window may be larger already.
             self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
+        if source is not None:
+            self.socket.bind((source, 0))
         self.socket.connect(address)
         self._buffer = b""
 

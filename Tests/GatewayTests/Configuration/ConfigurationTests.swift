@@ -35,7 +35,8 @@ import Testing
         #expect(
             texts == [
                 "127.0.0.1:8080", "127.0.0.1:8081", "", "", "1", "auto", "off", "54s", "60s", "on",
-                "collapse", "1000", "on", "", "", "", "", "30s", "512", "10s", "10s", "5s", "10",
+                "collapse", "1000", "on", "", "", "", "", "30s", "512", "10s", "10s", "5s",
+                "same-host", "1000", "100", "100", "4096", "50", "30", "none", "off", "off", "10",
                 "auto", "info", "text",
                 "Migrations",
             ])
@@ -50,8 +51,12 @@ import Testing
         .slowConsumer: "disconnect", .refetchRate: "off", .queryToken: "off",
         .maxMessageBytes: "64",
         .handshakeTimeout: "10ms", .initTimeout: "24h", .closeTimeout: "1s", .drainSeconds: "0",
-        .ioUring: "off", .jwtKey: "a.pem,PS256:/b:c.pem", .jwtKeySet: "/keys.json",
+        .jwtKey: "a.pem,PS256:/b:c.pem", .jwtKeySet: "/keys.json",
         .jwtIssuer: "https://id.example", .jwtAudience: "devhive,other", .jwtLeeway: "5s",
+        .ioUring: "off", .allowOrigin: "https://app.example.com,https://*.example.org",
+        .connectionsPerAddress: "off", .connectionsPerUser: "7", .handshakesPerSecond: "1",
+        .unauthenticatedConnections: "off", .messagesPerSecond: "10000", .errorsPerMinute: "250",
+        .trustedProxies: "10.0.0.0/8,::1", .proxyProtocol: "on", .coreDumps: "on",
         .logLevel: "trace", .logFormat: "json", .migrations: "/sql",
     ].merging([.readTimeout: "150s"]) { _, newer in newer }
 

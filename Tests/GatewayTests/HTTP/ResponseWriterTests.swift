@@ -16,7 +16,9 @@ import Testing
             written(.notFound, as: Self.open)
                 == "HTTP/1.1 404 Not Found\r\nContent-Type: application/json\r\n"
                 + "Content-Length: 64\r\nCache-Control: no-store\r\n"
-                + "X-Content-Type-Options: nosniff\r\n\r\n"
+                + "X-Content-Type-Options: nosniff\r\n"
+                + "Content-Security-Policy: default-src 'none'\r\n"
+                + "Referrer-Policy: no-referrer\r\n\r\n"
                 + #"{"error":{"code":"not_found","message":"there is nothing here"}}"#)
     }
 
@@ -64,7 +66,7 @@ import Testing
             let connection =
                 error.kind == .upgradeRequired ? "close, Upgrade" : "close"
             #expect(text.hasPrefix("HTTP/1.1 \(status)\r\n"))
-            #expect(text.contains("nosniff\r\n\(fields)Connection: \(connection)\r\n\r\n{"))
+            #expect(text.contains("no-referrer\r\n\(fields)Connection: \(connection)\r\n\r\n{"))
             #expect(
                 text.hasSuffix(
                     "{\"error\":{\"code\":\"\(code)\",\"message\":\"\(error.message)\"}}"))
@@ -93,7 +95,7 @@ import Testing
             .ok, .metrics, body: "up 1\n".utf8Span.span, as: form, into: &buffer)
         let metrics = String(decoding: buffer)
         #expect(metrics.contains("Content-Length: 5\r\n"))
-        #expect(metrics.hasSuffix("nosniff\r\n\r\n"))
+        #expect(metrics.hasSuffix("no-referrer\r\n\r\n"))
     }
 
     @Test func `a body is sent as it is, behind what came before in the buffer`() {
@@ -106,7 +108,9 @@ import Testing
         #expect(
             text == "beforeHTTP/1.1 503 Service Unavailable\r\n"
                 + "Content-Type: text/plain; charset=utf-8\r\nContent-Length: 10\r\n"
-                + "Cache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\n\r\nnot ready\n")
+                + "Cache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\n"
+                + "Content-Security-Policy: default-src 'none'\r\n"
+                + "Referrer-Policy: no-referrer\r\n\r\nnot ready\n")
     }
 
     @Test func `Connection says what the version's default doesn't (RFC 9112 §9.3)`() {

@@ -100,13 +100,14 @@ import Testing
         #expect(log.figures == LogFigures(linesSuppressed: 3, linesDropped: 0))
     }
 
-    @Test func `an unknown type is quoted up to 64 bytes, whatever it is`() {
+    @Test func `of an unknown type 24 bytes are quoted, whatever they are`() {
         let pipe = LinePipe()
         var log = Self.log(to: pipe)
-        let type = [UInt8](repeating: 0xFF, count: 65)
-        log.unknownType(connection: 1, type: type.span, at: Self.now)
+        var type = ByteBuffer(capacity: 32)
+        for _ in 0..<25 { type.append(UInt8(0xFF)) }
+        log.unknownType(connection: 1, type: type, at: Self.now)
         let line = pipe.read()
-        let repaired = String(repeating: "\u{FFFD}", count: 64)
+        let repaired = String(repeating: "\u{FFFD}", count: 24)
         #expect(line.hasSuffix("type=\(repaired)…\n"))
     }
 

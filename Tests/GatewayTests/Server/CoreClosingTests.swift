@@ -230,7 +230,7 @@ import Testing
 
     @Test func `a request whose sender has finished is still answered`() throws {
         var harness = try CoreHarness()
-        let client = try harness.connect(from: .admin)
+        let client = try harness.connect(to: .admin)
         harness.setCapacity(20, of: client)
         harness.receive(Array("GET /livez HTTP/1.1\r\nHost: a\r\n\r\n".utf8), from: client)
         harness.turn()

@@ -15,7 +15,9 @@ extension CoreHarness {
     }
 
     /// A handshake with a token, or without.
-    static func handshake(token: String?, project: ProjectID? = nil) -> [UInt8] {
+    static func handshake(
+        token: String?, project: ProjectID? = nil, fields: [String] = []
+    ) -> [UInt8] {
         var query: [String] = []
         if let token { query.append("token=\(token)") }
         if let project { query.append("projectId=\(project)") }
@@ -24,7 +26,8 @@ extension CoreHarness {
         return Array(
             ("GET \(target) HTTP/1.1\r\nHost: gateway\r\nConnection: Upgrade\r\n"
                 + "Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
-                + "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n").utf8)
+                + "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
+                + fields.map { $0 + "\r\n" }.joined() + "\r\n").utf8)
     }
 
     /// A WebSocket that is open, and in a project when one is given.

@@ -26,12 +26,14 @@ struct CoreHarness: ~Copyable {
 
     init(
         connectionsMax: Int = 64, disconnectsSlowConsumers: Bool = false, seed: UInt64 = 1,
-        refetchesPerSecond: Int? = 1_000, publicKeys: [String] = []
+        refetchesPerSecond: Int? = 1_000, publicKeys: [String] = [],
+        admission: AdmissionLimits = AdmissionLimits()
     ) throws {
         var settings = CoreSettings(
             connectionsMax: connectionsMax, processNonce: 0xABCD, jitterSeed: seed)
         settings.disconnectsSlowConsumers = disconnectsSlowConsumers
         settings.pacing = Pacing(refetchesPerSecond: refetchesPerSecond)
+        settings.admission = admission
         let secret = Self.secret
         var keys = KeyRing()
         try keys.add(secret: secret.span)
@@ -93,10 +95,23 @@ struct CoreHarness: ~Copyable {
 
     // MARK: Connections
 
-    mutating func connect(from listener: ListenerRole = .public) throws -> Int {
+    /// - Parameter address: such as `192.0.2.1`; a Unix socket without it.
+    mutating func connect(
+        from address: String? = nil, to listener: ListenerRole = .public
+    ) throws -> Int {
+        let number = try connectUnlessDropped(from: address, to: listener)
+        return try #require(number, "it was dropped")
+    }
+
+    /// Returns `nil` when the core has the descriptor closed at once.
+    mutating func connectUnlessDropped(
+        from address: String?, to listener: ListenerRole = .public
+    ) throws -> Int? {
         let number = sockets.count
-        let admitted = core.admit(descriptor: Int32(1_000 + number), peer: .local, at: listener)
-        let index = try #require(admitted)
+        let source = try address.map { try #require(SocketAddress(host: $0, port: 40_000)) }
+        let admitted = core.admit(
+            descriptor: Int32(1_000 + number), from: source, at: listener)
+        guard let index = admitted else { return nil }
         sockets.append(ScriptedSocket(index: index))
         numbers[index] = number
         return number
@@ -126,6 +141,16 @@ struct CoreHarness: ~Copyable {
         return true
     }
 
+    /// Bytes arrive that a PROXY header is to be read from. Returns how many of them it took.
+    mutating func receiveProxyHeader(_ bytes: [UInt8], from number: Int) -> Int {
+        let index = sockets[number].index
+        core.restoreLeftover(of: index, to: &area)
+        let leftover = area.bytes
+        let all = leftover.indices.map { leftover[$0] } + bytes
+        return core.takeProxyHeader(
+            in: all.span, leftoverCount: all.count - bytes.count, from: index)
+    }
+
     /// A text frame of the peer arrives.
     mutating func receive(text: String, from number: Int) {
         receive(WebSocketTesting.frame(0x81, text), from: number)
@@ -142,6 +167,11 @@ struct CoreHarness: ~Copyable {
     }
 
     func isClosed(_ number: Int) -> Bool { sockets[number].closeCount > 0 }
+
+    /// Where the core believes that the connection comes from.
+    func peer(of number: Int) -> String {
+        core.clientAddress(of: sockets[number].index).description
+    }
 
     func stream(of number: Int) -> ServerStream { ServerStream(sockets[number].taken) }
 

@@ -110,7 +110,7 @@ import Testing
 
     @Test func `an idle connection of HTTP is closed after a minute without a word`() throws {
         var harness = try CoreHarness()
-        let client = try harness.connect(from: .admin)
+        let client = try harness.connect(to: .admin)
         harness.receive(Array("GET /livez HTTP/1.1\r\nHost: a\r\n\r\n".utf8), from: client)
         harness.settle()
         let taken = harness.sockets[client].taken.count

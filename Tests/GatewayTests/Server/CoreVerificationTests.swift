@@ -45,7 +45,7 @@ import Testing
     @Test func `who is in already, and operators, don't wait with them`() throws {
         var harness = try Self.harness()
         let client = try harness.open()
-        let operatorClient = try harness.connect(from: .admin)
+        let operatorClient = try harness.connect(to: .admin)
         let stranger = try harness.connect()
         harness.core.verifier.costlyChecksLeft = 0
         let ping = WebSocketTesting.frame(0x81, #"{"type":"ping"}"#)

@@ -73,6 +73,11 @@ extension Configuration {
                 source: sources[given] ?? given.optionName, value: text(of: given),
                 reason: "a certificate and its key go together: \(missing.optionName) is missing")
         }
+        if admission.expectsProxyHeader && admission.trustedProxies.isEmpty {
+            throw ConfigurationError(
+                source: sources[.proxyProtocol] ?? Setting.proxyProtocol.optionName, value: "on",
+                reason: "it needs --trusted-proxies: nobody else may say where others come from")
+        }
         if listen == adminListen && listen.port != 0 {
             throw ConfigurationError(
                 source: sources[.adminListen] ?? sources[.listen]

@@ -34,7 +34,7 @@ extension Configuration {
     }
 
     private static func line(_ name: String, _ value: String) -> String {
-        let width = 18
+        let width = 27
         let padding = String(repeating: " ", count: max(0, width - name.utf8.count))
         return "\(name)\(padding) = \(value)"
     }

@@ -45,6 +45,13 @@ extension Configuration {
         case .initTimeout: initTimeout = try parsed(Self.duration(text))
         case .closeTimeout: closeTimeout = try parsed(Self.duration(text))
         case .drainSeconds: drainSeconds = try parsed(Self.number(text, in: 0...3_600))
+        case .allowOrigin: admission.origins = try parsed(OriginPolicy(text: text))
+        case .connectionsPerAddress, .connectionsPerUser, .handshakesPerSecond,
+            .unauthenticatedConnections, .messagesPerSecond, .errorsPerMinute:
+            guard setLimit(setting, to: text) else { throw refused() }
+        case .trustedProxies: admission.trustedProxies = try parsed(TrustedProxies(text: text))
+        case .proxyProtocol: admission.expectsProxyHeader = try parsed(Self.toggle(text))
+        case .coreDumps: coreDumps = try parsed(Self.toggle(text))
         case .ioUring: ioUring = try parsed(IOUringUse(rawValue: text))
         case .logLevel: logLevel = try parsed(Logger.Level(rawValue: text))
         case .logFormat: logFormat = try parsed(LogFormat(rawValue: text))
@@ -78,6 +85,13 @@ extension Configuration {
         case .initTimeout: initTimeout.text
         case .closeTimeout: closeTimeout.text
         case .drainSeconds: String(drainSeconds)
+        case .allowOrigin: admission.origins.description
+        case .connectionsPerAddress, .connectionsPerUser, .handshakesPerSecond,
+            .unauthenticatedConnections, .messagesPerSecond, .errorsPerMinute:
+            limit(setting).map(String.init) ?? "off"
+        case .trustedProxies: admission.trustedProxies.description
+        case .proxyProtocol: admission.expectsProxyHeader ? "on" : "off"
+        case .coreDumps: coreDumps ? "on" : "off"
         case .ioUring: ioUring.rawValue
         case .logLevel: logLevel.rawValue
         case .logFormat: logFormat.rawValue
@@ -85,7 +99,7 @@ extension Configuration {
         }
     }
 
-    private static func number(_ text: String, in range: ClosedRange<Int>) -> Int? {
+    static func number(_ text: String, in range: ClosedRange<Int>) -> Int? {
         // Int(_:) would also take a sign.
         guard text.utf8.allSatisfy({ (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) }),
             let value = Int(text), range.contains(value)

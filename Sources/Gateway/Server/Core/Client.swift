@@ -2,6 +2,8 @@ internal import Reactor
 
 /// What a connection is at.
 enum ClientPhase: UInt8 {
+    /// The header is awaited or being received in which a load balancer says for whom it comes.
+    case proxyHeader
     /// An HTTP request is awaited or being received.
     case request
     /// A WebSocket that has yet to say who it is.
@@ -90,8 +92,8 @@ struct Client: BitwiseCopyable {
 
     /// Who it is; until it has said so, the project that its URL named.
     private var identity = UUID(high: 0, low: 0)
-    /// Where it comes from.
-    let peer: NetworkAddress
+    /// Where it comes from: whoever opened the connection, or for whom a proxy did that we trust.
+    var peer: NetworkAddress
     /// When the connection was accepted.
     var openedTick: UInt32
     /// When the next ping is due.
@@ -106,6 +108,8 @@ struct Client: BitwiseCopyable {
     var expiresAtSeconds: UInt32 = 0
     /// The close code that ended it, for the metrics; zero as long as none was sent or received.
     var closeCode: UInt16 = 0
+    /// What the limits keep about it.
+    var allowance = ClientAllowance()
 
     init(
         descriptor: Int32, peer: NetworkAddress, flags: ClientFlags, nowTick: UInt32,

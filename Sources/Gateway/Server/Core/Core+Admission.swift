@@ -2,17 +2,27 @@ package import Reactor
 
 // How a connection begins.
 extension Core {
-    /// Takes in an accepted connection. Returns `nil` when even the places for refusals are taken:
-    /// then the caller closes it, which is all that can be done for it.
+    /// Takes in an accepted connection. Returns `nil` when even the places for refusals are taken,
+    /// those of its address or of all: then the caller closes it, which is all that can be done.
+    ///
+    /// - Parameter address: where it comes from; `nil` over a Unix socket.
     package mutating func admit(
-        descriptor: Int32, peer: NetworkAddress, at listener: ListenerRole
+        descriptor: Int32, from address: SocketAddress?, at listener: ListenerRole
     ) -> ClientIndex? {
+        let peer = address.map(NetworkAddress.init) ?? .local
         let flags: ClientFlags = listener == .admin ? [.admin] : []
         let deadline = TimerWheel.tick(settings.handshakeTimeoutNanoseconds, after: now)
         let client = Client(
             descriptor: descriptor, peer: peer, flags: flags, nowTick: nowTick,
             deadlineTick: deadline)
-        guard let index = clients.insert(client) else { return nil }
+        guard let index = clients.insert(client) else {
+            metrics.connectionsDropped[.places] += 1
+            return nil
+        }
+        if listener == .public, !beginLimits(of: index, from: address) {
+            clients.remove(index)
+            return nil
+        }
         timers.schedule(index, at: deadline)
         noteInterest(of: index)
         return index
@@ -39,6 +49,11 @@ extension Core {
         if !flags.contains(.readEnded) { interest.insert(.read) }
         if flags.contains(.blocked) { interest.insert(.write) }
         return interest
+    }
+
+    /// Where the connection comes from, as limits and logs see it.
+    package func clientAddress(of index: ClientIndex) -> NetworkAddress {
+        clients[index].peer
     }
 
     /// The id under which the connection is known to its client, and in `origin`: no two

@@ -34,7 +34,7 @@ extension Core {
             appendToQueue(frames: 1, of: index)
         case .closing:
             break  // Our Close is out already.
-        case .request, .draining, .flushing, .gone:
+        case .proxyHeader, .request, .draining, .flushing, .gone:
             return
         }
         beginDraining(index)
@@ -68,6 +68,7 @@ extension Core {
     mutating func finish(_ index: ClientIndex) {
         guard clients[index].phase != .gone else { return }
         hub.leaveAll(index)
+        endLimits(of: index)
         dropQueue(of: index)
         if clients[index].message != .none { segments.release(clients[index].message) }
         if clients[index].leftover != .none { segments.release(clients[index].leftover) }

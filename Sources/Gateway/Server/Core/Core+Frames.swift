@@ -62,7 +62,7 @@ extension Core {
     ) {
         switch opcode {
         case .ping:
-            guard clients[index].phase != .closing else { return }
+            guard clients[index].phase != .closing, takesMessage(from: index) else { return }
             frame.removeAll()
             FrameEncoder.write(bytes.extracting(payload), opcode: .pong, into: &frame)
             queueOwn(frames: 1, to: index)

@@ -4,6 +4,7 @@ internal import Reactor
 extension Core {
     // Hot path.
     mutating func takeMessage(_ bytes: borrowing Span<UInt8>, from index: ClientIndex) {
+        guard takesMessage(from: index) else { return }
         let message: ClientMessage
         do throws(ClientMessageError) {
             message = try ClientMessage(bytes, token: &token)
@@ -35,7 +36,7 @@ extension Core {
         case .pong:
             confirm(message.reference, to: index)
         case .unknown:
-            log.unknownType(connection: connectionNumber(of: index), type: bytes, at: now)
+            log.unknownType(connection: connectionNumber(of: index), type: token, at: now)
             send(.unknownType, "this type of message is not known", message.reference, to: index)
         }
     }
@@ -56,6 +57,7 @@ extension Core {
         text.removeAll()
         error.write(to: &text)
         sendText(to: index)
+        noteError(error.code, of: index)
     }
 
     // MARK: Projects
@@ -136,6 +138,7 @@ extension Core {
                 send(.badToken, "the token is another user's", reference, to: index)
                 return false
             }
+            guard admitUser(claims.user, byInitOn: index) else { return false }
             authenticate(index, claims)
             return true
         } catch {
@@ -147,6 +150,7 @@ extension Core {
             ServerMessage.writeError(
                 code, message: frame, reference: reference, into: &text)
             sendText(to: index)
+            noteError(code, of: index)
             if clients[index].phase == .awaitingInit && code == .badToken {
                 close(index, .badToken, "the token is not valid", keepsQueue: true)
             }
@@ -158,6 +162,7 @@ extension Core {
     mutating func authenticate(_ index: ClientIndex, _ claims: TokenClaims) {
         clients[index].phase = .open
         clients[index].user = claims.user
+        countForUser(index)
         clients[index].expiresAtSeconds = UInt32(clamping: claims.expiresAt)
         // The wall clock may be set while the connection lives; what is counted down is the time
         // that the token had left now.
@@ -198,6 +203,7 @@ extension Core {
         text.removeAll()
         ServerMessage.writeError(code, message: message, reference: reference, into: &text)
         sendText(to: index)
+        noteError(code, of: index)
     }
 
     /// Queues the message in `text`.

@@ -18,15 +18,15 @@ extension Core {
         _ bytes: inout MutableSpan<UInt8>, received: Int, from index: ClientIndex
     ) {
         metrics.receivedBytes &+= UInt64(received)
+        refillAllowance(of: index)
         clients[index].heardTick = nowTick
-        if clients[index].leftover != .none {
-            segments.release(clients[index].leftover)
-            clients[index].leftover = .none
-        }
+        dropLeftover(of: index)
         var position = 0
         // Each round takes something in or ends the loop: a request or a frame at a time.
         while position < bytes.count {
             switch clients[index].phase {
+            case .proxyHeader:
+                preconditionFailure("what comes before a PROXY header was taken for a request")
             case .request:
                 guard takeRequest(of: bytes.span, at: &position, from: index) else {
                     keepLeftover(bytes.span, from: position, of: index)
@@ -57,7 +57,7 @@ extension Core {
             }
             clients[index].phase = .flushing
             noteInterest(of: index)
-        case .awaitingInit, .open, .closing, .draining:
+        case .proxyHeader, .awaitingInit, .open, .closing, .draining:
             finish(index)
         case .gone:
             break
@@ -69,7 +69,13 @@ extension Core {
         finish(index)
     }
 
-    private mutating func keepLeftover(
+    mutating func dropLeftover(of index: ClientIndex) {
+        guard clients[index].leftover != .none else { return }
+        segments.release(clients[index].leftover)
+        clients[index].leftover = .none
+    }
+
+    mutating func keepLeftover(
         _ bytes: borrowing Span<UInt8>, from position: Int, of index: ClientIndex
     ) {
         guard position < bytes.count, clients[index].phase != .gone else { return }

@@ -34,9 +34,18 @@ extension Core {
     private mutating func answer(
         _ head: RequestHead, in bytes: borrowing Span<UInt8>, of index: ClientIndex
     ) {
-        let form = ResponseForm(answering: head)
+        var form = ResponseForm(answering: head)
+        // Whoever sends so many without waiting is told that this answer is the last; the rest may
+        // be asked again.
+        if clients[index].queue.frameCount >= Limits.pipelinedAnswersMax { form.keepAlive = false }
         let listener: ListenerRole =
             clients[index].flags.contains(.admin) ? .admin : .public
+        do throws(HTTPError) {
+            try refuseCrowd(index)
+        } catch {
+            refuse(index, error, as: form)
+            return
+        }
         switch Route(of: head, in: bytes, on: listener) {
         case .webSocket:
             upgrade(head, in: bytes, of: index)
@@ -64,12 +73,14 @@ extension Core {
     ) {
         do throws(HTTPError) {
             let handshake = try Handshake(of: head, in: bytes)
+            try admitHandshake(of: head, in: bytes, from: index)
             let query = try Query(of: head, in: bytes)
             let project = try projectOfQuery(query, in: bytes)
             if drain != nil { throw .draining }
             if metrics.connections >= UInt64(settings.connectionsMax) { throw .full }
             let hasToken = try readToken(head, query, handshake.subprotocols, in: bytes)
             let claims = hasToken ? try verifyToken(refusing: index) : nil
+            if let claims { try admitUser(claims.user) } else { try admitUnauthenticated() }
             frame.removeAll()
             try Handshake.writeAccept(
                 key: bytes.extracting(handshake.key),
@@ -88,12 +99,14 @@ extension Core {
         clients[index].flags.insert(.upgraded)
         metrics.connections += 1
         metrics.connectionsOpened += 1
+        fillAllowance(of: index)
         if let claims {
             authenticate(index, claims)
             if let project { _ = join(index, project) }
         } else {
             clients[index].phase = .awaitingInit
             clients[index].requestedProject = project
+            countAsUnauthenticated(index)
             clients[index].deadlineTick = TimerWheel.tick(
                 settings.initTimeoutNanoseconds, after: now)
         }
@@ -238,6 +251,7 @@ extension Core {
     }
 
     private mutating func answerMetrics(as form: ResponseForm, to index: ClientIndex) {
+        metrics.connectionsUnauthenticated = UInt64(admission.unauthenticatedCount)
         metrics.subscriptions = UInt64(hub.subscriptionCount)
         metrics.projects = UInt64(hub.projectCount)
         metrics.listenerIsUp = isListening
@@ -261,6 +275,8 @@ extension Core {
 
     /// Queues a refusal. One that quotes what is wrong with a token has it in `text`.
     private mutating func refuse(_ index: ClientIndex, _ error: HTTPError, as form: ResponseForm) {
+        var form = form
+        if endsAfterRefusal(index) { form.keepAlive = false }
         let label = RefusalLabel(error.kind)
         metrics.handshakesRefused[label] += 1
         frame.removeAll()

@@ -50,7 +50,7 @@ extension Core {
         guard clients[index].queue.isEmpty else { return false }
         switch clients[index].phase {
         case .flushing, .draining: return true
-        case .request, .awaitingInit, .open, .closing, .gone: return false
+        case .proxyHeader, .request, .awaitingInit, .open, .closing, .gone: return false
         }
     }
 

@@ -155,7 +155,7 @@ extension Core {
         case .draining where !clients[index].flags.contains(.writeEnded):
             clients[index].flags.insert(.writeEnded)
             return clients[index].descriptor
-        case .request, .closing, .draining, .gone:
+        case .proxyHeader, .request, .closing, .draining, .gone:
             break
         }
         return nil

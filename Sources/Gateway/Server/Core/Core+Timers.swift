@@ -7,7 +7,7 @@ extension Core {
         let client = clients[index]
         var due: UInt32
         switch client.phase {
-        case .request, .closing, .draining, .flushing:
+        case .proxyHeader, .request, .closing, .draining, .flushing:
             due = client.deadlineTick
         case .awaitingInit:
             due = min(client.deadlineTick, client.pingTick)
@@ -44,6 +44,12 @@ extension Core {
             return
         }
         switch client.phase {
+        case .proxyHeader:
+            if client.deadlineTick <= nowTick {
+                metrics.proxyFaults[.late] += 1
+                finish(index)
+                return
+            }
         case .request:
             if client.deadlineTick <= nowTick { requestTimeout(index) }
         case .awaitingInit:

@@ -18,7 +18,7 @@ extension Core {
             patience = settings.handshakeTimeoutNanoseconds / 2
         case .awaitingInit:
             patience = settings.initTimeoutNanoseconds / 2
-        case .open, .closing, .draining, .flushing, .gone:
+        case .proxyHeader, .open, .closing, .draining, .flushing, .gone:
             return true
         }
         guard client.deadlineTick > TimerWheel.tick(patience, after: now) else { return true }

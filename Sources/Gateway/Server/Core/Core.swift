@@ -18,6 +18,7 @@ package struct Core: ~Copyable {
     package var log: EventLog
     package var verifier: TokenVerifier
     var jitter: Jitter
+    var admission: Admission
 
     // The instant of this turn, in the forms that are needed.
     package private(set) var now: Instant
@@ -77,6 +78,8 @@ package struct Core: ~Copyable {
         let slots = settings.connectionsMax + Limits.refusalSlots
         clients = Slab(capacity: slots)
         timers = TimerWheel(capacity: slots, now: nowTick)
+        admission = Admission(
+            settings.admission, connectionsMax: slots, seed: settings.jitterSeed)
         hub = Hub(
             clientCapacity: slots, projectsPerClientMax: Limits.projectsPerConnectionMax)
         announced.reserveCapacity(Limits.notificationsPerTurn)

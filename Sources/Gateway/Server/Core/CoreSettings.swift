@@ -21,6 +21,8 @@ package struct CoreSettings: Sendable {
     package var disconnectsSlowConsumers = false
     /// How clients are spread in time.
     package var pacing = Pacing(refetchesPerSecond: 1_000)
+    /// Who is let in, and how much those who are in may do.
+    package var admission = AdmissionLimits()
     /// Distinguishes this process' connection ids from any other's.
     package var processNonce: UInt64
     /// Seed for phases of timers.
@@ -48,6 +50,7 @@ extension CoreSettings {
         drainNanoseconds = UInt64(configuration.drainSeconds) * 1_000_000_000
         textPing = configuration.textPing
         queryToken = configuration.queryToken
+        admission = configuration.admission
         disconnectsSlowConsumers = configuration.slowConsumer == .disconnect
         // Each worker knows its own clients only, and they ask the same back end.
         pacing = Pacing(

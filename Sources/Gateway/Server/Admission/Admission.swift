@@ -1,0 +1,100 @@
+internal import Reactor
+
+/// Counts connections by address and by user, and says who would be one too many. A value that knows
+/// neither clients nor the clock.
+struct Admission: ~Copyable {
+    let limits: AdmissionLimits
+    let messages: RateRule?
+    let errors: RateRule?
+
+    private var addresses: ConnectionCounts<NetworkAddress>
+    private var users: ConnectionCounts<UserID>
+    private var rates: HandshakeRates?
+    /// WebSockets that have yet to say who they are.
+    private(set) var unauthenticatedCount = 0
+
+    /// What becomes of a connection when it comes in.
+    enum Entry {
+        case admitted
+        /// It is one too many, and gets an answer that says so.
+        case overLimit
+        /// So many are being told so already that this one isn't.
+        case dropped
+    }
+
+    init(_ limits: AdmissionLimits, connectionsMax: Int, seed: UInt64) {
+        self.limits = limits
+        messages = limits.messagesPerSecond.map {
+            RateRule(
+                $0, perNanoseconds: 1_000_000_000, tick: TimerWheel.tickNanoseconds,
+                burst: $0 * Limits.messageBurstSeconds)
+        }
+        errors = limits.errorsPerMinute.map {
+            RateRule(
+                $0, perNanoseconds: 60_000_000_000, tick: TimerWheel.tickNanoseconds, burst: $0)
+        }
+        addresses = ConnectionCounts(keysMax: connectionsMax, seed: seed, none: .local)
+        users = ConnectionCounts(
+            keysMax: connectionsMax, seed: seed, none: UserID(high: 0, low: 0))
+        rates = limits.handshakesPerSecond.map {
+            HandshakeRates(
+                perSecond: $0, burst: $0 * Limits.handshakeBurstSeconds, seed: seed)
+        }
+    }
+
+    // MARK: Addresses
+
+    /// Counts a connection of the address, unless it is dropped.
+    mutating func addConnection(of address: NetworkAddress) -> Entry {
+        let present = addresses.count(of: address)
+        let most = limits.connectionsPerAddress ?? .max - Limits.refusalsPerAddressMax
+        guard present < most + Limits.refusalsPerAddressMax, addresses.add(address) else {
+            return .dropped
+        }
+        return present < most ? .admitted : .overLimit
+    }
+
+    mutating func removeConnection(of address: NetworkAddress) {
+        addresses.remove(address)
+    }
+
+    /// Nanoseconds after which the address may make a handshake; zero when it may now, and then it
+    /// is counted.
+    mutating func takeHandshake(of address: NetworkAddress, at now: Instant) -> UInt64 {
+        guard rates != nil else { return 0 }
+        return rates?.take(address, at: now) ?? 0
+    }
+
+    // MARK: Users
+
+    /// Whether the user may have another WebSocket.
+    func hasPlace(for user: UserID) -> Bool {
+        guard let most = limits.connectionsPerUser else { return true }
+        return users.count(of: user) < most
+    }
+
+    /// Counts a WebSocket of the user. Returns whether it was counted.
+    mutating func addConnection(of user: UserID) -> Bool {
+        users.add(user)
+    }
+
+    mutating func removeConnection(of user: UserID) {
+        users.remove(user)
+    }
+
+    // MARK: Nobody's
+
+    var hasPlaceForUnauthenticated: Bool {
+        guard let most = limits.unauthenticatedConnections else { return true }
+        return unauthenticatedCount < most
+    }
+
+    mutating func addUnauthenticated() {
+        unauthenticatedCount += 1
+    }
+
+    mutating func removeUnauthenticated() {
+        precondition(unauthenticatedCount > 0)
+        unauthenticatedCount -= 1
+    }
+}

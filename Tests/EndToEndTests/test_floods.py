@@ -1,0 +1,159 @@
+"""Many connections that do nothing, that come at once, or for which there are no descriptors.
+
+DEVHIVE_FLOOD_CONNECTIONS scales them: 1,000 by default, 20,000 for a soak on a host whose limits allow it.
+"""
+
+import os
+import resource
+import select
+import socket
+import time
+import uuid
+
+from support import tokens
+from support.gateway import PATH
+from support.raw import RawSocket, handshake
+from support.waiting import wait_until
+
+MANY = int(os.environ.get("DEVHIVE_FLOOD_CONNECTIONS", "1000"))
+UNLIMITED = ("--connections-per-address", "off", "--handshakes-per-second", "off", "--connections-per-user", "off")
+
+
+def connect_many(gateway, count):
+    """From several addresses: one has 28,232 ports."""
+    sockets = []
+    for number in range(count):
+        one = socket.socket()
+        one.bind((f"127.0.{1 + number // 10_000}.1", 0))
+        one.connect(gateway.address)
+        sockets.append(one)
+    return sockets
+
+
+def close_all(sockets):
+    for one in sockets:
+        one.close()
+
+
+def cpu_seconds(gateway):
+    with open(f"/proc/{gateway.process.pid}/stat") as stat:
+        fields = stat.read().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def can_upgrade(gateway):
+    with RawSocket.upgrade(gateway, token=tokens.token(str(uuid.uuid4()))):
+        return True
+
+
+def test_slow_and_silent_connections_are_closed_in_time_and_others_go_on(start_gateway):
+    """The deadline is absolute: a byte now and then doesn't move it."""
+    gateway = start_gateway(*UNLIMITED, "--handshake-timeout", "3s")
+    began = time.monotonic()
+    silent, slow = connect_many(gateway, MANY // 2), connect_many(gateway, MANY // 2)
+    opened = time.monotonic()
+    request = handshake(PATH)
+    waiting, upgrades, position = set(silent + slow), 0, 0
+    try:
+        while waiting:
+            assert time.monotonic() < opened + 3 + 5, f"{len(waiting)} are still there"
+            for one in slow:
+                try:
+                    one.send(request[position:position + 1])
+                except OSError:
+                    pass  # It was answered and closed.
+            position += 1
+            if time.monotonic() < began + 2.5:
+                assert can_upgrade(gateway)
+                upgrades += 1
+            # In rounds of half a second: that is the byte's rate.
+            until = time.monotonic() + 0.5
+            while waiting and (left := until - time.monotonic()) > 0:
+                poller = select.poll()
+                numbers = {one.fileno(): one for one in waiting}
+                for number in numbers:
+                    poller.register(number, select.POLLIN)
+                for number, _ in poller.poll(left * 1000):
+                    one = numbers[number]
+                    try:
+                        if not (answer := one.recv(4096)):
+                            waiting.discard(one)
+                        else:
+                            assert answer.startswith(b"HTTP/1.1 408 ")
+                    except ConnectionResetError:
+                        waiting.discard(one)  # A byte of ours came after the end.
+        assert upgrades > 0
+        assert time.monotonic() - began > 2.9, "nobody was closed early"
+        assert gateway.metrics()['devhive_handshakes_refused_total{reason="timeout"}'] == len(silent + slow)
+        assert can_upgrade(gateway)
+    finally:
+        close_all(silent + slow)
+
+
+def test_one_address_can_not_take_all_places(start_gateway):
+    """With the limits that hold by default, scaled down."""
+    gateway = start_gateway("--connections-per-address", "50")
+    flood = connect_many(gateway, 300)
+    try:
+        wait_until(
+            lambda: gateway.metrics()['devhive_connections_dropped_total{reason="address"}'] == 300 - 58,
+            "what is beyond the limit and its refusals is closed")
+        assert can_upgrade_from(gateway, "127.0.0.9")
+    finally:
+        close_all(flood)
+
+
+def can_upgrade_from(gateway, address):
+    with RawSocket(gateway.address, source=address) as raw:
+        raw.send(handshake(f"{PATH}?token={tokens.token(str(uuid.uuid4()))}"))
+        return raw.read_answer(head_only=True)[0] == 101
+
+
+def test_few_descriptors_and_many_connections(start_gateway, database):
+    """RLIMIT_NOFILE 64 and 200 connects: no spin, the database can reconnect, service resumes."""
+    gateway = start_gateway(*UNLIMITED, limits={resource.RLIMIT_NOFILE: (64, 64)})
+    crowd = connect_many(gateway, 200)
+    try:
+        before, began = cpu_seconds(gateway), time.monotonic()
+        # The listener is told to go, and has to come back although clients took all that they may.
+        assert database.terminate_listener() == [(True,)]
+        wait_until(lambda: len(gateway.log("listener up")) == 2, "the listener comes back")
+        while time.monotonic() < began + 2:
+            select.select([], [], [], 0.1)
+        used = cpu_seconds(gateway) - before
+        assert used / (time.monotonic() - began) < 0.05, "it spins"
+    finally:
+        close_all(crowd)
+    gateway.wait_until_ready()
+    wait_until(lambda: can_upgrade(gateway), "service resumes")
+
+
+def test_many_that_come_and_drop_at_once(start_gateway):
+    """Served, or a clean 503; afterwards descriptors and memory are what they were."""
+    gateway = start_gateway(*UNLIMITED)
+    token = tokens.token(str(uuid.uuid4()))
+
+    def round_of_all():
+        sockets = connect_many(gateway, MANY)
+        for one in sockets:
+            one.sendall(handshake(f"{PATH}?token={token}"))
+        statuses = {}
+        for one in sockets:
+            one.settimeout(20)
+            status = one.recv(4096)[9:12]
+            statuses[status] = statuses.get(status, 0) + 1
+        close_all(sockets)
+        wait_until(lambda: gateway.metrics()["devhive_connections"] == 0, "everybody is gone")
+        return statuses
+
+    before = gateway.metrics()
+    for _ in range(3):
+        assert set(round_of_all()) <= {b"101", b"503"}
+    wait_until(
+        lambda: gateway.metrics()["process_open_fds"] == before["process_open_fds"], "as many descriptors as before")
+    first = gateway.metrics()["process_resident_memory_bytes"]
+    for _ in range(3):
+        round_of_all()
+    grown = gateway.metrics()["process_resident_memory_bytes"] - first
+    # What stays is what the largest crowd has touched; it doesn't grow with their number.
+    assert grown < 2 << 20
