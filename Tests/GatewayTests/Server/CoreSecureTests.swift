@@ -79,6 +79,7 @@ import Testing
         }
         let left = harness.core.copyWaiting(of: index, to: &record, bytesMax: 16_384)
         #expect(left == nil)
-        #expect(ServerStream(bytes).texts.count == 40)
+        let head = Array("HTTP/1.1 101 Switching Protocols\r\n\r\n".utf8)
+        #expect(ServerStream(head + bytes).texts.count == 40)
     }
 }
