@@ -104,12 +104,16 @@ extension Hub {
     }
 
     /// The next project of which the client was withheld events; it counts as told from here on.
+    /// Not one in which its membership is in doubt: when it is found to hold, a resync comes anyway.
     package mutating func takeStaleProject(of client: ClientIndex) -> ProjectID? {
         var next = memberships.firstSlot(of: client)
         while let slot = next {
-            if memberships[client, slot].isStale {
+            let membership = memberships[client, slot]
+            if membership.isStale, membership.standing != .withheld,
+                rooms[membership.room].suspension == .none
+            {
                 memberships[client, slot].isStale = false
-                return rooms[memberships[client, slot].room].project
+                return rooms[membership.room].project
             }
             next = memberships.nextSlot(after: slot, of: client)
         }

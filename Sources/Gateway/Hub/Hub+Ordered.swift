@@ -20,12 +20,12 @@ extension Hub {
     package mutating func makeOrdered(_ client: ClientIndex) -> PendingBroadcasts? {
         guard let slot = memberships.firstSlot(of: client) else { return nil }
         let membership = memberships[client, slot]
-        guard !membership.isOrdered else { return nil }
+        guard membership.standing == .fanOut else { return nil }
         precondition(memberships.count(of: client) == 1)
         let room = membership.room
         let isAwaiting = rooms[room].isAwaitingFanOut(membership.position)
         removeFromFanOut(membership)
-        memberships[client, slot].isOrdered = true
+        memberships[client, slot].standing = .ordered
         memberships[client, slot].position = rooms[room].appendOrdered(
             Member(client: client, slot: slot))
         return PendingBroadcasts(

@@ -41,15 +41,42 @@ package struct Hub: ~Copyable {
         let others = memberships.count(of: client)
         if others >= projectsPerClientMax { return .limitReached }
         let room = makeRoom(of: project)
-        var membership = Membership(room: room)
-        membership.isOrdered = others > 0
-        // The member names the slot and the membership the position, so one of them comes later.
-        let slot = memberships.insert(membership, of: client)
-        let member = Member(client: client, slot: slot)
-        memberships[client, slot].position =
-            others > 0 ? rooms[room].appendOrdered(member) : rooms[room].append(member)
+        let slot = memberships.insert(Membership(room: room), of: client)
+        place(client, slot: slot)
         subscriptionCount += 1
         return .joined
+    }
+
+    /// Adds the client to one of its room's lists: to the fan-out when it is in no other room.
+    mutating func place(_ client: ClientIndex, slot: UInt32) {
+        let room = memberships[client, slot].room
+        let member = Member(client: client, slot: slot)
+        if memberships.count(of: client) == 1 {
+            memberships[client, slot].standing = .fanOut
+            memberships[client, slot].position = rooms[room].append(member)
+        } else {
+            memberships[client, slot].standing = .ordered
+            memberships[client, slot].position = rooms[room].appendOrdered(member)
+        }
+    }
+
+    /// Takes the client out of the list in which it stands.
+    mutating func displace(_ client: ClientIndex, slot: UInt32) {
+        let membership = memberships[client, slot]
+        switch membership.standing {
+        case .fanOut:
+            removeFromFanOut(membership)
+        case .ordered:
+            let moved = rooms[membership.room].removeOrdered(at: membership.position)
+            note(moved, at: membership.position)
+        case .withheld:
+            let moved = rooms[membership.room].removeWithheld(at: membership.position)
+            note(moved, at: membership.position)
+        }
+    }
+
+    private mutating func note(_ moved: Member?, at position: UInt32) {
+        if let moved { memberships[moved.client, moved.slot].position = position }
     }
 
     /// Returns whether the client was in the project.
@@ -156,15 +183,8 @@ package struct Hub: ~Copyable {
     }
 
     private mutating func leave(_ client: ClientIndex, slot: UInt32) {
-        let membership = memberships[client, slot]
-        let room = membership.room
-        if membership.isOrdered {
-            if let moved = rooms[room].removeOrdered(at: membership.position) {
-                memberships[moved.client, moved.slot].position = membership.position
-            }
-        } else {
-            removeFromFanOut(membership)
-        }
+        let room = memberships[client, slot].room
+        displace(client, slot: slot)
         memberships.remove(slot, of: client)
         subscriptionCount -= 1
         discardIfUnused(room)
@@ -181,7 +201,7 @@ package struct Hub: ~Copyable {
     /// Frees a room that has neither members nor anything to send. One that still stands in the
     /// list of active rooms is freed when it leaves the list.
     mutating func discardIfUnused(_ room: RoomIndex) {
-        guard rooms[room].count == 0, !rooms[room].isActive else { return }
+        guard rooms[room].isEmpty, !rooms[room].isActive else { return }
         roomOfProject[rooms[room].project] = nil
         rooms.remove(room)
     }

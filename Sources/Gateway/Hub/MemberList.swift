@@ -47,6 +47,16 @@ struct MemberList: ~Copyable {
         count -= 1
     }
 
+    /// Takes out the member at `position`; the last one takes its place. Returns the one that now
+    /// stands there, if it is another.
+    mutating func swapRemove(at position: UInt32) -> Member? {
+        let last = self[count - 1]
+        removeLast()
+        guard position < count else { return nil }
+        self[position] = last
+        return last
+    }
+
     private mutating func grow() {
         let larger = max(capacity * 2, 4)
         let moved = UnsafeMutablePointer<Member>.allocate(capacity: Int(larger))

@@ -1,5 +1,15 @@
 internal import Reactor
 
+/// How a client gets a room's events.
+enum Standing: UInt8, BitwiseCopyable {
+    /// A member of the fan-out.
+    case fanOut
+    /// An ordered member: each event by itself.
+    case ordered
+    /// Not at all, since its membership is in doubt.
+    case withheld
+}
+
 /// That a client is in a room, seen from the client.
 struct Membership: BitwiseCopyable {
     private var roomAndMark: UInt32
@@ -33,21 +43,22 @@ struct Membership: BitwiseCopyable {
         set { roomAndMark = newValue ? roomAndMark | Self.mark : roomAndMark & ~Self.mark }
     }
 
-    /// Where the client stands in the room's list: of the ordered members if `isOrdered`, else of
-    /// the members of the fan-out.
+    /// Where the client stands in the room's list that `standing` names. Slots of clients, and so
+    /// positions, are far below 2³⁰.
     var position: UInt32 {
-        get { positionAndMark & ~Self.mark }
-        set { positionAndMark = positionAndMark & Self.mark | newValue }
+        get { positionAndMark & ~Self.standingBits }
+        set { positionAndMark = positionAndMark & Self.standingBits | newValue }
     }
 
-    /// Whether the client is an ordered member of the room.
-    var isOrdered: Bool {
-        get { positionAndMark & Self.mark != 0 }
+    /// In which of the room's lists the client stands.
+    var standing: Standing {
+        get { Standing(rawValue: UInt8(positionAndMark >> 30)) ?? .fanOut }
         set {
-            positionAndMark =
-                newValue ? positionAndMark | Self.mark : positionAndMark & ~Self.mark
+            positionAndMark = positionAndMark & ~Self.standingBits | UInt32(newValue.rawValue) << 30
         }
     }
+
+    private static var standingBits: UInt32 { 3 << 30 }
 }
 
 /// The memberships of all clients: the first of each inline, since most clients look at one

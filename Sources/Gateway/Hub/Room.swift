@@ -7,6 +7,10 @@ internal import Reactor
 /// must get the events of all their projects in one order, so each event is put into their queues
 /// by itself, in the turn in which it came.
 ///
+/// Those whose membership in the project is in doubt are *withheld* members: subscribed, and without
+/// any event until the database has been asked. When all may have lost it, the room as a whole is
+/// *suspended*.
+///
 /// A fan-out that is under way divides its members in three:
 ///
 ///     [ 0 ..< cursor: served | cursor ..< end: to serve | end ..< count: joined since ]
@@ -17,6 +21,8 @@ struct Room: ~Copyable {
     let project: ProjectID
     private(set) var members = MemberList()
     private(set) var ordered = MemberList()
+    private(set) var withheld = MemberList()
+    var suspension = RoomSuspension.none
 
     /// The frames of this turn, which a fan-out will take; `none` when there are none.
     var openSegment = SegmentIndex.none
@@ -34,8 +40,9 @@ struct Room: ~Copyable {
         self.project = project
     }
 
-    /// Members of both kinds.
+    /// Members of the first two kinds: those who get events.
     var count: Int { Int(members.count) + Int(ordered.count) }
+    var isEmpty: Bool { count == 0 && withheld.count == 0 }
 
     /// Adds a member of the fan-out and returns its position.
     mutating func append(_ member: Member) -> UInt32 {
@@ -71,11 +78,17 @@ struct Room: ~Copyable {
     /// Takes out the ordered member at `position`. Returns the one that now stands there, if it is
     /// another.
     mutating func removeOrdered(at position: UInt32) -> Member? {
-        let last = ordered[ordered.count - 1]
-        ordered.removeLast()
-        guard position < ordered.count else { return nil }
-        ordered[position] = last
-        return last
+        ordered.swapRemove(at: position)
+    }
+
+    /// Adds a withheld member and returns its position among them.
+    mutating func appendWithheld(_ member: Member) -> UInt32 {
+        withheld.append(member)
+    }
+
+    /// Takes out the withheld member at `position`, as `removeOrdered`.
+    mutating func removeWithheld(at position: UInt32) -> Member? {
+        withheld.swapRemove(at: position)
     }
 
     // MARK: The fan-out
@@ -122,6 +135,15 @@ struct Room: ~Copyable {
         moves.append(moved, to: gap)
         gap = last
     }
+}
+
+/// Whether a room's events reach its audience.
+enum RoomSuspension: UInt8, BitwiseCopyable {
+    case none
+    /// Everyone's membership is being looked up; a resync comes after it.
+    case verifying
+    /// The project is gone, and its audience is being told.
+    case closing
 }
 
 /// The moves that one removal caused, at most three: which member now stands where.

@@ -141,6 +141,8 @@ package enum ResyncReason: UInt8, CaseIterable, BitwiseCopyable, Sendable {
     case listenerReconnected
     /// The client's queue was dropped because it read too slowly.
     case slowConsumer
+    /// Memberships of the project were in doubt, and nothing was sent meanwhile.
+    case membershipChecked
     /// The client's cursor is older than the event log.
     case cursorExpired
     /// More has changed since the client's cursor than is worth listing.
@@ -152,6 +154,7 @@ package enum ResyncReason: UInt8, CaseIterable, BitwiseCopyable, Sendable {
         switch self {
         case .listenerReconnected: "listener_reconnected"
         case .slowConsumer: "slow_consumer"
+        case .membershipChecked: "membership_checked"
         case .cursorExpired: "cursor_expired"
         case .tooManyChanges: "too_many_changes"
         case .cursorInvalid: "cursor_invalid"

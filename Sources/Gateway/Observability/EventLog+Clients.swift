@@ -63,6 +63,20 @@ extension EventLog {
             suppressed: suppressed)
     }
 
+    /// The subscription ended because the membership did, or the project.
+    package mutating func subscriptionRevoked(
+        connection: UInt64, project: ProjectID, reason: ErrorCode, at now: Instant
+    ) {
+        guard let suppressed = admit(.subscriptionRevoked, at: now) else { return }
+        write(
+            .info, "subscription revoked",
+            [
+                "connection": .stringConvertible(connection),
+                "project": .string(project.description), "reason": .string("\(reason.text)"),
+            ],
+            suppressed: suppressed)
+    }
+
     /// `detail` says why and must not quote the request, which may hold a token.
     package mutating func handshakeRefused(
         _ reason: RefusalLabel, detail: @autoclosure () -> String,

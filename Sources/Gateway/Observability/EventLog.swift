@@ -81,7 +81,7 @@ extension LogEventKind {
     /// The level of the kind's lines.
     package var level: Logger.Level {
         switch self {
-        case .clientOpened, .clientClosed, .clientJoined, .clientLeft: .info
+        case .clientOpened, .clientClosed, .clientJoined, .clientLeft, .subscriptionRevoked: .info
         case .handshakeRefused, .badMessage, .unknownType, .slowClient, .resync: .info
         case .limitReached: .info
         case .notification, .broadcast: .debug

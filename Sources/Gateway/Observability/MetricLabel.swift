@@ -127,6 +127,19 @@ package enum ReloadLabel: UInt8, MetricLabel {
     }
 }
 
+/// What became of a question about membership.
+package enum MembershipLabel: UInt8, MetricLabel {
+    case member, notMember, unavailable
+
+    package var text: StaticString {
+        switch self {
+        case .member: "member"
+        case .notMember: "not_member"
+        case .unavailable: "unavailable"
+        }
+    }
+}
+
 /// The types of the messages that clients send.
 package enum ClientMessageLabel: UInt8, MetricLabel {
     case joinProject, leaveProject, initialize, ping, pong, typing, direct, acknowledge, unknown

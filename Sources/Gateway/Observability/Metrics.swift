@@ -40,7 +40,7 @@ package struct Metrics: ~Copyable {
     package var projects: UInt64 = 0
     /// Frames times the clients that they were handed to.
     package var deliveries: UInt64 = 0
-    package var resyncs = LabelledCounter<ResyncReason, 5>()
+    package var resyncs = LabelledCounter<ResyncReason, 6>()
     /// Clients whose queue was dropped for a resync because they read too slowly.
     package var collapsedClients: UInt64 = 0
     /// Clients that were closed with 4202 for it.
@@ -68,6 +68,19 @@ package struct Metrics: ~Copyable {
     /// From the notification's time stamp, which is the start of the writer's transaction, to the
     /// flush that hands its frame to the sockets.
     package var commitToSocket = Histogram(boundsNanoseconds: HistogramBounds.commitToSocket)
+
+    // Membership.
+
+    /// Questions of clients whether they may look at a project.
+    package var membershipChecks: UInt64 = 0
+    /// Those that an equal question under way answered too.
+    package var membershipChecksShared: UInt64 = 0
+    package var membershipOutcomes = LabelledCounter<MembershipLabel, 3>()
+    package var membershipQueries: UInt64 = 0
+    /// Events of projects whose memberships were in doubt; a resync followed.
+    package var notificationsWithheld: UInt64 = 0
+    /// Subscriptions that ended because the membership did, or the project.
+    package var revocations: UInt64 = 0
 
     // Loop.
 

@@ -23,6 +23,7 @@ package struct MetricsWriter: Sendable {
         if metrics.tls.isSpoken { Self.writeTLS(metrics.tls, into: &buffer) }
         writeDelivery(metrics, into: &buffer)
         writeClientMessages(metrics, into: &buffer)
+        writeMembership(metrics, into: &buffer)
         writeDatabase(metrics, into: &buffer)
         writeProgram(metrics, log: log, into: &buffer)
         Self.writeProcess(process, into: &buffer)
@@ -107,6 +108,32 @@ package struct MetricsWriter: Sendable {
         buffer.counter(
             "devhive_client_errors_total", help: "Error messages sent to clients, by code.",
             label: "code", metrics.clientErrors)
+    }
+
+    private func writeMembership(_ metrics: borrowing Metrics, into buffer: inout ByteBuffer) {
+        buffer.counter(
+            "devhive_membership_checks_total",
+            help: "Questions of clients whether they may look at a project.",
+            metrics.membershipChecks)
+        buffer.counter(
+            "devhive_membership_checks_shared_total",
+            help: "Of those, answered together with an equal one.",
+            metrics.membershipChecksShared)
+        buffer.counter(
+            "devhive_membership_outcomes_total", help: "What became of the questions.",
+            label: "outcome", metrics.membershipOutcomes)
+        buffer.counter(
+            "devhive_membership_queries_total",
+            help: "Queries for memberships, each with many questions.",
+            metrics.membershipQueries)
+        buffer.counter(
+            "devhive_notifications_withheld_total",
+            help: "Notifications of projects whose members were being looked up.",
+            metrics.notificationsWithheld)
+        buffer.counter(
+            "devhive_revocations_total",
+            help: "Subscriptions that ended with the membership or the project.",
+            metrics.revocations)
     }
 
     private func writeDatabase(_ metrics: borrowing Metrics, into buffer: inout ByteBuffer) {

@@ -24,7 +24,7 @@ package struct Configuration: Sendable {
 
     // Clients.
 
-    package var membership = Membership.off
+    package var membership = Membership.on
     /// The silence after which a ping is sent.
     package var pingInterval = Duration.seconds(54)
     /// The silence after which a connection is closed; longer than `pingInterval`.
@@ -93,6 +93,8 @@ package struct Configuration: Sendable {
 
     /// Who may subscribe to a project.
     package enum Membership: String, CaseIterable, Sendable {
+        /// The project's members, by the table `project_members`.
+        case on
         /// Everyone with a valid token.
         case off
     }

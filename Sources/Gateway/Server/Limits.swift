@@ -33,6 +33,13 @@ package enum Limits {
     /// them is finished. A handshake costs 0.25 to 0.5 ms with the usual keys, and 10 times that with
     /// an RSA key of 4,096 bits, so it isn't their number that is bounded.
     static let handshakeNanosecondsPerTurn: UInt64 = 5_000_000
+    /// Answers about membership that are acted on: each may open a WebSocket, at 10 to 20 µs.
+    static let membershipAnswersPerTurn = 256
+    /// Members that are looked at for removals, after which notifications wait for the next turn:
+    /// one removal looks at the project's whole audience, and each look is a cache miss.
+    static let membersScannedPerTurn = 20_000
+    /// Members of deleted projects who are told so.
+    static let membersDismissedPerTurn = 1_024
     /// Bytes of one gathered write to one client.
     static let gatheredBytes = 262_144
 
@@ -86,6 +93,27 @@ package enum Limits {
     static let segmentBytesMax = 524_288
     /// User ids in a status answer; a larger audience is marked as truncated.
     static let statusUserIDsMax = 10_000
+
+    // MARK: Membership
+
+    /// Clients that wait for an answer. Beyond that they are told to come again.
+    static let membershipChecksMax = 8_192
+    /// Pairs under verification after removals, beside them.
+    static let verificationsMax = 2_048
+    /// Pairs in one query: a longer answer would be acted on over several turns anyway.
+    static let membershipBatchMax = 512
+    /// The time from one query to the next while questions keep coming. The first after a quiet
+    /// time goes at once. A crowd of 10,000 that arrives within a second so costs some 70 queries.
+    static let membershipBatchIntervalNanoseconds: UInt64 = 15_000_000
+    /// Times that a question is asked whose answer a removal has overtaken; then it is `unavailable`.
+    static let membershipAttemptsMax: UInt8 = 3
+    /// The time until a verification that failed is tried again.
+    static let verificationPauseNanoseconds: UInt64 = 200_000_000
+    /// Bytes that clients have sent behind a message that waits for an answer, of all together.
+    static let heldBytesMax = 64 << 20
+    /// Seconds for which a client may wait in all: more than the sum of what an answer may take.
+    /// It only guards against a mistake.
+    static let membershipSecondsMax: UInt64 = 60
 
     // MARK: All together
 

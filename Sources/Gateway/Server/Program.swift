@@ -62,7 +62,7 @@ package enum Program {
     /// What the operator should know before anything else.
     static func warn(_ log: borrowing EventLog, _ configuration: Configuration) {
         for warning in configuration.warnings { log.configurationWarning(warning) }
-        log.membershipIsOff()
+        if configuration.membership == .off { log.membershipIsOff() }
     }
 
     private static func adminDoor(

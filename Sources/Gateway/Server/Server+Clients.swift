@@ -79,6 +79,11 @@ extension Server {
         // A handle is stale when its client was freed after epoll reported it; that is normal.
         guard let index = core.clients.index(of: handle) else { return }
         if readiness.isWritable { core.becameWritable(index) }
+        if core.clients[index].flags.contains(.awaitsMembership) {
+            // Nothing is read of it now; what epoll reports unasked is that it is gone.
+            if readiness.isBroken { core.connectionFailed(index) }
+            return
+        }
         if readiness.isReadable { takeBytes(from: index) }
     }
 
@@ -135,6 +140,14 @@ extension Server {
     ) -> Int {
         let bytes = area.bytes
         return core.takeProxyHeader(in: bytes.span, leftoverCount: leftoverCount, from: index)
+    }
+
+    /// Takes in what clients sent behind messages that waited for an answer.
+    mutating func resumeClients() {
+        while let index = core.nextResumed() {
+            core.restoreLeftover(of: index, to: &area)
+            Self.receive(0, in: &area, from: index, core: &core)
+        }
     }
 
     /// The bytes are a span of the area, so the area and the core are passed apart.

@@ -43,7 +43,9 @@ extension Server {
         var bytes = 0
         var count = 0
         hasMoreNotifications = true
-        while count < Limits.notificationsPerTurn, bytes < Limits.notificationBytesPerTurn {
+        while count < Limits.notificationsPerTurn, bytes < Limits.notificationBytesPerTurn,
+            core.membersScanned < Limits.membersScannedPerTurn
+        {
             guard let notification = database.listener.takeNotification() else {
                 hasMoreNotifications = false
                 break
@@ -105,14 +107,16 @@ extension Server {
     private mutating func take(_ answer: consuming QueryAnswer) {
         switch answer.query {
         case .resources: preconditionFailure("the session reads this answer itself")
-        case .members: break
+        case .members: takeMembers(answer)
         }
     }
 
     private mutating func act(on event: DatabaseEvent) {
         switch event {
-        case .none, .live: break
+        case .none: break
+        case .live: core.canAsk = true
         case .lost(let loss):
+            core.canAsk = false
             core.log.failed("the query session", error: loss.description)
         case .resources:
             if !database.queries.resources.isEmpty {
@@ -125,7 +129,7 @@ extension Server {
 
     /// Tells epoll what a session wants to be told. libpq closes its sockets itself, and opens
     /// others that may have the same number: adding is tried first.
-    private func apply(
+    func apply(
         _ wanted: DatabaseRegistration?, instead old: DatabaseRegistration?, kind: HandleKind
     ) {
         guard let wanted, wanted != old else { return }

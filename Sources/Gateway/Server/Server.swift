@@ -21,6 +21,8 @@ struct Server: ~Copyable {
         receiveCapacity: Limits.receiveBytes, leftoverCapacity: HTTPLimits.headBytesMax)
     /// Broadcasts on their way to the kernel.
     var batch: SendBatch
+    /// The parameters of the next query about memberships.
+    var membershipParameters = QueryParameters()
     /// What one client gets of its own.
     var gathered = GatheredWrite()
     /// The same, put together for a TLS record.

@@ -11,8 +11,10 @@ extension Server {
 
         beginSecureTurn()
         takeReadiness(eventCount)
+        takeMembershipAnswers()
         takeNotifications()
         runTimers(heardEveryone: eventCount < Poller.eventCountMax)
+        askMemberships()
         flush()
         applyInterests()
         freeClosed()
@@ -28,6 +30,7 @@ extension Server {
         if hasMoreNotifications || hasMoreTimers || core.hasWorkLeft { return 0 }
         var nearest = core.nanosecondsUntilNextTimer()
         shorten(&nearest, to: database.deadline)
+        shorten(&nearest, to: core.membershipDeadline)
         shorten(&nearest, to: drainDeadline)
         shorten(&nearest, to: publicDoor.pausedUntil)
         shorten(&nearest, to: adminDoor.pausedUntil)

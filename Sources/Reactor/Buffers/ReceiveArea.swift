@@ -35,9 +35,10 @@ public struct ReceiveArea: ~Copyable {
         unsafe base.deallocate()
     }
 
-    /// Begins with a client's leftover.
+    /// Begins with a client's leftover. One that is larger than `leftoverCapacity`, which is a whole
+    /// receive that wasn't taken in, leaves no room for another one.
     public mutating func begin(with leftover: borrowing Span<UInt8>) {
-        precondition(leftover.count <= leftoverCapacity)
+        precondition(leftover.count <= leftoverCapacity + receiveCapacity)
         let target = unsafe base
         unsafe leftover.withUnsafeBufferPointer { bytes in
             guard let start = bytes.baseAddress else { return }
@@ -75,6 +76,7 @@ public struct ReceiveArea: ~Copyable {
     private mutating func receive(
         from descriptor: Int32, atMost bytesMax: Int, flags: Int32
     ) -> ReceiveResult {
+        precondition(count <= leftoverCapacity)
         while true {
             let received = unsafe recv(descriptor, base + count, bytesMax, flags)
             if received > 0 {

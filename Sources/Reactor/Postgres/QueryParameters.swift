@@ -63,6 +63,15 @@ public struct QueryParameters: ~Copyable {
         end()
     }
 
+    /// The bytes of a parameter, for those who stand in for the server.
+    @_lifetime(borrow self)
+    public func value(_ index: Int) -> Span<UInt8> {
+        precondition(index < count)
+        return unsafe _overrideLifetime(
+            bytes.bytes.extracting(starts[index]..<starts[index] + Int(lengths[index])),
+            borrowing: self)
+    }
+
     private mutating func begin(format: Int32) {
         precondition(count < Self.countMax, "too many parameters")
         starts[count] = bytes.count

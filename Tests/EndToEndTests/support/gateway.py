@@ -40,8 +40,9 @@ class Gateway:
 
     @staticmethod
     def _with_defaults(options):
-        """Nobody waits for a drain that no test looks at."""
-        return options if "--drain-seconds" in options else (*options, "--drain-seconds", "0")
+        """Nobody waits for a drain that no test looks at; and members are what test_membership.py is about."""
+        defaults = {"--drain-seconds": "0", "--membership": "off"}
+        return (*options, *(word for name, value in defaults.items() if name not in options for word in (name, value)))
 
     # The log
 

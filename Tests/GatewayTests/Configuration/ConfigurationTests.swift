@@ -34,7 +34,7 @@ import Testing
         let texts = Setting.allCases.map { configuration.text(of: $0) }
         #expect(
             texts == [
-                "127.0.0.1:8080", "127.0.0.1:8081", "", "", "1", "auto", "off", "54s", "60s", "on",
+                "127.0.0.1:8080", "127.0.0.1:8081", "", "", "1", "auto", "on", "54s", "60s", "on",
                 "collapse", "1000", "on", "", "", "", "", "30s", "512", "10s", "10s", "5s",
                 "same-host", "1000", "100", "100", "4096", "50", "30", "none", "off", "off", "10",
                 "auto", "info", "text",
@@ -47,7 +47,7 @@ import Testing
     private static let others: [Setting: String] = [
         .listen: "[::1]:0", .adminListen: "0.0.0.0:9", .workers: "8", .maxConnections: "7",
         .tlsCertificate: "/tls.pem", .tlsKey: "/tls.key",
-        .pingInterval: "1s", .readTimeout: "2m30s", .textPing: "off",
+        .membership: "off", .pingInterval: "1s", .readTimeout: "2m30s", .textPing: "off",
         .slowConsumer: "disconnect", .refetchRate: "off", .queryToken: "off",
         .maxMessageBytes: "64",
         .handshakeTimeout: "10ms", .initTimeout: "24h", .closeTimeout: "1s", .drainSeconds: "0",
@@ -66,7 +66,7 @@ import Testing
         for (setting, text) in Self.others { variables[setting.variableName] = text }
         let fromVariables = try Self.load(variables)
         let standard = Configuration()
-        for setting in Setting.allCases where setting != .membership {
+        for setting in Setting.allCases {
             let expected = try #require(Self.others[setting])
             #expect(fromOptions.text(of: setting) == expected)
             #expect(fromVariables.text(of: setting) == expected)
@@ -141,11 +141,6 @@ import Testing
         let error = try #require(Self.error(options: [.logLevel: value]))
         #expect(error.description.hasPrefix("--log-level: 'a?b?xxx"))
         #expect(error.description.utf8.count < 300)
-    }
-
-    @Test func `membership on is refused in words of its own`() throws {
-        let error = try #require(Self.error(options: [.membership: "on"]))
-        #expect(error.reason.contains("not available in this version"))
     }
 
     @Test func `the read timeout must exceed the ping interval, and the one that was set is named`()

@@ -10,12 +10,15 @@ struct HubModel: ~Copyable {
     private struct ProjectModel {
         var members: Set<ClientIndex> = []
         var ordered: Set<ClientIndex> = []
+        var withheld: Set<ClientIndex> = []
         var open: [UInt32]?
         var fanOut: [UInt32]?
         /// Members to whom the fan-out has still to come.
         var awaiting: Set<ClientIndex> = []
 
+        /// Those who get events.
         var all: Set<ClientIndex> { members.union(ordered) }
+        var subscribed: Set<ClientIndex> { all.union(withheld) }
         var isActive: Bool { open != nil || fanOut != nil }
     }
 
@@ -39,7 +42,7 @@ struct HubModel: ~Copyable {
     mutating func step() {
         let client = ClientIndex.random(in: 0..<Self.clientCount, using: &random)
         let project = chooseProject()
-        switch Int.random(in: 0..<20, using: &random) {
+        switch Int.random(in: 0..<23, using: &random) {
         case 0..<6: join(client, project)
         case 6..<8: leave(client, project)
         case 8: leaveAll(client, except: nil)
@@ -48,6 +51,8 @@ struct HubModel: ~Copyable {
         case 15: resync(project)
         case 16: markStale(client, project)
         case 17: takeStale(client)
+        case 18, 19: withhold(client, project)
+        case 20: readmit(client, project)
         default: turn()
         }
         compare()
@@ -70,7 +75,7 @@ struct HubModel: ~Copyable {
     }
 
     private func projects(of client: ClientIndex) -> Set<ProjectID> {
-        Set(projects.filter { $0.value.all.contains(client) }.keys)
+        Set(projects.filter { $0.value.subscribed.contains(client) }.keys)
     }
 
     private mutating func join(_ client: ClientIndex, _ project: ProjectID) {
@@ -83,12 +88,34 @@ struct HubModel: ~Copyable {
             #expect(outcome == .limitReached)
         } else {
             #expect(outcome == .joined)
-            if before.isEmpty {
-                projects[project]?.members.insert(client)
-            } else {
-                projects[project]?.ordered.insert(client)
-            }
+            place(client, project, isAlone: before.isEmpty)
         }
+    }
+
+    private mutating func place(_ client: ClientIndex, _ project: ProjectID, isAlone: Bool) {
+        if isAlone {
+            projects[project]?.members.insert(client)
+        } else {
+            projects[project]?.ordered.insert(client)
+        }
+    }
+
+    private mutating func withhold(_ client: ClientIndex, _ project: ProjectID) {
+        guard let room = hub.room(of: project) else { return }
+        let isWithheld = hub.withhold(client, in: room)
+        #expect(isWithheld == projects[project]?.all.contains(client))
+        guard isWithheld else { return }
+        projects[project]?.members.remove(client)
+        projects[project]?.ordered.remove(client)
+        projects[project]?.awaiting.remove(client)
+        projects[project]?.withheld.insert(client)
+    }
+
+    private mutating func readmit(_ client: ClientIndex, _ project: ProjectID) {
+        guard let room = hub.room(of: project) else { return }
+        hub.readmit(client, in: room)
+        guard projects[project]?.withheld.remove(client) != nil else { return }
+        place(client, project, isAlone: projects(of: client) == [])
     }
 
     private mutating func makeOrdered(_ client: ClientIndex) {
@@ -131,6 +158,7 @@ struct HubModel: ~Copyable {
     private mutating func forget(_ client: ClientIndex, _ project: ProjectID) {
         projects[project]?.members.remove(client)
         projects[project]?.ordered.remove(client)
+        projects[project]?.withheld.remove(client)
         projects[project]?.awaiting.remove(client)
         stale[client]?.remove(project)
     }
@@ -178,9 +206,12 @@ struct HubModel: ~Copyable {
         while let project = hub.takeStaleProject(of: client), taken.count < 10 {
             taken.append(project)
         }
-        #expect(Set(taken) == stale[client] ?? [])
+        let kept = (stale[client] ?? []).filter {
+            projects[$0]?.withheld.contains(client) == true
+        }
+        #expect(Set(taken) == (stale[client] ?? []).subtracting(kept))
         #expect(taken.count == Set(taken).count)
-        stale[client] = []
+        stale[client] = kept
     }
 
     // MARK: The fan-out
@@ -202,7 +233,7 @@ struct HubModel: ~Copyable {
         #expect(active.count == Set(active).count)
         let count = hub.projectCount
         #expect(
-            count == projects.values.filter { !$0.all.isEmpty || $0.isActive }.count)
+            count == projects.values.filter { !$0.subscribed.isEmpty || $0.isActive }.count)
     }
 
     private mutating func deliver(in room: RoomIndex, atMost share: Int) -> Int {
@@ -252,7 +283,7 @@ struct HubModel: ~Copyable {
     private func compare() {
         for (project, entry) in projects {
             guard let room = hub.room(of: project) else {
-                #expect(entry.all.isEmpty && !entry.isActive)
+                #expect(entry.subscribed.isEmpty && !entry.isActive)
                 continue
             }
             let count = hub.memberCount(of: room)
@@ -262,6 +293,9 @@ struct HubModel: ~Copyable {
             #expect(kinds == [entry.members.count, entry.ordered.count])
             let ordered = (0..<kinds[1]).map { hub.orderedClient(at: $0, in: room) }
             #expect(Set(ordered) == entry.ordered)
+            let withheldCount = hub.withheldCount(of: room)
+            let withheld = (0..<withheldCount).map { hub.withheldClient(at: $0, in: room) }
+            #expect(Set(withheld) == entry.withheld && withheldCount == entry.withheld.count)
         }
         for client in 0..<Self.clientCount {
             let expected = projects(of: client)
@@ -271,6 +305,6 @@ struct HubModel: ~Copyable {
             #expect(first.map(expected.contains) ?? expected.isEmpty)
         }
         let subscriptions = hub.subscriptionCount
-        #expect(subscriptions == projects.values.reduce(0) { $0 + $1.all.count })
+        #expect(subscriptions == projects.values.reduce(0) { $0 + $1.subscribed.count })
     }
 }

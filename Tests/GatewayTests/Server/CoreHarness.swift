@@ -18,6 +18,9 @@ struct CoreHarness: ~Copyable {
     private let sink: GatherSink
     private var nanoseconds: UInt64 = 1_000_000_000_000
 
+    /// The questions about memberships, and who the members are.
+    var database = ScriptedDatabase()
+
     /// Deliveries in one turn and of one project in it, as in the server.
     var deliveriesPerTurn = 1_024
     var deliveriesPerRoomShare = 256
@@ -27,13 +30,14 @@ struct CoreHarness: ~Copyable {
     init(
         connectionsMax: Int = 64, disconnectsSlowConsumers: Bool = false, seed: UInt64 = 1,
         refetchesPerSecond: Int? = 1_000, publicKeys: [String] = [],
-        admission: AdmissionLimits = AdmissionLimits()
+        admission: AdmissionLimits = AdmissionLimits(), checksMembership: Bool = false
     ) throws {
         var settings = CoreSettings(
             connectionsMax: connectionsMax, processNonce: 0xABCD, jitterSeed: seed)
         settings.disconnectsSlowConsumers = disconnectsSlowConsumers
         settings.pacing = Pacing(refetchesPerSecond: refetchesPerSecond)
         settings.admission = admission
+        settings.checksMembership = checksMembership
         let secret = Self.secret
         var keys = KeyRing()
         try keys.add(secret: secret.span)
@@ -45,6 +49,7 @@ struct CoreHarness: ~Copyable {
             settings: settings, verifier: verifier, log: EventLog(format: .text, level: .critical),
             now: Instant(nanoseconds: nanoseconds),
             wall: Timestamp(unixSeconds: Self.startSeconds))
+        core.setCanAsk(true)
         beginTurn()
     }
 
@@ -61,11 +66,21 @@ struct CoreHarness: ~Copyable {
         where sockets[number].interest.contains(.write) && sockets[number].capacity > 0 {
             core.becameWritable(sockets[number].index)
         }
+        if database.answersAtOnce { answerAll() }
+        core.takeMembershipAnswers()
+        resume()
+        core.continueClosings()
     }
 
     /// Ends this turn and begins the next one.
     mutating func turn(milliseconds: UInt64 = 1) {
         while core.runTimers(heardEveryone: heardEveryone) {}
+        core.continueVerifications()
+        while core.isMembershipBatchDue {
+            var parameters = QueryParameters()
+            let number = core.beginMembershipBatch(into: &parameters)
+            database.take(number, parameters)
+        }
         flush()
         while let index = core.nextInterestChange() {
             guard let number = numbers[index] else { continue }
@@ -84,7 +99,11 @@ struct CoreHarness: ~Copyable {
 
     /// Turns until nothing is left that no event will tell of.
     mutating func settle() {
-        repeat { turn() } while core.hasWorkLeft
+        repeat {
+            turn()
+        } while core.hasWorkLeft
+            || database.answersAtOnce
+                && (core.membershipDeadline != nil || !database.batches.isEmpty)
     }
 
     /// Lets so many milliseconds pass, in turns of a tick.
@@ -126,6 +145,25 @@ struct CoreHarness: ~Copyable {
     mutating func receive(_ bytes: [UInt8], from number: Int) {
         guard !isClosed(number) else { return }
         let index = sockets[number].index
+        guard !core.isWaiting(index) else {
+            sockets[number].unread += bytes
+            return
+        }
+        take(bytes, from: index)
+    }
+
+    /// What waited behind an answer is taken in, and what the kernel has kept meanwhile.
+    private mutating func resume() {
+        while let index = core.nextResumed() { take([], from: index) }
+        for number in sockets.indices where !sockets[number].unread.isEmpty && !isClosed(number) {
+            guard !core.isWaiting(sockets[number].index) else { continue }
+            let bytes = sockets[number].unread
+            sockets[number].unread = []
+            take(bytes, from: sockets[number].index)
+        }
+    }
+
+    private mutating func take(_ bytes: [UInt8], from index: ClientIndex) {
         core.restoreLeftover(of: index, to: &area)
         let leftover = area.bytes
         var all = leftover.indices.map { leftover[$0] } + bytes

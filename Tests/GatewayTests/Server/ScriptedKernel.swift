@@ -10,6 +10,8 @@ struct ScriptedSocket {
     var capacity = Int.max
     /// Everything that the socket has taken.
     var taken: [UInt8] = []
+    /// What the peer has sent while nothing was read.
+    var unread: [UInt8] = []
     /// What the core wants to be told of.
     var interest: Interest = []
     /// Whether our direction was ended.

@@ -28,6 +28,11 @@ struct ServerStream {
         readFrames(bytes[body...])
     }
 
+    /// What follows the head, or what was read before.
+    init(frames bytes: [UInt8]) {
+        readFrames(bytes[...])
+    }
+
     private mutating func readHead(_ bytes: [UInt8]) -> Int? {
         let end = Array("\r\n\r\n".utf8)
         guard let start = bytes.indices.first(where: { bytes[$0...].starts(with: end) }) else {

@@ -17,7 +17,7 @@ extension Core {
     package mutating func takeProxyHeader(
         in bytes: borrowing Span<UInt8>, leftoverCount: Int, from index: ClientIndex
     ) -> Int {
-        dropLeftover(of: index)
+        forgetLeftover(of: index)
         let received = bytes.count - leftoverCount
         switch ProxyHeader(bytes) {
         case .incomplete:

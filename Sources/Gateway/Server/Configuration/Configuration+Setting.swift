@@ -25,9 +25,7 @@ extension Configuration {
         case .maxConnections:
             maxConnections =
                 text == "auto" ? nil : try parsed(Self.number(text, in: 1...10_000_000))
-        case .membership:
-            if text == "on" { throw refused("not available in this version; only off is") }
-            membership = try parsed(Membership(rawValue: text))
+        case .membership: membership = try parsed(Membership(rawValue: text))
         case .pingInterval: pingInterval = try parsed(Self.duration(text))
         case .readTimeout: readTimeout = try parsed(Self.duration(text))
         case .textPing: textPing = try parsed(Self.toggle(text))

@@ -102,7 +102,6 @@ package enum Setting: String, CaseIterable, Sendable {
         case .tlsKey: "a PEM file without a passphrase"
         case .workers: "a number from 1 to 256"
         case .maxConnections: "'auto', or a number from 1 to 10000000"
-        case .membership: "off"
         case .pingInterval, .readTimeout, .handshakeTimeout, .initTimeout, .closeTimeout:
             "a duration such as 500ms, 54s, 1m or 1h, from 10ms to 24h"
         case .jwtKey:
@@ -112,7 +111,7 @@ package enum Setting: String, CaseIterable, Sendable {
         case .jwtKeySet: "a path"
         case .jwtIssuer, .jwtAudience: "names, with commas between, of which one is enough"
         case .jwtLeeway: "whole seconds such as 0s, 30s or 2m, at most 5m"
-        case .textPing, .queryToken, .proxyProtocol, .coreDumps: "on or off"
+        case .membership, .textPing, .queryToken, .proxyProtocol, .coreDumps: "on or off"
         case .allowOrigin:
             "same-host, *, null, https://app.example.com or https://*.example.com, or several of "
                 + "them between commas"

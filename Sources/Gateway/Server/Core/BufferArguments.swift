@@ -35,6 +35,13 @@ extension SegmentPool {
     }
 }
 
+extension ByteBuffer {
+    /// What a segment holds.
+    mutating func append(_ segment: SegmentIndex, of pool: borrowing SegmentPool) {
+        append(pool.bytes(of: segment))
+    }
+}
+
 extension TokenVerifier {
     mutating func verify(
         _ token: borrowing ByteBuffer, at wall: Timestamp

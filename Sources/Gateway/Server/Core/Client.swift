@@ -50,6 +50,9 @@ struct ClientFlags: OptionSet, BitwiseCopyable {
     static let registered = ClientFlags(rawValue: 1 << 8)
     static let registeredRead = ClientFlags(rawValue: 1 << 9)
     static let registeredWrite = ClientFlags(rawValue: 1 << 11)
+    /// It asked for something that depends on an answer of the database. Until it is there nothing
+    /// more is read of it, so that its messages take effect in their order.
+    static let awaitsMembership = ClientFlags(rawValue: 1 << 13)
 
     /// It speaks TLS: its socket carries ciphertext.
     static let tls = ClientFlags(rawValue: 1 << 14)

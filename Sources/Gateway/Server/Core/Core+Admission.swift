@@ -46,7 +46,7 @@ extension Core {
     package func interest(of index: ClientIndex) -> Interest {
         let flags = clients[index].flags
         var interest: Interest = []
-        if !flags.contains(.readEnded) { interest.insert(.read) }
+        if flags.isDisjoint(with: [.readEnded, .awaitsMembership]) { interest.insert(.read) }
         if flags.contains(.blocked) { interest.insert(.write) }
         return interest
     }

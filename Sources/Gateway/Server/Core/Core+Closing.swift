@@ -50,6 +50,7 @@ extension Core {
     /// No more events and answers for this client: it leaves all projects, and what waits for it
     /// is dropped unless it shall be kept.
     mutating func endMessages(of index: ClientIndex, code: CloseCode, keepsQueue: Bool) {
+        if clients[index].flags.contains(.awaitsMembership) { endWaiting(index) }
         clients[index].closeCode = code.rawValue
         hub.leaveAll(index)
         clients[index].flags.remove(.collapsed)
@@ -67,6 +68,7 @@ extension Core {
     /// turn can be taken for another client's.
     mutating func finish(_ index: ClientIndex) {
         guard clients[index].phase != .gone else { return }
+        if clients[index].flags.contains(.awaitsMembership) { endWaiting(index) }
         hub.leaveAll(index)
         endLimits(of: index)
         dropQueue(of: index)

@@ -4,7 +4,7 @@ extension Core {
     /// Whether something is left to do that no event will tell of.
     package var hasWorkLeft: Bool {
         !dirty.isEmpty || !gone.isEmpty || !interestChanged.isEmpty || resyncCursor != nil
-            || hub.activeRoomCount > 0
+            || hub.activeRoomCount > 0 || !resumed.isEmpty || desk.hasAnswers || !closings.isEmpty
     }
 
     /// What must hold between turns; checked in debug builds.
@@ -26,6 +26,9 @@ extension Core {
                 continue
             }
             precondition(timers.isScheduled(index))
+            precondition(
+                !client.flags.contains(.awaitsMembership)
+                    || client.phase == .request || client.phase == .open)
             // What waits is sent in the next turn or when epoll says so: nothing is forgotten.
             precondition(
                 client.queue.isEmpty || !client.flags.isDisjoint(with: [.dirty, .blocked]))

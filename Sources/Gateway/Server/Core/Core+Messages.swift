@@ -66,15 +66,37 @@ extension Core {
         guard let project = message.project else {
             preconditionFailure("a join_project without a project was let through")
         }
-        if !message.keepsOthers { hub.leaveAll(index, except: project) }
+        // Who is in the project already has been checked, and would have been thrown out.
+        if settings.checksMembership, !hub.isMember(index, of: project) {
+            let purpose = MembershipPurpose.join(
+                keepsOthers: message.keepsOthers, message.reference)
+            let pair = MembershipPair(project: project, user: clients[index].user)
+            if !ask(pair, purpose, for: index) { sendUncheckable(message.reference, to: index) }
+            return
+        }
+        join(index, project, keepsOthers: message.keepsOthers, message.reference)
+    }
+
+    /// Does what a `join_project` asks for, and answers it.
+    mutating func join(
+        _ index: ClientIndex, _ project: ProjectID, keepsOthers: Bool, _ reference: Reference
+    ) {
+        if !keepsOthers { hub.leaveAll(index, except: project) }
         switch join(index, project) {
         case .joined, .already:
-            confirm(message.reference, to: index)
+            confirm(reference, to: index)
         case .limitReached:
-            send(
-                .tooManyProjects, "one connection may look at 100 projects", message.reference,
-                to: index)
+            sendTooManyProjects(reference, to: index)
         }
+    }
+
+    private mutating func sendTooManyProjects(_ reference: Reference, to index: ClientIndex) {
+        send(.tooManyProjects, "one connection may look at 100 projects", reference, to: index)
+    }
+
+    mutating func sendUncheckable(_ reference: Reference, to index: ClientIndex) {
+        send(
+            .unavailable, "the membership cannot be checked at present", reference, to: index)
     }
 
     /// Subscribes the client. From here on no event of the project passes it by: what the database
@@ -120,13 +142,25 @@ extension Core {
             close(index, .badToken, "no token", keepsQueue: true)
             return
         }
+        if let project, settings.checksMembership, !hub.isMember(index, of: project) {
+            let pair = MembershipPair(project: project, user: clients[index].user)
+            if !ask(pair, .initialize(message.reference), for: index) {
+                sendUncheckable(message.reference, to: index)
+            }
+            return
+        }
+        initialize(index, project, message.reference)
+    }
+
+    /// Does what is left of an `init` whose user is known, and answers it.
+    mutating func initialize(
+        _ index: ClientIndex, _ project: ProjectID?, _ reference: Reference
+    ) {
         if let project, join(index, project) == .limitReached {
-            send(
-                .tooManyProjects, "one connection may look at 100 projects", message.reference,
-                to: index)
+            sendTooManyProjects(reference, to: index)
         }
         sendReady(project, to: index)
-        confirm(message.reference, to: index)
+        confirm(reference, to: index)
     }
 
     /// Checks the token of an `init`, which is in `token`. A bad one closes a connection that has
@@ -196,7 +230,7 @@ extension Core {
         sendText(to: index)
     }
 
-    private mutating func send(
+    mutating func send(
         _ code: ErrorCode, _ message: StaticString, _ reference: Reference, to index: ClientIndex
     ) {
         metrics.clientErrors[code] += 1

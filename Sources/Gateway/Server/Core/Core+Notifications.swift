@@ -12,8 +12,13 @@ extension Core {
         text.removeAll()
         do throws(NotificationError) {
             let facts = try Notification.encode(payload: payload, into: &text)
+            if settings.checksMembership { revoke(facts) }
             guard let room = hub.room(of: facts.project) else {
                 metrics.notificationsWithoutAudience += 1
+                return
+            }
+            guard hub.suspension(of: room) == .none else {
+                metrics.notificationsWithheld += 1
                 return
             }
             if let timestamp = facts.timestamp, announced.count < Limits.notificationsPerTurn {
@@ -24,6 +29,9 @@ extension Core {
             ServerMessage.addSpread(
                 milliseconds: settings.pacing.spreadMilliseconds(audience: audience), to: &text)
             broadcastText(to: room)
+            if settings.checksMembership, facts.effect == .projectDeleted {
+                close(facts.project, .projectDeleted)
+            }
         } catch {
             metrics.notificationsInvalid += 1
             log.badNotification(detail: "\(error.description)", payload: payload, at: now)
@@ -49,7 +57,11 @@ extension Core {
     /// before wasn't heard, so every project with an audience gets a resync, some in each turn.
     package mutating func listenerBecameLive() {
         isListening = true
-        resyncCursor = 0
+        if settings.checksMembership {
+            verifyEverything()
+        } else {
+            resyncCursor = 0
+        }
     }
 
     package mutating func listenerWasLost() {
@@ -71,7 +83,7 @@ extension Core {
     }
 
     /// Tells the whole audience of a project that it may have missed something.
-    private mutating func resync(_ room: RoomIndex, _ reason: ResyncReason) {
+    mutating func resync(_ room: RoomIndex, _ reason: ResyncReason) {
         replaceWithResync(room, reason)
         appendOrdered(frames: resources.names.count, to: room)
     }
@@ -111,7 +123,7 @@ extension Core {
     }
 
     /// Leaves the frames of a resync of `project` in `frame`: one for each resource.
-    private mutating func writeResync(
+    mutating func writeResync(
         of project: ProjectID, _ reason: ResyncReason, spreadMilliseconds: UInt32 = 0
     ) {
         frame.removeAll()

@@ -20,10 +20,14 @@ extension Core {
         metrics.receivedBytes &+= UInt64(received)
         refillAllowance(of: index)
         clients[index].heardTick = nowTick
-        dropLeftover(of: index)
+        forgetLeftover(of: index)
         var position = 0
         // Each round takes something in or ends the loop: a request or a frame at a time.
         while position < bytes.count {
+            if clients[index].flags.contains(.awaitsMembership) {
+                hold(bytes.span, from: position, of: index)
+                return
+            }
             switch clients[index].phase {
             case .proxyHeader:
                 preconditionFailure("what comes before a PROXY header was taken for a request")
@@ -69,10 +73,28 @@ extension Core {
         finish(index)
     }
 
-    mutating func dropLeftover(of index: ClientIndex) {
-        guard clients[index].leftover != .none else { return }
-        segments.release(clients[index].leftover)
+    /// The client's leftover is taken in, or of no interest any more.
+    mutating func forgetLeftover(of index: ClientIndex) {
+        let leftover = clients[index].leftover
+        guard leftover != .none else { return }
+        if clients[index].flags.contains(.awaitsMembership) {
+            heldBytes -= segments.count(of: leftover)
+        }
+        segments.release(leftover)
         clients[index].leftover = .none
+    }
+
+    /// Keeps what a client has sent behind a message that waits for an answer.
+    private mutating func hold(
+        _ bytes: borrowing Span<UInt8>, from position: Int, of index: ClientIndex
+    ) {
+        let count = bytes.count - position
+        guard heldBytes + count <= Limits.heldBytesMax else {
+            cannotHold(index)
+            return
+        }
+        heldBytes += count
+        keepLeftover(bytes, from: position, of: index)
     }
 
     mutating func keepLeftover(

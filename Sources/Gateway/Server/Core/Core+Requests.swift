@@ -85,6 +85,10 @@ extension Core {
             try Handshake.writeAccept(
                 key: bytes.extracting(handshake.key),
                 subprotocol: handshake.subprotocols.selected, into: &frame)
+            if let claims, let project, settings.checksMembership {
+                try awaitMembership(of: claims, in: project, ResponseForm(answering: head), index)
+                return
+            }
             guard queueResponse(to: index) else { return }
             open(index, claims: claims, project: project)
         } catch {
@@ -93,7 +97,7 @@ extension Core {
     }
 
     /// Makes a WebSocket of the connection.
-    private mutating func open(
+    mutating func open(
         _ index: ClientIndex, claims: TokenClaims?, project: ProjectID?
     ) {
         clients[index].flags.insert(.upgraded)
@@ -184,12 +188,23 @@ extension Core {
             }
             let none = try SubprotocolOffer(of: RequestHead(), in: bytes)
             guard try readToken(head, query, none, in: bytes) else { throw .missingToken }
-            _ = try verifyToken(refusing: index)
-            writeStatus(of: project)
-            respond(.ok, .json, as: form, to: index)
+            let claims = try verifyToken(refusing: index)
+            if settings.checksMembership {
+                let pair = MembershipPair(project: project, user: claims.user)
+                guard ask(pair, .status(form), for: index) else { throw .membershipUncheckable }
+            } else {
+                sendStatus(of: project, as: form, to: index)
+            }
         } catch {
             refuse(index, error, as: form)
         }
+    }
+
+    mutating func sendStatus(
+        of project: ProjectID, as form: ResponseForm, to index: ClientIndex
+    ) {
+        writeStatus(of: project)
+        respond(.ok, .json, as: form, to: index)
     }
 
     /// `{"total_clients":…,"project_clients":…,"user_ids":[…]}`, ids once each and in order.
@@ -230,7 +245,8 @@ extension Core {
         _ head: RequestHead, in bytes: borrowing Span<UInt8>, as form: ResponseForm,
         to index: ClientIndex
     ) {
-        let isReady = isListening && drain == nil
+        let answers = canAsk || !settings.checksMembership
+        let isReady = isListening && answers && drain == nil
         var isVerbose = false
         do throws(HTTPError) {
             isVerbose = try Query(of: head, in: bytes).verbose.isPresent
@@ -241,6 +257,8 @@ extension Core {
         text.removeAll()
         if isVerbose {
             text.append(isListening ? "[+] listener is live\n" : "[-] listener is not live\n")
+            text.append(
+                answers ? "[+] memberships can be checked\n" : "[-] memberships can't be checked\n")
             text.append(drain == nil ? "[+] not draining\n" : "[-] draining\n")
             text.append("[i] sends by ")
             text.append(sendMethod.name)
@@ -274,7 +292,7 @@ extension Core {
     }
 
     /// Queues a refusal. One that quotes what is wrong with a token has it in `text`.
-    private mutating func refuse(_ index: ClientIndex, _ error: HTTPError, as form: ResponseForm) {
+    mutating func refuse(_ index: ClientIndex, _ error: HTTPError, as form: ResponseForm) {
         var form = form
         if endsAfterRefusal(index) { form.keepAlive = false }
         let label = RefusalLabel(error.kind)
@@ -314,11 +332,14 @@ extension Core {
 }
 
 extension HTTPError {
-    fileprivate static var draining: HTTPError {
+    static var draining: HTTPError {
         .unavailable("the server is shutting down", retryAfterSeconds: 1)
     }
-    fileprivate static var full: HTTPError {
+    static var full: HTTPError {
         .unavailable("the server has no place left", retryAfterSeconds: 5)
+    }
+    static var membershipUncheckable: HTTPError {
+        .unavailable("the membership cannot be checked at present", retryAfterSeconds: 2)
     }
     fileprivate static var tokenUncheckable: HTTPError {
         .unavailable("the token cannot be checked at present", retryAfterSeconds: 5)

@@ -51,7 +51,12 @@ extension Core {
                 return
             }
         case .request:
-            if client.deadlineTick <= nowTick { requestTimeout(index) }
+            guard client.deadlineTick <= nowTick else { break }
+            if client.flags.contains(.awaitsMembership) {
+                finish(index)
+            } else {
+                requestTimeout(index)
+            }
         case .awaitingInit:
             if client.deadlineTick <= nowTick {
                 close(index, .initTimeout, "no init in time", keepsQueue: true)
@@ -93,6 +98,8 @@ extension Core {
     }
 
     private func readDeadline(of client: Client) -> UInt32 {
+        // Of a client that waits for an answer nothing is read: its silence is ours.
+        if client.flags.contains(.awaitsMembership) { return .max }
         let ticks = settings.readTimeoutNanoseconds / TimerWheel.tickNanoseconds + 1
         return UInt32(clamping: UInt64(client.heardTick) + ticks)
     }

@@ -49,6 +49,20 @@ package struct Core: ~Copyable {
     /// When the drain began; `nil` while it hasn't.
     package internal(set) var drain: Drain?
 
+    /// What is being asked about who is a member of what, and what has to be asked again.
+    var desk = MembershipDesk()
+    var verifications = Verifications()
+    /// Whether the database answers questions now.
+    package internal(set) var canAsk = false
+    /// Clients that waited for an answer, and whose next bytes can be taken in.
+    var resumed = IndexList()
+    /// Bytes of clients that wait.
+    var heldBytes = 0
+    /// Members that were looked at for removals in this turn.
+    package internal(set) var membersScanned = 0
+    /// Deleted projects whose audiences have still to be told.
+    var closings: [ProjectClosing] = []
+
     /// The events of this turn for clients that look at several projects; `none` without any.
     var orderedSegment = SegmentIndex.none
     var orderedEvents: [OrderedEvent] = []
@@ -94,6 +108,7 @@ package struct Core: ~Copyable {
         nowTick = TimerWheel.tick(now)
         announced.removeAll(keepingCapacity: true)
         verifier.costlyChecksLeft = Limits.signatureChecksPerTurn
+        membersScanned = 0
     }
 
     private static func makeKeepalive(

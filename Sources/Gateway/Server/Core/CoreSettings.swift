@@ -17,6 +17,8 @@ package struct CoreSettings: Sendable {
     package var textPing = true
     /// Whether `?token=` is accepted.
     package var queryToken = true
+    /// Whether a user must be a member of a project to look at it.
+    package var checksMembership = false
     /// Whether a client that is too slow is disconnected instead of collapsed.
     package var disconnectsSlowConsumers = false
     /// How clients are spread in time.
@@ -51,6 +53,7 @@ extension CoreSettings {
         textPing = configuration.textPing
         queryToken = configuration.queryToken
         admission = configuration.admission
+        checksMembership = configuration.membership == .on
         disconnectsSlowConsumers = configuration.slowConsumer == .disconnect
         // Each worker knows its own clients only, and they ask the same back end.
         pacing = Pacing(

@@ -82,6 +82,8 @@ extension Server {
     /// Takes in everything that was received: the session holds no decrypted byte afterwards.
     private mutating func read(_ index: ClientIndex) {
         while core.clients[index].phase != .gone {
+            // Behind it there must be room for a whole record.
+            if core.heldCount(of: index) > area.leftoverCapacity { core.cannotHold(index) }
             core.restoreLeftover(of: index, to: &area)
             switch secure?.sessions.read(index, into: &area) {
             case .bytes(let count):
