@@ -9,6 +9,7 @@ import pytest
 
 from support import tokens
 from support.clients import NodeClient, PythonClient, announce
+from support.gateway import UNLIMITED
 from support.raw import TEXT, RawSocket
 
 RESOURCES = {"projects", "sprints", "tasks", "project_members"}
@@ -268,7 +269,7 @@ async def test_a_broadcast_reaches_2000_clients(start_gateway, database):
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     count = min(2000, hard - 300)
     assert count > 200, f"RLIMIT_NOFILE is only {hard}"
-    gateway = start_gateway()
+    gateway = start_gateway(*UNLIMITED)
     project = database.add_project()
     token = tokens.token(str(uuid.uuid4()))
     clients = [RawSocket.upgrade(gateway, token=token, project=project) for _ in range(count)]

@@ -11,12 +11,11 @@ import time
 import uuid
 
 from support import tokens
-from support.gateway import PATH
+from support.gateway import PATH, UNLIMITED
 from support.raw import RawSocket, handshake
 from support.waiting import wait_until
 
 MANY = int(os.environ.get("DEVHIVE_FLOOD_CONNECTIONS", "1000"))
-UNLIMITED = ("--connections-per-address", "off", "--handshakes-per-second", "off", "--connections-per-user", "off")
 
 
 def connect_many(gateway, count):

@@ -6,7 +6,7 @@ import time
 import pytest
 
 from support import tokens
-from support.gateway import Gateway
+from support.gateway import UNLIMITED, Gateway
 from support.javascript import JavaScriptClients
 
 TOKEN_LEEWAY_SECONDS = 30
@@ -106,7 +106,7 @@ async def test_a_bad_token_ends_it(gateway, member):
 
 async def test_a_drain_makes_no_herd(start_gateway, database, member, project, record_property):
     count, bucket_ms = 200, 100
-    gateway = start_gateway("--drain-seconds", "0")
+    gateway = start_gateway("--drain-seconds", "0", *UNLIMITED)
     async with await JavaScriptClients.start(
             gateway.url, [tokens.token(member)], count=count, projects=[project]) as clients:
         await clients.until_joined(count)
@@ -114,7 +114,7 @@ async def test_a_drain_makes_no_herd(start_gateway, database, member, project, r
         mark = len(clients.told)
         gateway.terminate()
         await asyncio.to_thread(gateway.wait)
-        successor = restart(gateway, database)
+        successor = restart(gateway, database, *UNLIMITED)
         try:
             await clients.until_joined(count)
             told = clients.told[mark:]

@@ -11,7 +11,7 @@ import pytest
 
 from support import tokens
 from support.clients import PythonClient, Refused
-from support.gateway import BINARY, PATH
+from support.gateway import BINARY, PATH, UNLIMITED
 from support.issuer import ALGORITHMS, Issuer, write_key_set
 from support.raw import RawSocket, handshake
 from support.waiting import wait_until
@@ -252,7 +252,8 @@ async def test_a_megabyte_of_token_in_init_closes_the_connection(everything):
 
 
 async def test_a_crowd_with_public_key_tokens_gets_in_while_others_are_served(start_gateway, issuers, tmp_path):
-    gateway = start_gateway("--jwt-jwks", write_key_set(tmp_path / "keys.json", issuers["ES256"]))
+    keys = write_key_set(tmp_path / "keys.json", issuers["ES256"])
+    gateway = start_gateway("--jwt-jwks", keys, *UNLIMITED)
     inside = await PythonClient.connect(gateway)
     token = issuers["ES256"].token(USER)
     crowd = asyncio.gather(*(PythonClient.connect(gateway, token=token, by="header") for _ in range(300)))

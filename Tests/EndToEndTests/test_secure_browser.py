@@ -30,7 +30,8 @@ undefined
 
 async def test_chromium_connects_by_wss_and_hears_an_event(start_gateway, database, tmp_path):
     certificate = Certificate(str(tmp_path))
-    gateway = start_gateway(*certificate.options)
+    # The origin of about:blank.
+    gateway = start_gateway(*certificate.options, "--allow-origin", "null")
     project = database.add_project()
     async with Browser("--ignore-certificate-errors") as browser:
         page = await browser.open("about:blank")

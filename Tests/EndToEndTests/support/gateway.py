@@ -15,6 +15,8 @@ from .waiting import DEADLINE_SECONDS, wait_until
 REPOSITORY = os.path.join(os.path.dirname(__file__), "..", "..", "..")
 BINARY = os.environ.get("DEVHIVE_GATEWAY_BIN", os.path.join(REPOSITORY, ".build/debug/devhive-gateway"))
 PATH = "/api/v1/messages/ws"
+# For crowds that come from one address, as those of a test do.
+UNLIMITED = ("--connections-per-address", "off", "--handshakes-per-second", "off", "--connections-per-user", "off")
 
 
 class Gateway:
