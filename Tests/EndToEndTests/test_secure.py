@@ -284,6 +284,24 @@ def test_a_key_that_others_can_read_is_warned_about(start_gateway, certificate):
 
 # What goes wrong (FAULTS 20)
 
+def test_a_request_with_a_close_notify_behind_it_is_not_opened(start_gateway, database, certificate):
+    """Both in one segment, so that the end is known before the database has answered."""
+    gateway = start_gateway("--membership", "on", *certificate.options)
+    user = database.add_user()
+    project = database.add_project(user)
+    client = MemoryClient(gateway.address, trusting(certificate))
+    client.shake_hands()
+    query = urlencode({"token": tokens.token(user), "projectId": project})
+    client.session.write(handshake(f"{PATH}?{query}"))
+    with pytest.raises(ssl.SSLWantReadError):
+        client.session.unwrap()
+    client.flush()
+    client.plain.read_to_end()
+    client.close()
+    assert gateway.metrics()["devhive_connections"] == 0
+    assert gateway.request("/livez", admin=True)[0] == 200
+
+
 def test_http_on_the_tls_port_is_told_so(gateway):
     with RawSocket(gateway.address) as raw:
         raw.send(handshake(PATH))

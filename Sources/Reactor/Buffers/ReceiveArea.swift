@@ -92,10 +92,13 @@ public struct ReceiveArea: ~Copyable {
         }
     }
 
+    /// Bytes that can still be taken in for the present client.
+    public var room: Int { receiveCapacity + leftoverCapacity - count }
+
     /// Lets `fill` write behind what is there, into all the room that is left, and takes in as many
     /// bytes as it says that it wrote. Returns their number.
     @unsafe mutating func append(_ fill: (UnsafeMutablePointer<UInt8>, Int) -> Int) -> Int {
-        let room = receiveCapacity + leftoverCapacity - count
+        let room = self.room
         let written = unsafe fill(base + count, room)
         precondition(written >= 0 && written <= room)
         count += written

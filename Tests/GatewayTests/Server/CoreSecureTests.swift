@@ -57,6 +57,38 @@ import Testing
         harness.expectNothingLeft()
     }
 
+    /// A request with a close_notify behind it was opened as a WebSocket when the database answered,
+    /// though its peer had said its last word.
+    @Test(arguments: [false, true])
+    func `whoever ends while the database is asked is not opened by its answer`(
+        hasFailed: Bool
+    ) throws {
+        var harness = try CoreHarness(checksMembership: true)
+        harness.database.add(1, to: 1)
+        harness.database.answersAtOnce = false
+        let client = try harness.connect()
+        let index = harness.sockets[client].index
+        harness.core.speaksTLS(index)
+        let token = try CoreHarness.token(user: 1)
+        harness.receive(
+            CoreHarness.handshake(token: token, project: CoreHarness.project(1)), from: client)
+        let isWaiting = harness.core.isWaiting(index)
+        #expect(isWaiting)
+        if hasFailed {
+            harness.core.secureFailed(index)
+        } else {
+            harness.core.peerEndedSecurely(index)
+        }
+        harness.turn()
+        harness.answerAll()
+        harness.settle()
+        harness.pass(milliseconds: 6_000)
+        let isClosed = harness.isClosed(client)
+        #expect(isClosed)
+        #expect(harness.sockets[client].taken.isEmpty)
+        harness.expectNothingLeft()
+    }
+
     @Test func `a record takes what waits, up to its size, and what it took counts as sent`() throws
     {
         var harness = try CoreHarness()

@@ -93,6 +93,8 @@ extension Core {
     }
 
     private mutating func endMessagesAbruptly(of index: ClientIndex) {
+        // An answer that comes too late must not find a client to open.
+        if clients[index].flags.contains(.awaitsMembership) { endWaiting(index) }
         hub.leaveAll(index)
         clients[index].flags.remove(.collapsed)
         trimQueue(of: index, keepsOwn: true)

@@ -85,6 +85,11 @@ extension Server {
             // Behind it there must be room for a whole record.
             if core.heldCount(of: index) > area.leftoverCapacity { core.cannotHold(index) }
             core.restoreLeftover(of: index, to: &area)
+            guard area.room >= TLSSessionTable.recordBytesMax else {
+                // Only a client that waits for an answer, and goes on talking, has so much left over.
+                core.cannotHold(index)
+                continue
+            }
             switch secure?.sessions.read(index, into: &area) {
             case .bytes(let count):
                 Self.receive(count, in: &area, from: index, core: &core)
