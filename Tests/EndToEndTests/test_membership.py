@@ -1,0 +1,349 @@
+"""Who may look at a project, and that nobody stays who was removed (fault 28)."""
+
+import asyncio
+import itertools
+import json
+import os
+import random
+import time
+import uuid
+
+import pytest
+
+from support import tokens
+from support.clients import PythonClient, Refused
+from support.waiting import wait_until
+
+# Removals in the storm; the full size takes a minute.
+REMOVALS = int(os.environ.get("DEVHIVE_TEST_REMOVALS", "150"))
+
+
+@pytest.fixture
+def gateway(start_gateway):
+    return start_gateway("--membership", "on")
+
+
+@pytest.fixture
+def user(database):
+    return database.add_user()
+
+
+@pytest.fixture
+def project(database, user):
+    return database.add_project(user)
+
+
+def remove(database, project, user):
+    database.execute("DELETE FROM project_members WHERE project_id = %s AND user_id = %s", project, user)
+
+
+def codes(texts):
+    return [json.loads(text).get("code") for text in texts if '"type":"error"' in text]
+
+
+# The door
+
+
+async def test_members_come_in_and_others_are_refused(gateway, database, project, user, library):
+    client = await library.connect(gateway, project, user)
+    with pytest.raises(Refused) as refused:
+        await library.connect(gateway, project, database.add_user())
+    assert refused.value.status == 403
+    task = database.add_task(project)
+    assert task in await client.receive()
+
+
+async def test_a_refusal_is_json(gateway, database, project):
+    token = tokens.token(database.add_user())
+    status, _, body = gateway.request(
+        f"/api/v1/messages/ws?token={token}&projectId={project}", headers={
+            "Connection": "Upgrade", "Upgrade": "websocket", "Sec-WebSocket-Version": "13",
+            "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ=="})
+    assert status == 403
+    assert json.loads(body) == {"error": {"code": "forbidden", "message": "not a member of the project"}}
+
+
+async def test_joins_and_init_are_checked(gateway, database, project, user):
+    foreign = database.add_project()
+    client = await PythonClient.connect(gateway, user=user, by="nothing")
+    answer = await client.initialize(token=client.token, project_id=foreign, ref=1)
+    assert (answer["ref"], answer["code"], answer["temporary"]) == (1, "forbidden", False)
+    answer = await client.initialize(project_id=project)
+    assert (answer["type"], answer["project_id"]) == ("ready", project)
+    answer = await client.ask({"type": "join_project", "project_id": foreign, "ref": 2})
+    assert (answer["ref"], answer["code"]) == (2, "forbidden")
+    # It has stayed where it was.
+    assert await client.until_fence(database, project) == []
+
+
+async def test_the_status_is_for_members(gateway, database, project, user):
+    path = f"/api/v1/projects/{project}/ws/status"
+    client = await PythonClient.connect(gateway, project, user)
+    for who, status in ((user, 200), (database.add_user(), 403)):
+        answer = gateway.request(path, headers={"Authorization": f"Bearer {tokens.token(who)}"})
+        assert answer[0] == status
+        if status == 200:
+            assert json.loads(answer[2])["user_ids"] == [client.user]
+
+
+async def test_what_the_database_does_not_answer_is_no(gateway, database, project, user):
+    client = await PythonClient.connect(gateway, user=user)
+    with database.connect() as blocker, blocker.cursor() as cursor:
+        cursor.execute("BEGIN; LOCK TABLE project_members IN ACCESS EXCLUSIVE MODE")
+        began = time.monotonic()
+        join = asyncio.create_task(client.ask({"type": "join_project", "project_id": project, "ref": 1}))
+        with pytest.raises(Refused) as refused:
+            await PythonClient.connect(gateway, project, user)
+        assert refused.value.status == 503
+        assert 4 < time.monotonic() - began < 12
+        answer = await join
+        assert (answer["code"], answer["temporary"]) == ("unavailable", True)
+        cursor.execute("ROLLBACK")
+    wait_until(gateway.is_ready, "the database answers again")
+    await client.join(project)
+
+
+async def test_a_crowd_costs_a_few_queries(gateway, database, project):
+    users = [database.add_user() for _ in range(40)]
+    with database.silence():
+        for user in users:
+            database.add_member(project, user)
+    before = gateway.metrics()["devhive_membership_queries_total"]
+    await asyncio.gather(*(PythonClient.connect(gateway, project, user) for user in users * 5))
+    metrics = gateway.metrics()
+    assert metrics["devhive_connections"] == 200
+    assert metrics['devhive_membership_outcomes_total{outcome="member"}'] == 200
+    assert metrics["devhive_membership_queries_total"] - before <= 50
+
+
+# Removal
+
+
+async def test_the_removed_hear_it_and_nothing_after_it(gateway, database, project, user, library):
+    client = await library.connect(gateway, project, user)
+    other_user = database.add_user()
+    with database.silence():
+        database.add_member(project, other_user)
+    other = await library.connect(gateway, project, other_user)
+    with database.transaction() as cursor:
+        cursor.execute("DELETE FROM project_members WHERE user_id = %s", (user,))
+        cursor.execute("INSERT INTO tasks (project_id, title) VALUES (%s, 'after')", (project,))
+    error = await client.receive_json()
+    assert error == {
+        "type": "error", "code": "membership_revoked", "project_id": project,
+        "message": "the membership of the project has ended", "temporary": False}
+    await other.until_fence(database, project)
+    assert await client.ask({"type": "ping"}) == {"type": "pong"}
+    answer = await client.ask({"type": "join_project", "project_id": project, "ref": 1})
+    assert answer["code"] == "forbidden"
+    database.add_member(project, user)
+    await client.join(project)
+    assert gateway.metrics()["devhive_revocations_total"] == 1
+
+
+async def test_a_membership_written_anew_ends_nothing(gateway, database, project, user):
+    client = await PythonClient.connect(gateway, project, user)
+    with database.transaction() as cursor:
+        cursor.execute("DELETE FROM project_members WHERE user_id = %s", (user,))
+        cursor.execute(
+            "INSERT INTO project_members (project_id, user_id, role) VALUES (%s, %s, 'owner')", (project, user))
+    for _ in range(4):
+        message = await client.receive_json()
+        assert (message["action"], message["reason"]) == ("RESYNC", "membership_checked")
+    task = database.add_task(project)
+    assert task in await client.receive()
+
+
+@pytest.mark.parametrize("statement", [
+    "DELETE FROM project_members WHERE project_id = %(project)s AND user_id <> %(user)s",
+    "TRUNCATE project_members; INSERT INTO project_members (project_id, user_id) VALUES (%(project)s, %(user)s)",
+], ids=["delete", "truncate"])
+async def test_many_removed_at_once(gateway, database, project, user, statement):
+    others = [database.add_user() for _ in range(50)]
+    with database.silence():
+        for other in others:
+            database.add_member(project, other)
+    stays = await PythonClient.connect(gateway, project, user)
+    go = [await PythonClient.connect(gateway, project, other) for other in others]
+    with database.transaction() as cursor:
+        cursor.execute(statement, {"project": project, "user": user})
+    database.add_task(project)
+    for client in go:
+        assert (await client.receive_json())["code"] == "membership_revoked"
+    while (await stays.receive_json()).get("action") != "RESYNC":
+        pass
+    task = database.add_task(project)
+    await stays.until(task)
+    for client in go:
+        assert await client.ask({"type": "ping"}) == {"type": "pong"}
+
+
+async def test_a_deleted_project_ends_for_everyone(gateway, database, project, user):
+    client = await PythonClient.connect(gateway, project, user)
+    database.execute("DELETE FROM projects WHERE id = %s", project)
+    # PostgreSQL deletes the members first, so that is what is heard of.
+    assert (await client.receive_json())["code"] == "membership_revoked"
+    answer = await client.ask({"type": "join_project", "project_id": project, "ref": 1})
+    assert answer["code"] == "forbidden"
+
+
+async def test_a_project_whose_members_stay_is_told_of_its_end(gateway, database, project, user):
+    client = await PythonClient.connect(gateway, project, user)
+    database.notify(json.dumps({
+        "resource": "projects", "id": project, "action": "DELETE", "project_id": project,
+        "timestamp": "2026-01-02T03:04:05.678901Z"}))
+    assert (await client.receive_json())["action"] == "DELETE"
+    assert (await client.receive_json())["code"] == "project_deleted"
+
+
+async def test_what_was_missed_without_a_listener_is_looked_up(gateway, database, project, user):
+    stays_user = database.add_user()
+    with database.silence():
+        database.add_member(project, stays_user)
+    goes = await PythonClient.connect(gateway, project, user)
+    stays = await PythonClient.connect(gateway, project, stays_user)
+    with database.silence():
+        remove(database, project, user)  # Nobody is told.
+    database.execute(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query = 'LISTEN cache_invalidate'")
+    assert codes([await goes.receive()]) == ["membership_revoked"]
+    message = await stays.receive_json()
+    assert (message["action"], message["reason"]) == ("RESYNC", "listener_reconnected")
+    gateway.wait_until_ready()
+    await stays.until_fence(database, project)
+    assert await goes.ask({"type": "ping"}) == {"type": "pong"}
+
+
+# Fault 28
+
+
+class Ledger:
+    """What was committed in one project, in which order: a row that every transaction updates gives it."""
+
+    def __init__(self, database, project):
+        self.database = database
+        self.project = project
+        self.place = {}  # By the id of a task: its place among the commits.
+        self.out = {}  # By user: the place of its removal, while it is out.
+        database.execute("CREATE TABLE ledger (place bigint NOT NULL)")
+        database.execute("INSERT INTO ledger VALUES (0)")
+
+    def commit(self, connection, statement, *values):
+        """Runs it in a transaction of its own. Returns its place."""
+        with connection.cursor() as cursor:
+            cursor.execute("BEGIN")
+            cursor.execute("UPDATE ledger SET place = place + 1 RETURNING place")
+            place = cursor.fetchone()[0]
+            if statement.startswith("INSERT INTO tasks"):
+                self.place[values[0]] = place  # Before anybody can hear of it.
+            cursor.execute(statement, values)
+            cursor.execute("COMMIT")
+            return place
+
+    def write(self, connection, stop):
+        while not stop.is_set():
+            task = str(uuid.uuid4())
+            self.commit(connection, "INSERT INTO tasks (id, project_id, title) VALUES (%s, %s, 't')", task, self.project)
+            time.sleep(random.random() / 200)
+
+
+class Watcher:
+    """Reads one client for ever, and holds every event against the ledger."""
+
+    def __init__(self, ledger, client):
+        self.ledger = ledger
+        self.client = client
+        self.heard = []
+        self.violations = []
+        self.errors = asyncio.Queue()
+        self.answers = asyncio.Queue()
+        self.changed = asyncio.Event()
+        self.reader = asyncio.create_task(self._read())
+
+    async def _read(self):
+        while True:
+            text = await self.client._receive()
+            message = json.loads(text)
+            if message["type"] == "cache_invalidate":
+                self._take(message)
+            elif message.get("code") == "membership_revoked":
+                await self.errors.put(message)
+            elif "ref" in message:
+                await self.answers.put(message)
+
+    def _take(self, message):
+        assert message["action"] != "RESYNC"
+        if message["resource"] != "tasks":
+            return
+        place = self.ledger.place[message["data"]["id"]]
+        if place > self.ledger.out.get(self.client.user, place):
+            self.violations.append(place)
+        self.heard.append(place)
+        self.changed.set()
+
+    async def wait_for_events(self, count):
+        goal = len(self.heard) + count
+        while len(self.heard) < goal:
+            self.changed.clear()
+            await asyncio.wait_for(self.changed.wait(), 20)
+
+    async def join(self, project, reference):
+        await self.client.send_json({"type": "join_project", "project_id": project, "ref": reference})
+        return await asyncio.wait_for(self.answers.get(), 20)
+
+
+async def test_removals_in_a_storm_of_writes(gateway, database):
+    project = database.add_project()
+    users = [database.add_user() for _ in range(8)]
+    with database.silence():
+        for user in users:
+            database.add_member(project, user)
+    ledger = Ledger(database, project)
+    watchers = [Watcher(ledger, await PythonClient.connect(gateway, project, user)) for user in users]
+    witness, *removable = watchers[2:]
+    stop = asyncio.Event()
+    connections = [database.connect() for _ in range(4)]
+    writers = [asyncio.create_task(asyncio.to_thread(ledger.write, connection, stop)) for connection in connections]
+    left = itertools.count(1)
+
+    async def come_and_go(watcher):
+        user = watcher.client.user
+        connection = database.connect()
+        while next(left) <= REMOVALS:
+            await asyncio.sleep(random.random() / 50)
+            place = await asyncio.to_thread(
+                ledger.commit, connection,
+                "DELETE FROM project_members WHERE project_id = %s AND user_id = %s", project, user)
+            ledger.out[user] = place
+            await asyncio.wait_for(watcher.errors.get(), 20)
+            # Long enough for what would reach it wrongly.
+            await witness.wait_for_events(20)
+            assert (await watcher.join(project, "early"))["code"] == "forbidden"
+            await asyncio.to_thread(
+                ledger.commit, connection,
+                "INSERT INTO project_members (project_id, user_id) VALUES (%s, %s)", project, user)
+            del ledger.out[user]
+            assert (await watcher.join(project, "again"))["type"] == "ok"
+        connection.close()
+
+    await witness.wait_for_events(10)
+    await asyncio.gather(*(come_and_go(watcher) for watcher in removable))
+    stop.set()
+    await asyncio.gather(*writers)
+    expected = sorted(ledger.place.values())
+    stayed = watchers[:3]
+    for watcher in stayed:
+        while len(watcher.heard) < len(expected):
+            await watcher.wait_for_events(1)
+    for watcher in watchers:
+        watcher.reader.cancel()
+    for connection in connections:
+        connection.close()
+    assert [watcher.violations for watcher in watchers] == [[]] * len(watchers)
+    for watcher in stayed:
+        assert watcher.heard == expected
+    for watcher in removable:
+        assert watcher.heard == sorted(set(watcher.heard))
+        assert len(watcher.heard) > len(expected) / 10
+    assert gateway.metrics()["devhive_revocations_total"] == REMOVALS
+    print(f"{REMOVALS} removals among {len(expected)} events")
