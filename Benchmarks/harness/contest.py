@@ -9,6 +9,7 @@ import sys
 import time
 
 from contestants import BENCHMARKS, REPOSITORY, Server, ServerFailure, contestants, end_in_order
+from members import add_members
 from plot import write_plots
 from report import Report
 from scenarios import SCENARIOS
@@ -64,6 +65,8 @@ def run_once(programs, contestant, scenario, is_quick):
     output = OUTPUT / "run.json"
     output.unlink(missing_ok=True)
     environment = dict(os.environ)
+    if contestant.checks_members:
+        add_members(scenario)
     try:
         with Server(contestant, OUTPUT / "logs" / f"{contestant.name}.log") as server:
             finished = subprocess.run(

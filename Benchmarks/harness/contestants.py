@@ -17,8 +17,9 @@ STOP_SECONDS = 8
 class Contestant:
     """A server that can be started. `environment` is added to what it inherits."""
 
-    def __init__(self, name, command, environment=None, description=""):
+    def __init__(self, name, command, environment=None, description="", checks_members=False):
         self.name = name
+        self.checks_members = checks_members
         self.command = command
         self.environment = environment or {}
         self.description = description
@@ -47,7 +48,11 @@ def contestants(programs, variants):
     found = [
         Contestant("gateway", gateway, description="this program, with io_uring where the kernel lets it"),
         Contestant("gateway-send", [*gateway, "--io-uring", "off"], description="this program, with send(2)"),
-    ]
+        Contestant(
+            "gateway-members", [*gateway, "--membership", "on"], checks_members=True,
+            description="this program, which asks the database who is a member",
+        ),
+    ]  # fmt: skip
     for name, options in variants:
         found.append(Contestant(name, gateway + options, description=f"this program, {' '.join(options)}"))
     floor = BENCHMARKS / "floor" / "start"

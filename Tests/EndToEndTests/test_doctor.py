@@ -81,7 +81,7 @@ def test_a_role_that_may_not_read_members_or_have_sessions(database, role):
     database.execute(f"ALTER ROLE {name} CONNECTION LIMIT 3")
     code, findings = examine(url, "--workers", "2")
     assert code == 69
-    assert findings["role"][0] == "warn"
+    assert findings["role"][0] == "FAIL"
     assert findings["database sessions"][0] == "FAIL" and findings["database sessions"][1].startswith("3 free, 4 needed")
 
 

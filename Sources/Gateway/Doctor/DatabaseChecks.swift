@@ -101,12 +101,13 @@ package enum DatabaseChecks {
         }
     }
 
-    package static func role(_ role: Role) -> Finding {
+    /// - Parameter checksMembership: whether the gateway will ask who is a member.
+    package static func role(_ role: Role, checksMembership: Bool) -> Finding {
         let subject = "role"
-        guard role.readsMembers else {
-            return .warning(
+        guard role.readsMembers || !checksMembership else {
+            return .failure(
                 subject, "\(role.name) may not read project_members",
-                "GRANT SELECT ON project_members TO it; membership can't be checked without")
+                "GRANT SELECT ON project_members TO it: nobody can look at a project without")
         }
         guard !role.isSuperuser else {
             return .warning(

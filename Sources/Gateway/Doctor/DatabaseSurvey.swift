@@ -3,6 +3,7 @@ internal import Reactor
 /// Asks the database what `DatabaseChecks` judges.
 struct DatabaseSurvey {
     let workers: Int
+    let checksMembership: Bool
 
     /// The tables of the triggers.
     private static let tables = ["projects", "sprints", "tasks", "project_members"]
@@ -78,7 +79,8 @@ struct DatabaseSurvey {
                 DatabaseChecks.Role(
                     name: row.text(row: 0, column: 0),
                     isSuperuser: row.text(row: 0, column: 1) == "t",
-                    readsMembers: row.text(row: 0, column: 2) == "t")))
+                    readsMembers: row.text(row: 0, column: 2) == "t"),
+                checksMembership: checksMembership))
         tell(DatabaseChecks.sessions(free: Self.number(row, 3), workers: workers))
     }
 

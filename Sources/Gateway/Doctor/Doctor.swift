@@ -63,7 +63,8 @@ package struct Doctor: ~Copyable {
         // Not the whole string, which a shared output is no place for, not even masked.
         let host = target.value(of: "host") ?? target.value(of: "hostaddr") ?? "the local socket"
         tell(.ok("database", "connected to \(host)"))
-        let survey = DatabaseSurvey(workers: configuration.workers)
+        let survey = DatabaseSurvey(
+            workers: configuration.workers, checksMembership: configuration.membership == .on)
         do throws(PostgresError) {
             try survey.server(&connection) { tell($0) }
             try survey.triggers(&connection) { tell($0) }

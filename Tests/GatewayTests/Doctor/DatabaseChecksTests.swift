@@ -54,14 +54,19 @@ import Testing
     }
 
     @Test func `a role may do what is needed and no more`() {
-        func verdict(isSuperuser: Bool, readsMembers: Bool) -> Finding.Verdict {
+        func verdict(
+            isSuperuser: Bool, readsMembers: Bool, checksMembership: Bool = true
+        ) -> Finding.Verdict {
             DatabaseChecks.role(
-                .init(name: "r", isSuperuser: isSuperuser, readsMembers: readsMembers)
+                .init(name: "r", isSuperuser: isSuperuser, readsMembers: readsMembers),
+                checksMembership: checksMembership
             ).verdict
         }
         #expect(verdict(isSuperuser: false, readsMembers: true) == .ok)
         #expect(verdict(isSuperuser: true, readsMembers: true) == .warning)
-        #expect(verdict(isSuperuser: false, readsMembers: false) == .warning)
+        #expect(verdict(isSuperuser: false, readsMembers: false) == .failure)
+        let unasked = verdict(isSuperuser: false, readsMembers: false, checksMembership: false)
+        #expect(unasked == .ok)
     }
 
     @Test(arguments: [(1, 2, Verdict.ok), (1, 1, .failure), (4, 7, .failure), (4, 8, .ok)])

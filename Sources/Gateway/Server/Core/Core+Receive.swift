@@ -59,6 +59,7 @@ extension Core {
                 finish(index)
                 return
             }
+            if clients[index].flags.contains(.awaitsMembership) { endWaiting(index) }
             clients[index].phase = .flushing
             noteInterest(of: index)
         case .proxyHeader, .awaitingInit, .open, .closing, .draining:
