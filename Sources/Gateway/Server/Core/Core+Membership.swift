@@ -146,15 +146,19 @@ extension Core {
         frame.append(clients[index].message, of: segments)
         segments.release(clients[index].message)
         clients[index].message = .none
-        switch verdict {
-        case .notMember: refuse(index, .notAMember, as: form)
-        case .unknown: refuse(index, .membershipUncheckable, as: form)
-        case .member where drain != nil: refuse(index, .draining, as: form)
-        case .member where metrics.connections >= UInt64(settings.connectionsMax):
-            refuse(index, .full, as: form)
-        case .member:
+        do throws(HTTPError) {
+            switch verdict {
+            case .member: break
+            case .notMember: throw .notAMember
+            case .unknown: throw .membershipUncheckable
+            }
+            // Others have come meanwhile.
+            try admitWebSocket()
+            try admitUser(claims.user)
             guard queueResponse(to: index) else { return }
             open(index, claims: claims, project: project)
+        } catch {
+            refuse(index, error, as: form)
         }
     }
 

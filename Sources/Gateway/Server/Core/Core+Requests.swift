@@ -76,8 +76,7 @@ extension Core {
             try admitHandshake(of: head, in: bytes, from: index)
             let query = try Query(of: head, in: bytes)
             let project = try projectOfQuery(query, in: bytes)
-            if drain != nil { throw .draining }
-            if metrics.connections >= UInt64(settings.connectionsMax) { throw .full }
+            try admitWebSocket()
             let hasToken = try readToken(head, query, handshake.subprotocols, in: bytes)
             let claims = hasToken ? try verifyToken(refusing: index) : nil
             if let claims { try admitUser(claims.user) } else { try admitUnauthenticated() }
@@ -94,6 +93,12 @@ extension Core {
         } catch {
             refuse(index, error, as: ResponseForm(answering: head))
         }
+    }
+
+    /// Refuses what there is no place for.
+    func admitWebSocket() throws(HTTPError) {
+        if drain != nil { throw .draining }
+        if metrics.connections >= UInt64(settings.connectionsMax) { throw .full }
     }
 
     /// Makes a WebSocket of the connection.
@@ -332,10 +337,10 @@ extension Core {
 }
 
 extension HTTPError {
-    static var draining: HTTPError {
+    fileprivate static var draining: HTTPError {
         .unavailable("the server is shutting down", retryAfterSeconds: 1)
     }
-    static var full: HTTPError {
+    fileprivate static var full: HTTPError {
         .unavailable("the server has no place left", retryAfterSeconds: 5)
     }
     static var membershipUncheckable: HTTPError {
