@@ -8,8 +8,8 @@ package enum Base64URL {
     /// false. Strict: no padding, no white space, and no bits set that belong to no byte, so that
     /// there is exactly one text for any bytes.
     ///
-    /// Eight characters at a time, each by a look into a table: a third of what a comparison with
-    /// the ranges of the alphabet costs.
+    /// Eight characters at a time, by arithmetic on words of eight bytes: a quarter of the
+    /// instructions of comparing each one with the ranges of the alphabet.
     package static func decode(
         _ text: borrowing Span<UInt8>, into buffer: inout ByteBuffer
     ) -> Bool {
@@ -17,8 +17,8 @@ package enum Base64URL {
         guard rest != 1 else { return false }
         let start = buffer.count
         let decodedCount = text.count / 4 * 3 + max(0, rest - 1)
-        // Words of eight bytes are written of which six count, hence two more.
-        buffer.append(zeros: decodedCount + 2)
+        // Eight bytes are written at a time, of which at most six count.
+        buffer.append(zeros: decodedCount + 8)
         let isDecoded = decode(text, at: start, of: &buffer)
         buffer.truncate(to: isDecoded ? start + decodedCount : start)
         return isDecoded
@@ -27,56 +27,70 @@ package enum Base64URL {
     private static func decode(
         _ text: borrowing Span<UInt8>, at start: Int, of buffer: inout ByteBuffer
     ) -> Bool {
-        let values = values
         var span = buffer.mutableBytes
         var target = unsafe span.mutableBytes
         let source = unsafe text.bytes
-        var marks: UInt8 = 0
         var position = start
         var index = 0
         while index + 8 <= text.count {
-            let word = UInt64(
-                littleEndian: unsafe source.unsafeLoadUnaligned(
-                    fromByteOffset: index, as: UInt64.self))
-            var packed: UInt64 = 0
-            for place in 0..<8 {
-                let value = values[Int(truncatingIfNeeded: word >> UInt64(place * 8) & 0xFF)]
-                marks |= value
-                packed = packed << 6 | UInt64(value & 63)
-            }
-            target.storeBytes(
-                of: (packed << 16).bigEndian, toByteOffset: position, as: UInt64.self)
+            let word = unsafe source.unsafeLoadUnaligned(fromByteOffset: index, as: UInt64.self)
+            guard let bits = bits(of: UInt64(littleEndian: word)) else { return false }
+            target.storeBytes(of: bits.bigEndian, toByteOffset: position, as: UInt64.self)
             index += 8
             position += 6
         }
-        var pending: UInt32 = 0
-        var pendingBits: UInt32 = 0
-        while index < text.count {
-            let value = values[Int(text[index])]
-            marks |= value
-            pending = pending << 6 | UInt32(value & 63)
-            pendingBits += 6
-            if pendingBits >= 8 {
-                pendingBits -= 8
-                let byte = UInt8(truncatingIfNeeded: pending >> pendingBits)
-                target.storeBytes(of: byte, toByteOffset: position, as: UInt8.self)
-                position += 1
-                pending &= (1 << pendingBits) - 1
-            }
-            index += 1
+        let restCount = text.count - index
+        guard restCount > 0 else { return true }
+        // As if it went on with the character that stands for zero.
+        var word = repeated(UInt8(ascii: "A"))
+        for place in 0..<restCount {
+            word = word << 8 | UInt64(text[text.count - 1 - place])
         }
-        return marks < notInAlphabet && pending == 0
+        guard let bits = bits(of: word), bits << UInt64(restCount * 6 / 8 * 8) == 0 else {
+            return false  // The second: bits are set that belong to no byte.
+        }
+        target.storeBytes(of: bits.bigEndian, toByteOffset: position, as: UInt64.self)
+        return true
     }
 
-    /// Stands in the table for a character that isn't one of the 64, whose values are below it.
-    private static let notInAlphabet: UInt8 = 64
+    /// The 48 bits that eight characters stand for, the first one's on top; `nil` if one of them
+    /// isn't in the alphabet.
+    ///
+    /// - Parameter word: the characters, the first one in the lowest byte.
+    @inline(__always)
+    private static func bits(of word: UInt64) -> UInt64? {
+        guard word & topBits == 0 else { return nil }
+        let upper = marks(word, from: UInt8(ascii: "A"), to: UInt8(ascii: "Z"))
+        let lower = marks(word, from: UInt8(ascii: "a"), to: UInt8(ascii: "z"))
+        let digit = marks(word, from: UInt8(ascii: "0"), to: UInt8(ascii: "9"))
+        let dash = marks(word, from: UInt8(ascii: "-"), to: UInt8(ascii: "-"))
+        let line = marks(word, from: UInt8(ascii: "_"), to: UInt8(ascii: "_"))
+        guard upper | lower | digit | dash | line == topBits >> 7 else { return nil }
+        // Each byte is of one kind and becomes a number under 64, so none borrows or carries.
+        var values = word &- upper &* 65 &- lower &* 71 &- line &* 32 &+ digit &* 4 &+ dash &* 17
+        // Numbers of 6 bits become such of 12, of 24, and of 48.
+        values = values.byteSwapped
+        values = values & 0x003F_003F_003F_003F | (values & 0x3F00_3F00_3F00_3F00) >> 2
+        values = values & 0x0000_0FFF_0000_0FFF | (values & 0x0FFF_0000_0FFF_0000) >> 4
+        values = values & 0x00FF_FFFF | (values & 0x00FF_FFFF_0000_0000) >> 8
+        return values << 16
+    }
 
-    /// The value of each character.
-    private static let values: InlineArray<256, UInt8> = {
-        var values = InlineArray<256, UInt8>(repeating: notInAlphabet)
-        for value in UInt8.min..<64 { values[Int(character(ofValue: UInt32(value)))] = value }
-        return values
-    }()
+    /// A one in each byte that is in the range. Bytes and bounds are under 0x80, so no sum carries
+    /// into the next byte.
+    @inline(__always)
+    private static func marks(_ word: UInt64, from first: UInt8, to last: UInt8) -> UInt64 {
+        let atLeast = word &+ repeated(0x80 - first)
+        let beyond = word &+ repeated(0x7F - last)
+        return (atLeast & ~beyond & topBits) >> 7
+    }
+
+    private static let topBits: UInt64 = 0x8080_8080_8080_8080
+
+    @inline(__always)
+    private static func repeated(_ byte: UInt8) -> UInt64 {
+        UInt64(byte) &* 0x0101_0101_0101_0101  // 255 times this is the largest number.
+    }
 
     /// Appends the text for `bytes`.
     package static func encode(_ bytes: borrowing Span<UInt8>, into buffer: inout ByteBuffer) {

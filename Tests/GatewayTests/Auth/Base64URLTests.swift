@@ -39,6 +39,37 @@ import Testing
         #expect(content == "kept")
     }
 
+    @Test func `a stray at any place of texts of any length is noticed`() {
+        let alphabet = Set("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_".utf8)
+        for count in [2, 3, 4, 6, 7, 8, 10, 16, 19, 24] {
+            let good = [UInt8](repeating: UInt8(ascii: "A"), count: count)
+            for place in 0..<count {
+                for stray in UInt8.min...UInt8.max where !alphabet.contains(stray) {
+                    var text = good
+                    text[place] = stray
+                    var buffer = ByteBuffer(capacity: 1)
+                    let isAccepted = Base64URL.decode(text.span, into: &buffer)
+                    #expect(!isAccepted, "\(stray) at \(place) of \(count)")
+                    let left = buffer.count
+                    #expect(left == 0)
+                }
+            }
+        }
+    }
+
+    @Test func `bytes of every length come back, behind what the buffer holds`() {
+        var generator = SystemRandomNumberGenerator()
+        for count in 0...200 {
+            let bytes = (0..<count).map { _ in UInt8.random(in: .min ... .max, using: &generator) }
+            let text = encode(bytes)
+            var buffer = ByteBuffer(capacity: 1)
+            buffer.append("kept")
+            let isAccepted = Base64URL.decode(text.utf8Span.span, into: &buffer)
+            let content = buffer.copy()
+            #expect(isAccepted && content == Array("kept".utf8) + bytes, "\(bytes)")
+        }
+    }
+
     @Test func `of the 64 last letters only those without spare bits are taken`() {
         let letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
         let afterOne = letters.filter { decode("A\($0)") != nil }
