@@ -1,6 +1,7 @@
 """Keys of tokens: every kind of them, made and used by independent libraries; their rotation; and what is refused."""
 
 import asyncio
+import contextlib
 import json
 import signal
 import subprocess
@@ -10,10 +11,12 @@ import uuid
 import pytest
 
 from support import tokens
+from support.certificates import Certificate
 from support.clients import PythonClient, Refused
 from support.gateway import BINARY, PATH, UNLIMITED
 from support.issuer import ALGORITHMS, Issuer, write_key_set
 from support.raw import RawSocket, handshake
+from support.secure import SecureSocket, trusting
 from support.waiting import wait_until
 
 NO_SECRET = {"JWT_SECRET": ""}
@@ -263,6 +266,25 @@ async def test_a_crowd_with_public_key_tokens_gets_in_while_others_are_served(st
     for client in [inside, *await crowd]:
         await client.abandon()
     assert gateway.metrics()['devhive_handshakes_refused_total{reason="unavailable"}'] == 0
+
+
+@pytest.mark.parametrize("secure", [False, True], ids=["ws", "wss"])
+def test_requests_that_arrive_all_at_once_are_answered_turn_by_turn(start_gateway, issuers, tmp_path, secure):
+    certificate = Certificate(str(tmp_path))
+    gateway = start_gateway(
+        "--jwt-jwks", write_key_set(tmp_path / "keys.json", issuers["ES256"]),
+        *(certificate.options if secure else ()))
+    make = SecureSocket.using(trusting(certificate)) if secure else RawSocket
+    token = issuers["ES256"].token(USER)
+    with contextlib.ExitStack() as stack:
+        crowd = [stack.enter_context(make(gateway.address)) for _ in range(60)]
+        gateway.process.send_signal(signal.SIGSTOP)
+        for raw in crowd:
+            raw.send(handshake(PATH, Authorization=f"Bearer {token}"))
+        gateway.process.send_signal(signal.SIGCONT)
+        for raw in crowd:
+            assert raw.read_through(b"\r\n").startswith(b"HTTP/1.1 101")
+    assert gateway.metrics()["devhive_token_checks_deferred_total"] > 0
 
 
 # Reloading

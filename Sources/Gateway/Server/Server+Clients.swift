@@ -89,6 +89,7 @@ extension Server {
 
     // Hot path.
     private mutating func takeBytes(from index: ClientIndex) {
+        guard core.takesBytes(of: index) else { return }
         if core.awaitsProxyHeader(index) {
             receiveProxyHeader(from: index)
         } else if core.clients[index].flags.contains(.tls) {
@@ -100,7 +101,7 @@ extension Server {
 
     // Hot path.
     private mutating func receive(from index: ClientIndex) {
-        guard core.clients[index].phase != .gone, core.takesBytes(of: index) else { return }
+        guard core.clients[index].phase != .gone else { return }
         core.restoreLeftover(of: index, to: &area)
         switch area.receive(from: core.clients[index].descriptor) {
         case .bytes(let count):
