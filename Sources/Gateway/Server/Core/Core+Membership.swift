@@ -185,6 +185,7 @@ extension Core {
         if clients[index].leftover != .none {
             heldBytes -= segments.count(of: clients[index].leftover)
         }
+        refillAllowance(of: index)
         clients[index].heardTick = nowTick
         resumed.append(index)
         noteInterest(of: index)

@@ -69,6 +69,18 @@ import Testing
         #expect(harness.stream(of: afterwards).status == 101)
     }
 
+    @Test func `when all places are taken, and those for refusals, connections are dropped`() throws
+    {
+        var harness = try CoreHarness(connectionsMax: 1)
+        for _ in 0..<1 + 32 {
+            let number = try harness.connectUnlessDropped(from: "192.0.2.1")
+            #expect(number != nil)
+        }
+        let dropped = try harness.connectUnlessDropped(from: "192.0.2.1")
+        #expect(dropped == nil && harness.core.metrics.connectionsDropped[.places] == 1)
+        harness.expectNothingLeftAfterResets()
+    }
+
     @Test func `handshakes beyond the rate are answered with 429, until time has passed`() throws {
         var harness = try CoreHarness(admission: Self.limits { $0.handshakesPerSecond = 1 })
         var statuses: [Int?] = []

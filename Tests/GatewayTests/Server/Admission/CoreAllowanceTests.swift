@@ -111,6 +111,46 @@ import Testing
         harness.expectNothingLeftAfterResets()
     }
 
+    @Test func `handshakes that waited for the same answer don't slip past the limit together`()
+        throws
+    {
+        var harness = try CoreHarness(
+            admission: Self.limits { $0.connectionsPerUser = 2 }, checksMembership: true)
+        harness.database.add(7, to: 1)
+        harness.database.answersAtOnce = false
+        let request = CoreHarness.handshake(
+            token: try CoreHarness.token(user: 7), project: CoreHarness.project(1))
+        var numbers: [Int] = []
+        for _ in 0..<4 {
+            numbers.append(try harness.connect())
+            harness.receive(request, from: try #require(numbers.last))
+        }
+        harness.turn()
+        let before = numbers.map { harness.stream(of: $0).status }
+        #expect(before == [nil, nil, nil, nil])
+        harness.answerAll()
+        harness.settle()
+        let after = numbers.map { harness.stream(of: $0).status ?? 0 }.sorted()
+        #expect(after == [101, 101, 429, 429])
+        harness.expectNothingLeftAfterResets()
+    }
+
+    @Test func `waiting for the database costs nothing of what one may say`() throws {
+        var harness = try CoreHarness(
+            admission: Self.limits { $0.messagesPerSecond = 1 }, checksMembership: true)
+        harness.database.add(1, to: 1)
+        harness.database.answersAtOnce = false
+        let client = try harness.open()
+        for round in 1...20 {
+            harness.join(1, reference: round, from: client)
+            harness.pass(milliseconds: 1_050)
+            harness.answerAll()
+            harness.settle()
+        }
+        #expect(harness.stream(of: client).closeCode == nil)
+        #expect(harness.stream(of: client).texts.count == 20)
+    }
+
     @Test func `by init it is closed with 4302`() throws {
         var harness = try CoreHarness(admission: Self.limits { $0.connectionsPerUser = 1 })
         let first = try harness.open(user: 7)
