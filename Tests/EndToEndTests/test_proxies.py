@@ -1,5 +1,6 @@
 """Behind proxies and load balancers: X-Forwarded-For and the PROXY protocol."""
 
+import itertools
 import socket
 import struct
 import uuid
@@ -7,8 +8,10 @@ import uuid
 import pytest
 
 from support import tokens
+from support.certificates import Certificate
 from support.gateway import PATH
-from support.raw import RawSocket, handshake
+from support.raw import PING, PONG, RawSocket, handshake
+from support.secure import trusting
 from support.waiting import wait_until
 
 SIGNATURE = b"\r\n\r\n\x00\r\nQUIT\n"
@@ -76,6 +79,24 @@ def test_a_header_in_one_piece_with_the_request_and_byte_by_byte(balanced, heade
                 raw.send(piece)
             assert raw.read_answer(head_only=True)[0] == 101
     wait_until(lambda: len(balanced.log("client registered", address="192.0.2.1")) == 3, "three log lines")
+
+
+def test_tls_begins_behind_the_header(start_gateway, tmp_path):
+    certificate = Certificate(str(tmp_path))
+    gateway = start_gateway("--trusted-proxies", "127.0.0.1", "--proxy-protocol", "on", *certificate.options)
+    context = trusting(certificate)
+    for header, in_one_packet in itertools.product((text_header(), binary_header()), (False, True)):
+        raw = RawSocket(gateway.address)
+        # Corked, the kernel waits up to 200 ms for more, so the handshake's first bytes are in the same packet.
+        raw.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_CORK if in_one_packet else socket.TCP_NODELAY, 1)
+        for byte in header:
+            raw.send(bytes([byte]))
+        raw.socket = context.wrap_socket(raw.socket, server_hostname="localhost")
+        with raw:
+            assert status_of(raw, upgrade_request()) == 101
+            raw.send_frame(PING, b"x")
+            assert raw.read_frame() == (PONG, b"x")
+    wait_until(lambda: len(gateway.log("client registered", address="192.0.2.1")) == 4, "four log lines")
 
 
 def test_the_balancer_s_own_connection(balanced):
