@@ -3,6 +3,7 @@
 import asyncio
 import json
 import signal
+import time
 import uuid
 
 import pytest
@@ -210,6 +211,26 @@ async def test_a_client_that_vanishes_is_counted_out(gateway, database, library)
     task = database.add_task(project)
     assert (await other.receive_json())["data"]["id"] == task
     await other.close()
+
+
+def test_a_gateway_that_was_stopped_for_a_while_throws_nobody_out(start_gateway):
+    """Neither those whose bytes are still to be read, nor those whom nobody has asked meanwhile."""
+    gateway = start_gateway("--ping-interval", "600ms", "--read-timeout", "1200ms")
+    clients = [upgraded(gateway) for _ in range(20)]
+    gateway.process.send_signal(signal.SIGSTOP)
+    stopped = time.monotonic()
+    for one in clients[:10]:
+        one.send_frame(TEXT, b'{"type":"pong"}')
+    time.sleep(stopped + 3 - time.monotonic())  # How long it stands still is what is tested.
+    gateway.process.send_signal(signal.SIGCONT)
+    for one in clients:
+        # Those whose ping was due have one before them.
+        one.send_frame(PING, b"there?")
+        frame = None
+        while frame != (PONG, b"there?"):
+            frame = one.read_frame()
+            assert frame[0] != CLOSE, close_of(frame[1])
+        one.close()
 
 
 # The drain

@@ -61,9 +61,24 @@ import Testing
         harness.turn(milliseconds: 300)
         #expect(clients.allSatisfy { harness.stream(of: $0).closeCode == nil })
         harness.heardEveryone = true
-        harness.pass(milliseconds: 500)
+        harness.pass(milliseconds: 50_000)
+        harness.receive(Self.pong, from: clients[0])
+        harness.pass(milliseconds: 12_000)
         let codes = clients.map { harness.stream(of: $0).closeCode }
         #expect(codes == [nil, 4_201])
+    }
+
+    @Test func `whoever wasn't pinged because the process stood still has time to answer`() throws {
+        var harness = try CoreHarness()
+        let silent = try harness.open()
+        // Longer than ping interval and timeout, and everything that was sent has been read.
+        harness.turn(milliseconds: 90_000)
+        harness.pass(milliseconds: 5_000)
+        #expect(harness.stream(of: silent).closeCode == nil)
+        #expect(harness.stream(of: silent).events.filter { $0.hasPrefix("ping ") }.count == 1)
+        harness.pass(milliseconds: 56_000)
+        #expect(harness.stream(of: silent).closeCode == 4_201)
+        harness.expectNothingLeftAfterResets()
     }
 
     @Test func `a token's end closes with 4101, and a fresh token puts it off`() throws {
