@@ -21,6 +21,10 @@
 -- the notification queue, 8 GB, is full.) Sessions with `session_replication_role = replica` fire
 -- no triggers and announce nothing.
 --
+-- Where the event log of `005_add_event_log.sql` is installed, beside the tables, what is announced
+-- is recorded there too, and the payload has one key more, `cursor`: that file says what it means.
+-- Dropping the log's tables takes it out of use at once.
+--
 -- Needs PostgreSQL 14 or newer. Applying it twice is harmless.
 
 -- Better a migration that fails than a warning at each write.
@@ -60,9 +64,9 @@ LANGUAGE plpgsql
 AS $$
 DECLARE
     rows_by_id_max CONSTANT integer := 32;
-    -- About 90 projects. When more of them change by turns in one transaction, PostgreSQL has to
+    -- About 370 projects. When more of them change by turns in one transaction, PostgreSQL has to
     -- drop the repeated payloads: slower, but the same is sent.
-    announced_characters_max CONSTANT integer := 4096;
+    announced_characters_max CONSTANT integer := 16384;
     -- Connection ids are shorter. What is longer matches none of them, cut or whole.
     origin_characters_max CONSTANT integer := 64;
     -- PostgreSQL raises an error for a payload of 8,000 bytes.
@@ -70,6 +74,11 @@ DECLARE
 
     setting CONSTANT text := 'devhive.announced_' || TG_TABLE_NAME;
     announced text := coalesce(current_setting(setting, true), '');
+    event_log regclass;
+    log_cursor text;
+    recorded_projects text[];
+    recorded_ids text[];
+    recorded_actions text[];
     old_project text;
     new_project text;
     old_id text;
@@ -136,6 +145,17 @@ BEGIN
                 announced := announced || action || ':' || project || ';';
             END IF;
 
+            event_log := to_regclass(format('%I.cache_events', TG_TABLE_SCHEMA));
+            IF event_log IS NOT NULL THEN
+                -- One for the whole transaction, or repeated payloads would differ in it. The first
+                -- is the lowest, and so as good as any.
+                log_cursor := nullif(current_setting('devhive.cursor', true), '');
+                IF log_cursor IS NULL THEN
+                    log_cursor := pg_snapshot_xmin(pg_current_snapshot());
+                    PERFORM set_config('devhive.cursor', log_cursor, true);
+                END IF;
+            END IF;
+
             LOOP
                 payload := json_strip_nulls(json_build_object(
                     'resource', TG_TABLE_NAME,
@@ -144,6 +164,7 @@ BEGIN
                     'project_id', project,
                     'timestamp',
                     to_char(now() AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'),
+                    'cursor', log_cursor,
                     'origin',
                     nullif(left(current_setting('devhive.origin', true), origin_characters_max), '')
                 ));
@@ -153,10 +174,37 @@ BEGIN
 
             PERFORM set_config(setting, announced, true);
             PERFORM pg_notify('cache_invalidate', payload);
+            recorded_projects := recorded_projects || project;
+            recorded_ids := recorded_ids || id;
+            recorded_actions := recorded_actions || action;
         END LOOP;
     EXCEPTION WHEN OTHERS THEN
         RAISE WARNING 'a change of % could not be announced: %', TG_TABLE_NAME, SQLERRM;
     END;
+
+    -- In a block of its own: whoever listens hears of the change even when it can't be recorded.
+    IF event_log IS NOT NULL AND recorded_ids IS NOT NULL THEN
+        BEGIN
+            FOR position IN 1 .. cardinality(recorded_ids) LOOP
+                project := recorded_projects[position];
+                id := recorded_ids[position];
+                action := recorded_actions[position];
+                IF id <> '*' AND to_regclass('cache_events') = event_log THEN
+                    -- A statement that is planned once costs a fifth of one that is put together.
+                    INSERT INTO cache_events (project_id, resource, record_id, action)
+                    VALUES (project::uuid, TG_TABLE_NAME, id, action);
+                ELSE
+                    -- Only `*` can be there already (see `announced_characters_max`).
+                    EXECUTE format(
+                        'INSERT INTO %s (project_id, resource, record_id, action) '
+                        'VALUES ($1::uuid, $2, $3, $4) ON CONFLICT DO NOTHING', event_log)
+                    USING project, TG_TABLE_NAME, id, action;
+                END IF;
+            END LOOP;
+        EXCEPTION WHEN OTHERS THEN
+            RAISE WARNING 'a change of % could not be recorded: %', TG_TABLE_NAME, SQLERRM;
+        END;
+    END IF;
     RETURN NULL;
 END
 $$;
@@ -177,9 +225,19 @@ DECLARE
     projects_max CONSTANT integer := 100000;
     origin_characters_max CONSTANT integer := 64;
 
+    event_log CONSTANT regclass := to_regclass(format('%I.cache_events', TG_TABLE_SCHEMA));
+    log_cursor text;
     project text;
     announced integer := 0;
 BEGIN
+    IF event_log IS NOT NULL THEN
+        log_cursor := pg_snapshot_xmin(pg_current_snapshot());
+        EXECUTE format(
+            'INSERT INTO %s (project_id, resource, record_id, action) '
+            'SELECT id, $1, ''*'', ''DELETE'' FROM %I.projects LIMIT $2 ON CONFLICT DO NOTHING',
+            event_log, TG_TABLE_SCHEMA)
+        USING TG_TABLE_NAME, projects_max;
+    END IF;
     FOR project IN EXECUTE format('SELECT id FROM %I.projects', TG_TABLE_SCHEMA) LOOP
         IF announced = projects_max THEN
             RAISE WARNING 'TRUNCATE of % was announced to % projects only', TG_TABLE_NAME, announced;
@@ -192,6 +250,7 @@ BEGIN
             'project_id', project,
             'timestamp',
             to_char(now() AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'),
+            'cursor', log_cursor,
             'origin',
             nullif(left(current_setting('devhive.origin', true), origin_characters_max), '')
         ))::text);
