@@ -15,7 +15,7 @@ from support.cluster import TEMPLATE, Cluster
 from support.database import Database, Listener
 from support.gateway import BINARY, Gateway
 
-TEST_SECONDS = 120
+TEST_SECONDS = float(os.environ.get("DEVHIVE_TEST_SECONDS", "120"))
 
 _database_numbers = itertools.count(1)
 

@@ -39,6 +39,8 @@ def role(cluster, database):
     name = f"role_{database.name}"
     database.execute(f"CREATE ROLE {name} LOGIN")
     database.execute(f"GRANT SELECT ON project_members TO {name}")
+    database.execute(f"GRANT SELECT, DELETE ON cache_events TO {name}")
+    database.execute(f"GRANT SELECT, UPDATE ON cache_events_horizon TO {name}")
     yield database.url.replace("postgres@", f"{name}@"), name
     database.execute(f"DROP OWNED BY {name}; DROP ROLE {name}")
 
@@ -50,7 +52,7 @@ def test_a_database_that_is_well(role):
                     "net.ipv4.ip_local_port_range", "net.netfilter.nf_conntrack_max", "io_uring", "processors"]:
         assert subject in findings
     for subject in ["database", "PostgreSQL", "primary server", "notification queue", "clock", "role", "database sessions",
-                    "LISTEN", *(f"triggers of {table}" for table in TABLES)]:
+                    "event log", "LISTEN", *(f"triggers of {table}" for table in TABLES)]:
         assert findings[subject][0] == "ok", findings[subject]
 
 

@@ -30,6 +30,8 @@ package enum DatabaseLoss: Error, Equatable, Sendable {
     /// The server didn't answer a statement in time.
     case answerTimeout
     case outOfMemory
+    /// The listener didn't hear the canaries.
+    case silent
 }
 
 extension DatabaseLoss: CustomStringConvertible {
@@ -43,6 +45,19 @@ extension DatabaseLoss: CustomStringConvertible {
         case .preparingFailed(let error): "statement refused: \(error)"
         case .answerTimeout: "no answer to a statement in time"
         case .outOfMemory: "out of memory"
+        case .silent: "no canary came back"
+        }
+    }
+
+    /// What an operator can do about it; `nil` where that is unknown.
+    package var advice: String? {
+        switch self {
+        case .closed(let error), .preparingFailed(let error): error.advice
+        case .silent:
+            "if a pooler in transaction mode is between, connect to PostgreSQL itself"
+        case .unresolved, .resolvingTimeout, .refused, .connectingTimeout, .answerTimeout,
+            .outOfMemory:
+            nil
         }
     }
 
@@ -57,6 +72,7 @@ extension DatabaseLoss: CustomStringConvertible {
         case .preparingFailed: "preparing_failed"
         case .answerTimeout: "answer_timeout"
         case .outOfMemory: "out_of_memory"
+        case .silent: "silent"
         }
     }
 }

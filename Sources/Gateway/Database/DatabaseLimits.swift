@@ -19,4 +19,23 @@ package enum DatabaseLimits {
     package static let resourcesMax = 64
     /// PostgreSQL's NAMEDATALEN - 1.
     package static let resourceNameBytesMax = 63
+
+    /// How often a canary is sent (docs/protocol.md).
+    package static let canaryIntervalNanoseconds: UInt64 = 5_000_000_000
+    /// Intervals without a sound after which the listener is lost.
+    package static let canariesMissedMax: UInt64 = 3
+
+    /// Notifications, and bytes of them, that are kept while what was missed is being read: some
+    /// seconds of a busy database. Beyond that every project gets a resync instead.
+    package static let backlogCountMax = 16_384
+    package static let backlogBytesMax = 4 << 20
+
+    /// How often old events are looked for, and how soon again when there were as many as one
+    /// statement deletes.
+    package static let pruneIntervalNanoseconds: UInt64 = 60_000_000_000
+    package static let pruneAgainNanoseconds: UInt64 = 1_000_000_000
+
+    /// How full the queue of notifications may be before it is a matter for a warning, in parts
+    /// per million.
+    package static let queueUsageWarning: UInt64 = 300_000
 }

@@ -7,11 +7,20 @@ package enum DatabaseQuery: UInt8, CaseIterable, Sendable {
     case resources
     /// Which of some pairs of project and user are members; see `MembersQuery`.
     case members
+    /// A canary's way out, and what else is watched; see `CanaryQuery`.
+    case canary
+    /// What was missed; see `EventsQuery`.
+    case events
+    /// Deletes old events; see `PruneQuery`.
+    case prune
 
     var statement: String {
         switch self {
         case .resources: ResourceCatalogue.statement
         case .members: MembersQuery.statement
+        case .canary: CanaryQuery.statement
+        case .events: EventsQuery.statement
+        case .prune: PruneQuery.statement
         }
     }
 
@@ -20,6 +29,9 @@ package enum DatabaseQuery: UInt8, CaseIterable, Sendable {
         switch self {
         case .resources: 2
         case .members: 4
+        case .canary: 2
+        case .events: 2
+        case .prune: 1
         }
     }
 
@@ -27,7 +39,7 @@ package enum DatabaseQuery: UInt8, CaseIterable, Sendable {
     /// one that is late holds up the others: the connection is given up.
     package var answerNanoseconds: UInt64 {
         switch self {
-        case .resources, .members: DatabaseLimits.statementNanoseconds
+        case .resources, .members, .canary, .events, .prune: DatabaseLimits.statementNanoseconds
         }
     }
 }

@@ -12,6 +12,7 @@ package import Reactor
 package struct ListenerSession: ~Copyable {
     private var link: DatabaseLink
     private var reply = LISTENReply.pending
+    private let statement: String
 
     /// What has come of the answer to LISTEN.
     private enum LISTENReply {
@@ -19,8 +20,12 @@ package struct ListenerSession: ~Copyable {
         case succeeded
     }
 
-    package init(target: ConnectionString, seed: UInt64) {
+    /// - Parameter canaryChannel: a second channel, a plain lower-case name.
+    package init(target: ConnectionString, seed: UInt64, canaryChannel: String? = nil) {
         link = DatabaseLink(target: target, seed: seed)
+        // One transaction: both, or none.
+        statement =
+            "LISTEN cache_invalidate" + (canaryChannel.map { "; LISTEN \($0)" } ?? "")
     }
 
     package var registration: DatabaseRegistration? { link.registration }
@@ -69,6 +74,12 @@ package struct ListenerSession: ~Copyable {
         isLive ? link.nextNotification() : nil
     }
 
+    /// Drops a connection that is live and yet doesn't do its work.
+    package mutating func giveUp(_ reason: DatabaseLoss, _ now: Instant) -> DatabaseEvent {
+        precondition(isLive)
+        return .lost(link.lose(reason, now))
+    }
+
     private mutating func act(_ step: DatabaseLink.Step, _ now: Instant) -> DatabaseEvent {
         switch step {
         case .nothing: return .none
@@ -78,7 +89,7 @@ package struct ListenerSession: ~Copyable {
         reply = .pending
         do {
             try link.perform { (open: inout PostgresConnection) throws(PostgresError) in
-                try open.send(simple: "LISTEN cache_invalidate")
+                try open.send(simple: statement)
             }
         } catch {
             return .lost(link.lose(.closed(error), now))

@@ -31,12 +31,17 @@ package struct Migrator: ~Copyable {
         }
     }
 
+    /// The file that installs the event log, which not everybody wants.
+    package static let eventLogFile = "005_add_event_log.sql"
+
     /// Applies what isn't recorded, in the order of the names, and reports each file. Stops at the
     /// first that fails; those before it stay applied.
-    package mutating func run(directory: String, report: (String, Outcome) -> Void)
-        throws(MigrationFailure)
-    {
-        let files = try read(directory)
+    ///
+    /// - Parameter leavesOut: the name of a file that is neither applied nor reported.
+    package mutating func run(
+        directory: String, leavesOut: String? = nil, report: (String, Outcome) -> Void
+    ) throws(MigrationFailure) {
+        let files = try read(directory).filter { $0.name != leavesOut }
         try prepare()
         for file in files {
             report(file.name, try apply(file))

@@ -103,7 +103,8 @@ package struct QuerySession: ~Copyable {
         pending.count { $0.query == query }
     }
 
-    private func hasRoom(for query: DatabaseQuery) -> Bool {
+    /// Whether one more statement of the kind may be asked now.
+    package func hasRoom(for query: DatabaseQuery) -> Bool {
         pending.count < DatabaseLimits.pendingStatementsMax
             && pendingCount(of: query) < query.pendingMax
     }

@@ -117,6 +117,40 @@ package enum DatabaseChecks {
         return .ok(subject, "\(role.name) has what is needed")
     }
 
+    /// What there is of the event log.
+    package struct EventLogFacts: Equatable, Sendable {
+        package let isInstalled: Bool
+        package let mayRead: Bool
+        package let mayPrune: Bool
+
+        package init(isInstalled: Bool, mayRead: Bool, mayPrune: Bool) {
+            self.isInstalled = isInstalled
+            self.mayRead = mayRead
+            self.mayPrune = mayPrune
+        }
+    }
+
+    package static func eventLog(_ facts: EventLogFacts) -> Finding {
+        let subject = "event log"
+        guard facts.isInstalled else {
+            return .warning(
+                subject, "not installed: whoever was away fetches everything again",
+                "run devhive-gateway migrate, or leave it so")
+        }
+        guard facts.mayRead else {
+            return .failure(
+                subject, "the role may not read it",
+                "GRANT SELECT, DELETE ON cache_events and SELECT, UPDATE ON cache_events_horizon TO it"
+            )
+        }
+        guard facts.mayPrune else {
+            return .warning(
+                subject, "the role may not prune it, so it grows",
+                "GRANT DELETE ON cache_events and UPDATE ON cache_events_horizon TO it")
+        }
+        return .ok(subject, "installed, readable, prunable")
+    }
+
     /// - Parameter free: sessions that the server, and the role's limit, have left.
     package static func sessions(free: Int, workers: Int) -> Finding {
         let subject = "database sessions"
@@ -151,11 +185,12 @@ package enum DatabaseChecks {
     package static func queue(permille: Int) -> Finding {
         let subject = "notification queue"
         let fact = "\(permille / 10).\(permille % 10) % full"
-        let advice =
-            "end the session that LISTENs in an old transaction: SELECT pid, xact_start FROM"
-            + " pg_stat_activity ORDER BY 2"
-        if permille >= 500 { return .failure(subject, fact, advice) }
-        if permille >= 100 { return .warning(subject, fact, advice) }
+        if permille >= 700 { return .failure(subject, fact, queueAdvice) }
+        if permille >= 300 { return .warning(subject, fact, queueAdvice) }
         return .ok(subject, fact)
     }
+
+    static let queueAdvice =
+        "end the session that LISTENs in an old transaction: SELECT pid, xact_start FROM"
+        + " pg_stat_activity ORDER BY 2"
 }

@@ -84,7 +84,29 @@ struct DatabaseSurvey {
         tell(DatabaseChecks.sessions(free: Self.number(row, 3), workers: workers))
     }
 
-    /// Listens on one session and notifies on another, as the gateway's canary will.
+    /// Whether the event log is there, and what the role may do with it.
+    func eventLog(
+        _ connection: inout BlockingPostgresConnection, _ tell: (Finding) -> Void
+    ) throws(PostgresError) {
+        // has_table_privilege gives NULL for a table that isn't there.
+        let row = try connection.query(
+            """
+            SELECT to_regclass('cache_events') IS NOT NULL
+                    AND to_regclass('cache_events_horizon') IS NOT NULL,
+                coalesce(has_table_privilege(to_regclass('cache_events'), 'SELECT')
+                    AND has_table_privilege(to_regclass('cache_events_horizon'), 'SELECT'), false),
+                coalesce(has_table_privilege(to_regclass('cache_events'), 'DELETE')
+                    AND has_table_privilege(to_regclass('cache_events_horizon'), 'UPDATE'), false)
+            """)
+        tell(
+            DatabaseChecks.eventLog(
+                DatabaseChecks.EventLogFacts(
+                    isInstalled: row.text(row: 0, column: 0) == "t",
+                    mayRead: row.text(row: 0, column: 1) == "t",
+                    mayPrune: row.text(row: 0, column: 2) == "t")))
+    }
+
+    /// Listens on one session and notifies on another, as the gateway's canary does.
     func roundTrip(
         _ listener: inout BlockingPostgresConnection, _ target: ConnectionString,
         _ tell: (Finding) -> Void

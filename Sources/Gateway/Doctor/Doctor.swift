@@ -69,6 +69,7 @@ package struct Doctor: ~Copyable {
             try survey.server(&connection) { tell($0) }
             try survey.triggers(&connection) { tell($0) }
             try survey.role(&connection) { tell($0) }
+            try survey.eventLog(&connection) { tell($0) }
             try survey.roundTrip(&connection, target) { tell($0) }
         } catch {
             tell(.failure("database", "\(error)", "the checks that would follow were left out"))

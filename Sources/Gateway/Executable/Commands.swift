@@ -45,13 +45,20 @@ struct Migrate: ParsableCommand {
         abstract: "Apply the SQL files that the database doesn't have yet, and exit.")
 
     @Option(.migrations) var migrations: String?
+    @Option(help: "Whether to install the event log, from which clients resume: on or off.")
+    var eventLog = "on"
 
     func run() throws {
         try finish { () throws(ConfigurationError) in
+            guard eventLog == "on" || eventLog == "off" else {
+                throw ConfigurationError(
+                    source: "--event-log", value: eventLog, reason: "on or off")
+            }
             var given: [Setting: String] = [:]
             given[.migrations] = migrations
             return Connected.migrate(
-                try Configuration.load(options: given, needed: [.databaseURL]))
+                try Configuration.load(options: given, needed: [.databaseURL]),
+                eventLog: eventLog == "on")
         }
     }
 }

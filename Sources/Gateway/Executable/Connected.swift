@@ -24,7 +24,7 @@ enum Connected {
 
     /// Applies the migrations of `configuration.migrationsDirectory`; says on standard output what
     /// became of each file.
-    static func migrate(_ configuration: Configuration) -> ProgramExit {
+    static func migrate(_ configuration: Configuration, eventLog: Bool) -> ProgramExit {
         let target: ConnectionString
         do throws(ConnectionStringError) {
             target = try ConnectionString(configuration.databaseURL.text ?? "")
@@ -34,7 +34,10 @@ enum Connected {
         }
         do throws(MigrationFailure) {
             var migrator = try Migrator(target: target)
-            try migrator.run(directory: configuration.migrationsDirectory) { file, outcome in
+            try migrator.run(
+                directory: configuration.migrationsDirectory,
+                leavesOut: eventLog ? nil : Migrator.eventLogFile
+            ) { file, outcome in
                 print("\(file): \(Self.words(for: outcome))")
             }
             return .success

@@ -40,6 +40,7 @@ struct SettingOptions: ParsableArguments {
     @Option(.ioUring) var ioUring: String?
     @Option(.logLevel) var logLevel: String?
     @Option(.logFormat) var logFormat: String?
+    @Option(.eventRetention) var eventRetention: String?
     @Option(.migrations) var migrations: String?
 
     /// What was given.
@@ -87,6 +88,7 @@ struct SettingOptions: ParsableArguments {
         case .ioUring: ioUring
         case .logLevel: logLevel
         case .logFormat: logFormat
+        case .eventRetention: eventRetention
         case .migrations: migrations
         }
     }
@@ -128,7 +130,7 @@ extension Setting {
         switch self {
         case .listen, .adminListen: "address"
         case .pingInterval, .readTimeout, .handshakeTimeout, .initTimeout, .closeTimeout,
-            .jwtLeeway:
+            .jwtLeeway, .eventRetention:
             "duration"
         case .jwtKey: "paths"
         case .jwtIssuer, .jwtAudience: "names"

@@ -23,6 +23,8 @@ package struct ClientMessage: BitwiseCopyable, Sendable {
     package private(set) var keepsOthers = false
     /// Whether `initialize` brought a token, which is then in the caller's buffer.
     package private(set) var hasToken = false
+    /// From where `joinProject` or `initialize` resumes.
+    package private(set) var since: Since?
     /// What the answer must repeat.
     package let reference: Reference
 
@@ -66,11 +68,13 @@ package struct ClientMessage: BitwiseCopyable, Sendable {
                 throw ClientMessageError(.missing(.projectID), reference: reference)
             }
             try readKeep(in: root)
+            try readSince(in: root)
         case .leaveProject:
             try readProject(in: root)
         case .initialize:
             try readProject(in: root)
             try readToken(in: root, into: &token)
+            try readSince(in: root)
         case .unknown:
             token.append(type)
         case .ping, .pong:
@@ -114,6 +118,14 @@ package struct ClientMessage: BitwiseCopyable, Sendable {
             throw ClientMessageError(.wrongType(.keep), reference: reference)
         }
         keepsOthers = keep
+    }
+
+    private mutating func readSince(in root: JSONValue) throws(ClientMessageError) {
+        guard let value = root.memberUnlessNull("since") else { return }
+        guard let text = value.string else {
+            throw ClientMessageError(.wrongType(.since), reference: reference)
+        }
+        since = Since(text)
     }
 
     private mutating func readToken(

@@ -4,7 +4,7 @@ package import Reactor
 package struct ClientMessageError: Error, BitwiseCopyable, Sendable {
     /// The keys whose value can be at fault.
     package enum Key: BitwiseCopyable, Sendable {
-        case type, ref, projectID, keep, token
+        case type, ref, projectID, keep, token, since
     }
 
     package enum Fault: Equatable, BitwiseCopyable, Sendable {
@@ -44,6 +44,7 @@ package struct ClientMessageError: Error, BitwiseCopyable, Sendable {
             case .projectID: "project_id is missing"
             case .keep: "keep is missing"
             case .token: "token is missing"
+            case .since: "since is missing"
             }
         case .wrongType(let key):
             switch key {
@@ -52,6 +53,7 @@ package struct ClientMessageError: Error, BitwiseCopyable, Sendable {
             case .projectID: "project_id must be a string"
             case .keep: "keep must be true or false"
             case .token: "token must be a string"
+            case .since: "since must be a string"
             }
         }
     }

@@ -10,9 +10,9 @@ package enum Notification {
     /// the gateway itself must know of it. If it throws, nothing has been appended.
     ///
     /// `resource`, `id`, `action`, `project_id` and `timestamp` must be strings with content, in any
-    /// order; `cursor` and `origin` are passed on if they are such strings. Those two only help
-    /// clients to do less, so a bad one is left out instead of costing them the event. Other keys
-    /// are ignored.
+    /// order; `origin` is passed on if it is such a string, `cursor` if it is a cursor. Those two only
+    /// help clients to do less, so a bad one is left out instead of costing them the event. Other
+    /// keys are ignored.
     ///
     /// Hot path.
     package static func encode(
@@ -53,9 +53,11 @@ package enum Notification {
         buffer.append(#","timestamp":"#)
         JSONString.write(timestamp, into: &buffer)
         buffer.append("}")
-        if let cursor = root.member("cursor")?.string, !cursor.isEmpty {
+        var cursor: Cursor?
+        if let text = root.member("cursor")?.string { cursor = Cursor(text) }
+        if let cursor {
             buffer.append(#","cursor":"#)
-            JSONString.write(cursor, into: &buffer)
+            Cursor.write(cursor, to: &buffer)
         }
         if let origin = root.member("origin")?.string, !origin.isEmpty {
             buffer.append(#","origin":"#)
@@ -63,7 +65,7 @@ package enum Notification {
         }
         buffer.append("}")
         return NotificationFacts(
-            project: project, timestamp: Timestamp(timestamp),
+            project: project, timestamp: Timestamp(timestamp), cursor: cursor,
             effect: NotificationFacts.Effect(
                 resource: resource, action: action, id: id, project: project))
     }
@@ -91,6 +93,8 @@ package struct NotificationFacts: Equatable, BitwiseCopyable, Sendable {
     package let project: ProjectID
     /// When the change was made; `nil` if the text can't be read, which clients get all the same.
     package let timestamp: Timestamp?
+    /// From where to resume after it; `nil` without an event log.
+    package let cursor: Cursor?
     package let effect: Effect
 
     /// What a change means for subscriptions (docs/protocol.md).

@@ -13,10 +13,17 @@ package enum ServerMessage {
         buffer.append(#"{"type":"pong"}"#)
     }
 
-    /// What was asked for under `reference` is done.
-    package static func writeOK(reference: Reference, into buffer: inout ByteBuffer) {
+    /// What was asked for under `reference` is done; `cursor` is from where a new subscription can
+    /// be resumed.
+    package static func writeOK(
+        reference: Reference, cursor: Cursor? = nil, into buffer: inout ByteBuffer
+    ) {
         buffer.append(#"{"type":"ok""#)
         writeReference(reference, into: &buffer)
+        if let cursor {
+            buffer.append(#","cursor":"#)
+            Cursor.write(cursor, to: &buffer)
+        }
         buffer.append("}")
     }
 
@@ -97,32 +104,37 @@ package enum ServerMessage {
         }
         buffer.append(#","expires_at":""#)
         ready.expiresAt.writeWithoutFraction(to: &buffer)
-        buffer.append(#"","cursor":null,"ping_interval_ms":"#)
+        buffer.append(#"","cursor":"#)
+        Cursor.write(ready.cursor, to: &buffer)
+        buffer.append(#","ping_interval_ms":"#)
         buffer.append(decimal: UInt64(ready.pingIntervalMilliseconds))
         buffer.append(#","reconnect_window_ms":"#)
         buffer.append(decimal: UInt64(ready.reconnectWindowMilliseconds))
         buffer.append("}")
     }
 
-    /// What `ready` tells. Its cursor is null until there is an event log.
+    /// What `ready` tells.
     package struct Ready: BitwiseCopyable, Sendable {
         package var connection: UUID
         package var user: UserID
         package var project: ProjectID?
         /// When the connection will be closed unless a fresh token comes.
         package var expiresAt: Timestamp
+        /// From where the connection can be resumed; `nil` without an event log.
+        package var cursor: Cursor?
         package var pingIntervalMilliseconds: UInt32
         /// Over how long a time clients should spread when they reconnect after a drain.
         package var reconnectWindowMilliseconds: UInt32
 
         package init(
             connection: UUID, user: UserID, project: ProjectID?, expiresAt: Timestamp,
-            pingIntervalMilliseconds: UInt32, reconnectWindowMilliseconds: UInt32
+            cursor: Cursor?, pingIntervalMilliseconds: UInt32, reconnectWindowMilliseconds: UInt32
         ) {
             self.connection = connection
             self.user = user
             self.project = project
             self.expiresAt = expiresAt
+            self.cursor = cursor
             self.pingIntervalMilliseconds = pingIntervalMilliseconds
             self.reconnectWindowMilliseconds = reconnectWindowMilliseconds
         }

@@ -13,13 +13,13 @@ extension EventLog {
     }
 
     /// `error` is the server's or libpq's sentence. libpq's don't hold the password.
-    package func listenerLost(error: String, retryNanoseconds: UInt64) {
-        write(
-            .error, "listener lost",
-            [
-                "error": .string(error),
-                "retry_ms": .stringConvertible(retryNanoseconds / 1_000_000),
-            ])
+    package func listenerLost(error: String, advice: String?, retryNanoseconds: UInt64) {
+        var metadata: Logger.Metadata = [
+            "error": .string(error),
+            "retry_ms": .stringConvertible(retryNanoseconds / 1_000_000),
+        ]
+        if let advice { metadata["advice"] = .string(advice) }
+        write(.error, "listener lost", metadata)
     }
 
     /// Hot path: nothing is built unless debug lines are wanted.

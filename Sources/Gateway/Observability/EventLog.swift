@@ -85,7 +85,7 @@ extension LogEventKind {
         case .handshakeRefused, .badMessage, .unknownType, .slowClient, .resync: .info
         case .limitReached: .info
         case .notification, .broadcast: .debug
-        case .badNotification, .acceptPaused, .proxyFault: .warning
+        case .badNotification, .acceptPaused, .proxyFault, .databaseTrouble: .warning
         }
     }
 }

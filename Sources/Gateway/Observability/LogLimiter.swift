@@ -5,9 +5,9 @@ package import Reactor
 package enum LogEventKind: UInt8, CaseIterable, Sendable {
     case clientOpened, clientClosed, clientJoined, clientLeft, handshakeRefused, badMessage
     case unknownType, slowClient, notification, badNotification, broadcast, resync, acceptPaused
-    case limitReached, proxyFault, subscriptionRevoked
+    case limitReached, proxyFault, subscriptionRevoked, databaseTrouble
 
-    package static let count = 16
+    package static let count = 17
 
     package var text: StaticString {
         switch self {
@@ -27,6 +27,7 @@ package enum LogEventKind: UInt8, CaseIterable, Sendable {
         case .limitReached: "limit_reached"
         case .proxyFault: "proxy_fault"
         case .subscriptionRevoked: "subscription_revoked"
+        case .databaseTrouble: "database_trouble"
         }
     }
 }
@@ -46,8 +47,8 @@ package struct LogLimiter: Sendable {
     private let interval: UInt64
     /// How far the bucket's instant may lie ahead: the burst less one line, in nanoseconds.
     private let tolerance: UInt64
-    private var fullAt: InlineArray<16, UInt64>
-    private var pending: InlineArray<16, UInt64>
+    private var fullAt: InlineArray<17, UInt64>
+    private var pending: InlineArray<17, UInt64>
     /// All lines that were suppressed since the start.
     package private(set) var suppressedCount: UInt64 = 0
 

@@ -82,6 +82,19 @@ package struct Metrics: ~Copyable {
     /// Subscriptions that ended because the membership did, or the project.
     package var revocations: UInt64 = 0
 
+    /// From sending a canary to the listener's hearing it.
+    package var canaryRoundTrip = Histogram(boundsNanoseconds: HistogramBounds.commitToSocket)
+    /// Times that the listener was given up because it heard none.
+    package var canarySilences: UInt64 = 0
+    /// How full PostgreSQL's queue of notifications is, in parts per million.
+    package var queueUsageMillionths: UInt64 = 0
+    /// Whether missed events can be read from the event log.
+    package var eventLogIsUsable = false
+    /// Subscriptions with a cursor.
+    package var resumes: UInt64 = 0
+    /// Old events that this process deleted from the log.
+    package var prunedEvents: UInt64 = 0
+
     // Loop.
 
     /// Whether broadcasts are sent by io_uring.

@@ -157,6 +157,32 @@ package struct MetricsWriter: Sendable {
         buffer.counter(
             "devhive_listener_reconnects_total",
             help: "Times that the listener was established again.", metrics.listenerReconnects)
+        writeEventLog(metrics, into: &buffer)
+    }
+
+    private func writeEventLog(_ metrics: borrowing Metrics, into buffer: inout ByteBuffer) {
+        buffer.histogram(
+            "devhive_canary_round_trip_seconds",
+            help: "From sending a canary on one session to hearing it on the other.",
+            metrics.canaryRoundTrip)
+        buffer.counter(
+            "devhive_canary_silences_total",
+            help: "Times that the listener was given up because it heard no canary.",
+            metrics.canarySilences)
+        buffer.header(
+            "devhive_notification_queue_usage_ratio",
+            help: "How full PostgreSQL's queue is; at 1 commits that notify fail.", "gauge")
+        buffer.append("devhive_notification_queue_usage_ratio ")
+        buffer.append(seconds: 0, nanoseconds: metrics.queueUsageMillionths * 1_000)
+        buffer.append(UInt8(ascii: "\n"))
+        buffer.gauge(
+            "devhive_event_log_usable", help: "Whether missed events can be read (1) or not (0).",
+            metrics.eventLogIsUsable ? 1 : 0)
+        buffer.counter(
+            "devhive_resumes_total", help: "Subscriptions with a cursor.", metrics.resumes)
+        buffer.counter(
+            "devhive_event_log_pruned_total", help: "Old events deleted from the event log.",
+            metrics.prunedEvents)
     }
 
     private func writeProgram(

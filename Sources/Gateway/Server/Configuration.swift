@@ -74,6 +74,9 @@ package struct Configuration: Sendable {
 
     // Database and secrets.
 
+    /// How long the event log keeps events; how long a client may be away and still be told what it
+    /// missed.
+    package var eventRetention = Duration.seconds(86_400)
     /// The folder of the numbered SQL files.
     package var migrationsDirectory = "Migrations"
     /// A libpq connection string. Empty if it wasn't given and isn't needed.

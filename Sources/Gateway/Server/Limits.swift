@@ -115,6 +115,20 @@ package enum Limits {
     /// It only guards against a mistake.
     static let membershipSecondsMax: UInt64 = 60
 
+    // MARK: Resuming
+
+    /// Clients that wait for what they missed. Each takes some 150 bytes; beyond that they get a
+    /// resync at once.
+    static let resumesWaitingMax = 100_000
+    /// Nanoseconds for which a client waits for what it missed, and how often those are looked for
+    /// who have waited for too long.
+    static let resumeNanosecondsMax: UInt64 = 10_000_000_000
+    static let resumeCheckNanoseconds: UInt64 = 1_000_000_000
+    /// Nanoseconds within which the gateway itself must have caught up after a loss of the database,
+    /// and the projects for which it tries; else they get resyncs.
+    static let catchUpNanosecondsMax: UInt64 = 10_000_000_000
+    static let catchUpRoomsMax = 20_000
+
     // MARK: All together
 
     /// Connections beyond `--max-connections` that are accepted to be told so.

@@ -30,7 +30,8 @@ package enum Program {
         let adminDoor = try adminDoor(configuration, seat)
         var server = try Server.open(
             core: core, batch: batch, publicDoor: publicDoor, adminDoor: adminDoor,
-            target: try target(configuration), tokenKeys: tokenKeys)
+            target: try target(configuration), tokenKeys: tokenKeys,
+            retentionSeconds: configuration.eventRetention.nanoseconds / 1_000_000_000)
         server.isWorker = worker != nil
         server.secure = try SecureClients.open(
             configuration, capacity: server.core.clients.capacity)

@@ -3,6 +3,9 @@ internal import Reactor
 // What the database sessions ask of the loop, and what the loop asks of them.
 extension Server {
     mutating func startDatabase() {
+        // Not all gateways in the same moment.
+        let delay = core.jitter.next() % DatabaseLimits.pruneIntervalNanoseconds
+        database.pruneAt = core.now.advanced(byNanoseconds: delay)
         listenerDid(database.listener.start(core.now))
         queriesDid(database.queries.start(core.now))
     }
@@ -32,6 +35,10 @@ extension Server {
         if let deadline = database.queries.deadline, deadline <= core.now {
             queriesDid(database.queries.timer(core.now))
         }
+        runCanary()
+        prune()
+        core.expireReads()
+        askReads()
     }
 
     // MARK: Notifications
@@ -46,20 +53,41 @@ extension Server {
         while count < Limits.notificationsPerTurn, bytes < Limits.notificationBytesPerTurn,
             core.membersScanned < Limits.membersScannedPerTurn
         {
+            // What was kept while missed events were read is older than what libpq holds.
+            if !core.isCatchingUp, database.backlog.takeFirst(into: &database.payload) {
+                core.notify(database.payload)
+                bytes += database.payload.count
+                count += 1
+                continue
+            }
             guard let notification = database.listener.takeNotification() else {
                 hasMoreNotifications = false
                 break
             }
-            core.notify(notification.payload)
+            take(notification)
             bytes += notification.payload.count
             count += 1
         }
         core.continueResync()
     }
 
+    // Hot path.
+    private mutating func take(_ notification: borrowing PostgresNotification) {
+        guard notification.channel.isEqual(to: "cache_invalidate") else {
+            heardCanary(notification.payload)
+            return
+        }
+        guard core.isCatchingUp else {
+            core.notify(notification.payload)
+            return
+        }
+        database.backlog.append(notification.payload)
+        if database.backlog.isFull { core.giveUpCatchingUp() }
+    }
+
     // MARK: What became of a call
 
-    private mutating func listenerDid(_ event: DatabaseEvent) {
+    mutating func listenerDid(_ event: DatabaseEvent) {
         switch event {
         case .none: break
         case .live: listenerIsLive()
@@ -80,14 +108,19 @@ extension Server {
         core.log.listenerUp(channel: "cache_invalidate", downNanoseconds: down)
         database.lostSince = nil
         core.listenerBecameLive()
+        database.canary.begin(core.now)
         queriesDid(database.queries.refreshResources(core.now))
     }
 
     private mutating func listenerIsLost(_ loss: DatabaseLoss) {
         if core.isListening { database.lostSince = core.now }
         core.listenerWasLost()
+        database.backlog.removeAll()
+        database.canary.end()
+        core.isCanaryInTime = false
         let retry = database.listener.deadline?.nanoseconds(since: core.now) ?? 0
-        core.log.listenerLost(error: loss.description, retryNanoseconds: retry)
+        core.log.listenerLost(
+            error: loss.description, advice: loss.advice, retryNanoseconds: retry)
     }
 
     private mutating func queriesDid(_ event: DatabaseEvent) {
@@ -108,6 +141,9 @@ extension Server {
         switch answer.query {
         case .resources: preconditionFailure("the session reads this answer itself")
         case .members: takeMembers(answer)
+        case .canary: takeCanary(answer.outcome)
+        case .events: takeEvents(answer.outcome, tag: answer.tag)
+        case .prune: takePruned(answer.outcome)
         }
     }
 
@@ -117,6 +153,9 @@ extension Server {
         case .live: core.canAsk = true
         case .lost(let loss):
             core.canAsk = false
+            // A canary under way may not have been sent. A server that stands still, though, is
+            // silent to both, and what fails after that says nothing new.
+            if case .closed = loss { database.canary.forget() }
             core.log.failed("the query session", error: loss.description)
         case .resources:
             if !database.queries.resources.isEmpty {

@@ -41,9 +41,12 @@ struct Server: ~Copyable {
     /// Opens the rest. The listeners are bound, and nobody is accepted before the first turn.
     static func open(
         core: consuming Core, batch: consuming SendBatch, publicDoor: consuming Door,
-        adminDoor: consuming Door, target: ConnectionString, tokenKeys: TokenKeys
+        adminDoor: consuming Door, target: ConnectionString, tokenKeys: TokenKeys,
+        retentionSeconds: UInt64
     ) throws(ServerFailure) -> Server {
-        let database = try Database.open(target, seed: core.settings.jitterSeed)
+        let database = try Database.open(
+            target, seed: core.settings.jitterSeed, nonce: core.settings.processNonce,
+            retentionSeconds: retentionSeconds)
         do throws(Errno) {
             let server = Server(
                 core: core, batch: batch, poller: try Poller(), signals: try SignalDescriptor(),

@@ -28,9 +28,11 @@ extension Server {
     /// else until the next deadline of anybody. `nil` when there is none.
     private func patience() -> UInt64? {
         if hasMoreNotifications || hasMoreTimers || core.hasWorkLeft { return 0 }
+        if !core.isCatchingUp && !database.backlog.isEmpty { return 0 }
         var nearest = core.nanosecondsUntilNextTimer()
         shorten(&nearest, to: database.deadline)
         shorten(&nearest, to: core.membershipDeadline)
+        shorten(&nearest, to: core.readsDeadline)
         shorten(&nearest, to: drainDeadline)
         shorten(&nearest, to: publicDoor.pausedUntil)
         shorten(&nearest, to: adminDoor.pausedUntil)

@@ -5,6 +5,7 @@ import glob
 import os
 import re
 import shutil
+import signal
 import socket
 import subprocess
 import tempfile
@@ -76,6 +77,23 @@ class Cluster:
     def restart(self):
         self.stop()
         self.start()
+
+    def processes(self):
+        """The server's process and its children."""
+        with open(os.path.join(self._data, "postmaster.pid"), encoding="utf-8") as file:
+            server = file.readline().strip()
+        with open(f"/proc/{server}/task/{server}/children", encoding="utf-8") as file:
+            return [int(pid) for pid in [server, *file.read().split()]]
+
+    def pause(self):
+        """Everything of it stands still, and the kernel goes on to answer for it."""
+        self._paused = self.processes()
+        for pid in self._paused:
+            os.kill(pid, signal.SIGSTOP)
+
+    def resume(self):
+        for pid in self._paused:
+            os.kill(pid, signal.SIGCONT)
 
     def remove(self):
         self.stop("immediate")

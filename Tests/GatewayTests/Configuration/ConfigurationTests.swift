@@ -37,7 +37,7 @@ import Testing
                 "127.0.0.1:8080", "127.0.0.1:8081", "", "", "1", "auto", "on", "54s", "60s", "on",
                 "collapse", "1000", "on", "", "", "", "", "30s", "512", "10s", "10s", "5s",
                 "same-host", "1000", "100", "100", "4096", "50", "30", "none", "off", "off", "10",
-                "auto", "info", "text",
+                "auto", "info", "text", "24h",
                 "Migrations",
             ])
         #expect(configuration.warnings.isEmpty)
@@ -57,7 +57,7 @@ import Testing
         .connectionsPerAddress: "off", .connectionsPerUser: "7", .handshakesPerSecond: "1",
         .unauthenticatedConnections: "off", .messagesPerSecond: "10000", .errorsPerMinute: "250",
         .trustedProxies: "10.0.0.0/8,::1", .proxyProtocol: "on", .coreDumps: "on",
-        .logLevel: "trace", .logFormat: "json", .migrations: "/sql",
+        .logLevel: "trace", .logFormat: "json", .eventRetention: "90m", .migrations: "/sql",
     ].merging([.readTimeout: "150s"]) { _, newer in newer }
 
     @Test func `every setting is read from its option and from its variable`() throws {

@@ -91,13 +91,26 @@ import Testing
     }
 
     @Test(arguments: [
-        (0, Verdict.ok), (99, .ok), (100, .warning), (499, .warning), (500, .failure),
+        (0, Verdict.ok), (299, .ok), (300, .warning), (699, .warning), (700, .failure),
         (1_000, .failure),
     ])
     func `a queue that fills is told before writers fail`(
         permille: Int, verdict: Finding.Verdict
     ) {
         #expect(DatabaseChecks.queue(permille: permille).verdict == verdict)
+    }
+
+    @Test func `an event log is judged by what the role may do with it`() {
+        func verdict(_ installed: Bool, _ read: Bool, _ prune: Bool) -> Finding.Verdict {
+            DatabaseChecks.eventLog(
+                DatabaseChecks.EventLogFacts(
+                    isInstalled: installed, mayRead: read, mayPrune: prune)
+            ).verdict
+        }
+        #expect(verdict(true, true, true) == .ok)
+        #expect(verdict(true, true, false) == .warning)
+        #expect(verdict(true, false, true) == .failure)
+        #expect(verdict(false, false, false) == .warning)
     }
 
     @Test func `a finding is one line that begins with its verdict`() {

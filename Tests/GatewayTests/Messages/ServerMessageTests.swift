@@ -74,7 +74,7 @@ private let userText = "00000000-0000-0000-0000-0000000000ff"
         var ready = ServerMessage.Ready(
             connection: UUID(high: 1, low: 2), user: user, project: project,
             expiresAt: Timestamp(unixSeconds: 1_767_323_045),
-            pingIntervalMilliseconds: 54_000, reconnectWindowMilliseconds: 5_000)
+            cursor: nil, pingIntervalMilliseconds: 54_000, reconnectWindowMilliseconds: 5_000)
         var buffer = ByteBuffer()
         ServerMessage.writeReady(ready, into: &buffer)
         let full = String(decoding: buffer)

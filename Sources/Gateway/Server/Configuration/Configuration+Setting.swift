@@ -4,6 +4,7 @@ extension Configuration {
     /// Clocks that differ by more are broken.
     private static let leewayMax = Duration.seconds(300)
     private static let durations = Duration.milliseconds(10)...Duration.seconds(86_400)
+    private static let retentions = Duration.seconds(60)...Duration.seconds(30 * 86_400)
 
     /// Sets one setting from its text. `source` is where the text stands, for the error.
     package mutating func set(
@@ -53,6 +54,8 @@ extension Configuration {
         case .ioUring: ioUring = try parsed(IOUringUse(rawValue: text))
         case .logLevel: logLevel = try parsed(Logger.Level(rawValue: text))
         case .logFormat: logFormat = try parsed(LogFormat(rawValue: text))
+        case .eventRetention:
+            eventRetention = try parsed(Self.duration(text, in: Self.retentions))
         case .migrations: migrationsDirectory = try parsed(text.isEmpty ? nil : text)
         }
     }
@@ -93,6 +96,7 @@ extension Configuration {
         case .ioUring: ioUring.rawValue
         case .logLevel: logLevel.rawValue
         case .logFormat: logFormat.rawValue
+        case .eventRetention: eventRetention.text
         case .migrations: migrationsDirectory
         }
     }
@@ -105,8 +109,10 @@ extension Configuration {
         return value
     }
 
-    private static func duration(_ text: String) -> Duration? {
-        guard let value = Duration(text: text), durations.contains(value) else { return nil }
+    private static func duration(
+        _ text: String, in range: ClosedRange<Duration> = durations
+    ) -> Duration? {
+        guard let value = Duration(text: text), range.contains(value) else { return nil }
         return value
     }
 

@@ -38,6 +38,7 @@ package enum Setting: String, CaseIterable, Sendable {
     case ioUring = "io-uring"
     case logLevel = "log-level"
     case logFormat = "log-format"
+    case eventRetention = "event-retention"
     case migrations
 
     /// `--ping-interval`.
@@ -90,6 +91,7 @@ package enum Setting: String, CaseIterable, Sendable {
         case .drainSeconds: "Seconds over which clients are closed at shutdown"
         case .logLevel: "Least important lines that are logged"
         case .logFormat: "Form of the log lines"
+        case .eventRetention: "How long missed events are kept"
         case .migrations: "Folder of the SQL files that migrate applies"
         }
     }
@@ -128,6 +130,7 @@ package enum Setting: String, CaseIterable, Sendable {
         case .drainSeconds: "a number from 0 to 3600"
         case .logLevel: "trace, debug, info, notice, warning, error or critical"
         case .logFormat: "text or json"
+        case .eventRetention: "a duration such as 90m or 24h, from 1m to 720h"
         case .migrations: "a path"
         }
     }

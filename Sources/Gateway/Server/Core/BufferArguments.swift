@@ -74,3 +74,17 @@ extension ResponseWriter {
         write(error, message: message.bytes, as: form, into: &buffer)
     }
 }
+
+extension QueryParameters {
+    /// A value in text format.
+    mutating func append(text: borrowing ByteBuffer) {
+        append(text: text.bytes)
+    }
+}
+
+extension Core {
+    /// A payload from a buffer that isn't the core's.
+    mutating func notify(_ payload: borrowing ByteBuffer) {
+        notify(payload.bytes)
+    }
+}

@@ -40,10 +40,11 @@ extension Core {
 
     /// Lets a handshake wait. `frame` holds the answer to it.
     mutating func awaitMembership(
-        of claims: TokenClaims, in project: ProjectID, _ form: ResponseForm, _ index: ClientIndex
+        of claims: TokenClaims, in project: ProjectID, since: Since?, _ form: ResponseForm,
+        _ index: ClientIndex
     ) throws(HTTPError) {
         let pair = MembershipPair(project: project, user: claims.user)
-        guard ask(pair, .handshake(claims, form), for: index) else {
+        guard ask(pair, .handshake(claims, form, since: since), for: index) else {
             throw .membershipUncheckable
         }
         clients[index].message = segments.make(of: frame, frames: 0)
@@ -119,27 +120,27 @@ extension Core {
         endWaiting(index)
         let project = answer.pair.project
         switch answer.purpose {
-        case .handshake(let claims, let form):
-            finishHandshake(index, claims, project, answer.verdict, form)
+        case .handshake(let claims, let form, let since):
+            finishHandshake(index, claims, project, since: since, answer.verdict, form)
         case .status(let form):
             switch answer.verdict {
             case .member: sendStatus(of: project, as: form, to: index)
             case .notMember: refuse(index, .notAMember, as: form)
             case .unknown: refuse(index, .membershipUncheckable, as: form)
             }
-        case .initialize(let reference):
+        case .initialize(let reference, let since):
             guard admits(answer.verdict, reference, index) else { return }
-            initialize(index, project, reference)
-        case .join(let keepsOthers, let reference):
+            initialize(index, project, reference, since: since)
+        case .join(let keepsOthers, let reference, let since):
             guard admits(answer.verdict, reference, index) else { return }
-            join(index, project, keepsOthers: keepsOthers, reference)
+            join(index, project, keepsOthers: keepsOthers, reference, since: since)
         case .verifyUser, .verifyRoom:
             preconditionFailure("no client asked this")
         }
     }
 
     private mutating func finishHandshake(
-        _ index: ClientIndex, _ claims: TokenClaims, _ project: ProjectID,
+        _ index: ClientIndex, _ claims: TokenClaims, _ project: ProjectID, since: Since?,
         _ verdict: MembershipVerdict, _ form: ResponseForm
     ) {
         frame.removeAll()
@@ -156,7 +157,7 @@ extension Core {
             try admitWebSocket()
             try admitUser(claims.user)
             guard queueResponse(to: index) else { return }
-            open(index, claims: claims, project: project)
+            open(index, claims: claims, project: project, since: since)
         } catch {
             refuse(index, error, as: form)
         }

@@ -69,28 +69,29 @@ extension Core {
         // Who is in the project already has been checked, and would have been thrown out.
         if settings.checksMembership, !hub.isMember(index, of: project) {
             let purpose = MembershipPurpose.join(
-                keepsOthers: message.keepsOthers, message.reference)
+                keepsOthers: message.keepsOthers, message.reference, since: message.since)
             let pair = MembershipPair(project: project, user: clients[index].user)
             if !ask(pair, purpose, for: index) { sendUncheckable(message.reference, to: index) }
             return
         }
-        join(index, project, keepsOthers: message.keepsOthers, message.reference)
+        join(
+            index, project, keepsOthers: message.keepsOthers, message.reference,
+            since: message.since)
     }
 
     /// Does what a `join_project` asks for, and answers it.
     mutating func join(
-        _ index: ClientIndex, _ project: ProjectID, keepsOthers: Bool, _ reference: Reference
+        _ index: ClientIndex, _ project: ProjectID, keepsOthers: Bool, _ reference: Reference,
+        since: Since?
     ) {
-        if !keepsOthers { hub.leaveAll(index, except: project) }
-        switch join(index, project) {
-        case .joined, .already:
-            confirm(reference, to: index)
-        case .limitReached:
-            sendTooManyProjects(reference, to: index)
+        if !keepsOthers {
+            hub.leaveAll(index, except: project)
+            cancelResumes(of: index) { $0 != project }
         }
+        subscribe(index, to: project, since: since, .confirmation(reference))
     }
 
-    private mutating func sendTooManyProjects(_ reference: Reference, to index: ClientIndex) {
+    mutating func sendTooManyProjects(_ reference: Reference, to index: ClientIndex) {
         send(.tooManyProjects, "one connection may look at 100 projects", reference, to: index)
     }
 
@@ -115,9 +116,11 @@ extension Core {
     private mutating func takeLeave(_ message: ClientMessage, from index: ClientIndex) {
         guard let project = message.project else {
             hub.leaveAll(index)
+            cancelResumes(of: index) { _ in true }
             confirm(message.reference, to: index)
             return
         }
+        cancelResumes(of: index) { $0 == project }
         guard hub.leave(index, project) else {
             send(
                 .notSubscribed, "the connection is not in this project", message.reference,
@@ -144,23 +147,23 @@ extension Core {
         }
         if let project, settings.checksMembership, !hub.isMember(index, of: project) {
             let pair = MembershipPair(project: project, user: clients[index].user)
-            if !ask(pair, .initialize(message.reference), for: index) {
-                sendUncheckable(message.reference, to: index)
-            }
+            let purpose = MembershipPurpose.initialize(message.reference, since: message.since)
+            if !ask(pair, purpose, for: index) { sendUncheckable(message.reference, to: index) }
             return
         }
-        initialize(index, project, message.reference)
+        initialize(index, project, message.reference, since: message.since)
     }
 
     /// Does what is left of an `init` whose user is known, and answers it.
     mutating func initialize(
-        _ index: ClientIndex, _ project: ProjectID?, _ reference: Reference
+        _ index: ClientIndex, _ project: ProjectID?, _ reference: Reference, since: Since?
     ) {
-        if let project, join(index, project) == .limitReached {
-            sendTooManyProjects(reference, to: index)
+        let answer = SubscriptionAnswer.ready(reference)
+        if let project {
+            subscribe(index, to: project, since: since, answer)
+        } else {
+            confirm(answer, of: nil, from: offeredCursor, to: index)
         }
-        sendReady(project, to: index)
-        confirm(reference, to: index)
     }
 
     /// Checks the token of an `init`, which is in `token`. A bad one closes a connection that has
@@ -206,12 +209,14 @@ extension Core {
         scheduleVisit(of: index)
     }
 
-    private mutating func sendReady(_ project: ProjectID?, to index: ClientIndex) {
+    mutating func sendReady(
+        _ project: ProjectID?, from cursor: Cursor?, to index: ClientIndex
+    ) {
         let client = clients[index]
         let ready = ServerMessage.Ready(
             connection: connectionID(of: index), user: client.user,
             project: project ?? hub.firstProject(of: index),
-            expiresAt: Timestamp(unixSeconds: Int64(client.expiresAtSeconds)),
+            expiresAt: Timestamp(unixSeconds: Int64(client.expiresAtSeconds)), cursor: cursor,
             pingIntervalMilliseconds: UInt32(
                 clamping: settings.pingIntervalNanoseconds / 1_000_000),
             reconnectWindowMilliseconds: reconnectWindowMilliseconds)
@@ -223,10 +228,12 @@ extension Core {
     // MARK: Answers
 
     /// Says that it worked, to those who asked to be told.
-    private mutating func confirm(_ reference: Reference, to index: ClientIndex) {
+    mutating func confirm(
+        _ reference: Reference, from cursor: Cursor? = nil, to index: ClientIndex
+    ) {
         guard reference.isPresent else { return }
         text.removeAll()
-        ServerMessage.writeOK(reference: reference, into: &text)
+        ServerMessage.writeOK(reference: reference, cursor: cursor, into: &text)
         sendText(to: index)
     }
 

@@ -5,18 +5,31 @@ extension Core {
     // Hot path, once for each notification.
     /// Takes in the payload of a notification on `cache_invalidate`: encodes it once and appends
     /// it to the segment of its project. A payload that can't be understood is counted, logged and
-    /// skipped.
+    /// skipped; one of a project in which nobody is interested costs a look for the project.
     package mutating func notify(_ payload: borrowing Span<UInt8>) {
         metrics.notificationsReceived += 1
         log.notificationReceived(payload: payload, at: now)
+        if let project = Notification.project(in: payload), !isOfInterest(project) {
+            metrics.notificationsWithoutAudience += 1
+            return
+        }
         text.removeAll()
         do throws(NotificationError) {
             let facts = try Notification.encode(payload: payload, into: &text)
             if settings.checksMembership { revoke(facts) }
-            guard let room = hub.room(of: facts.project) else {
+            if let cursor = facts.cursor { advance(to: cursor) }
+            let room = hub.room(of: facts.project)
+            guard room != nil || reads.concerns(facts.project) else {
                 metrics.notificationsWithoutAudience += 1
                 return
             }
+            let audience = room.map { hub.memberCount(of: $0) } ?? 0
+            ServerMessage.addSpread(
+                milliseconds: settings.pacing.spreadMilliseconds(audience: audience), to: &text)
+            frame.removeAll()
+            FrameEncoder.write(text, opcode: .text, into: &frame)
+            if !reads.isEmpty { reads.keep(frame, of: facts.project) }
+            guard let room else { return }
             guard hub.suspension(of: room) == .none else {
                 metrics.notificationsWithheld += 1
                 return
@@ -24,11 +37,8 @@ extension Core {
             if let timestamp = facts.timestamp, announced.count < Limits.notificationsPerTurn {
                 announced.append(timestamp)
             }
-            let audience = hub.memberCount(of: room)
             log.broadcast(project: facts.project, clients: audience, at: now)
-            ServerMessage.addSpread(
-                milliseconds: settings.pacing.spreadMilliseconds(audience: audience), to: &text)
-            broadcastText(to: room)
+            broadcastFrame(to: room)
             if settings.checksMembership, facts.effect == .projectDeleted {
                 close(facts.project, .projectDeleted)
             }
@@ -38,10 +48,14 @@ extension Core {
         }
     }
 
-    /// Appends the message in `text` to the room's segment of this turn.
-    private mutating func broadcastText(to room: RoomIndex) {
-        frame.removeAll()
-        FrameEncoder.write(text, opcode: .text, into: &frame)
+    /// Whether anybody looks at the project, or is about to.
+    private func isOfInterest(_ project: ProjectID) -> Bool {
+        hub.room(of: project) != nil || !reads.isEmpty && reads.concerns(project)
+            || settings.checksMembership && awaitsAnswer(about: project)
+    }
+
+    /// Appends what `frame` holds to the room's segment of this turn.
+    private mutating func broadcastFrame(to room: RoomIndex) {
         appendOrdered(frames: 1, to: room)
         // A resync that is still to be delivered says it too.
         if hub.fanOutMemberCount(of: room) == 0 || hub.isResyncPending(in: room) { return }
@@ -54,18 +68,19 @@ extension Core {
     // MARK: Resyncs
 
     /// The listener has begun to listen, after the start or after a loss: whatever was committed
-    /// before wasn't heard, so every project with an audience gets a resync, some in each turn.
+    /// before wasn't heard. Every project with an audience gets it from the event log, or a resync,
+    /// some in each turn.
     package mutating func listenerBecameLive() {
         isListening = true
-        if settings.checksMembership {
-            verifyEverything()
-        } else {
-            resyncCursor = 0
-        }
+        catchUp()
     }
 
+    /// What was being read has a gap behind it now; the next catch-up is another one.
     package mutating func listenerWasLost() {
         isListening = false
+        reads.dropAudiences()
+        catchUpDeadline = nil
+        reads.askAllAgain()
     }
 
     /// Goes on with a resync of every project.

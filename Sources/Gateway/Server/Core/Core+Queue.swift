@@ -7,6 +7,10 @@ enum QueueTag {
     /// An HTTP answer, among them the one that opens the WebSocket: never dropped, and no frames.
     static let response: UInt32 = .max
 
+    /// What a client that resumes has missed: frames for it alone, counted as one, because there may
+    /// be more of them than of anything else, once.
+    static let resumed: UInt32 = .max - 2
+
     /// Events of several rooms, for a client that looks at several projects.
     static let ordered: UInt32 = .max - 1
 
@@ -14,7 +18,7 @@ enum QueueTag {
     static func broadcast(_ room: RoomIndex) -> UInt32 { room.raw + 1 }
 
     static func room(_ tag: UInt32) -> RoomIndex? {
-        tag == own || tag >= ordered ? nil : RoomIndex(raw: tag - 1)
+        tag == own || tag >= resumed ? nil : RoomIndex(raw: tag - 1)
     }
 }
 
@@ -66,6 +70,15 @@ extension Core {
             segment: segment, 0..<frame.count, frames: frames, tag: tag)
         noteFirst(index)
         nodes.append(piece, to: &clients[index].queue)
+    }
+
+    /// Queues a segment of what a client has missed, whose reference goes over to the queue.
+    mutating func queueResumedPiece(_ segment: SegmentIndex, to index: ClientIndex) {
+        let piece = QueuedPiece(
+            segment: segment, 0..<segments.count(of: segment), frames: 1, tag: QueueTag.resumed)
+        noteFirst(index)
+        nodes.append(piece, to: &clients[index].queue)
+        markDirty(index)
     }
 
     /// Queues the shared ping for a client that has nothing else to get.
@@ -154,7 +167,9 @@ extension Core {
         var kept = SendQueue()
         while !old.isEmpty {
             var piece = nodes.removeFirst(from: &old)
-            if piece.tag == QueueTag.response || piece.tag == QueueTag.own && keepsOwn {
+            if piece.tag == QueueTag.response
+                || keepsOwn && (piece.tag == QueueTag.own || piece.tag == QueueTag.resumed)
+            {
                 nodes.append(piece, to: &kept)
                 continue
             }

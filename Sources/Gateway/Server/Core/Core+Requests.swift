@@ -76,20 +76,25 @@ extension Core {
             try admitHandshake(of: head, in: bytes, from: index)
             let query = try Query(of: head, in: bytes)
             let project = try projectOfQuery(query, in: bytes)
+            let since = try sinceOfQuery(query, in: bytes)
             try admitWebSocket()
             let hasToken = try readToken(head, query, handshake.subprotocols, in: bytes)
             let claims = hasToken ? try verifyToken(refusing: index) : nil
+            if claims == nil, since != nil {
+                throw .badRequest("since belongs into init when the token does")
+            }
             if let claims { try admitUser(claims.user) } else { try admitUnauthenticated() }
             frame.removeAll()
             try Handshake.writeAccept(
                 key: bytes.extracting(handshake.key),
                 subprotocol: handshake.subprotocols.selected, into: &frame)
             if let claims, let project, settings.checksMembership {
-                try awaitMembership(of: claims, in: project, ResponseForm(answering: head), index)
+                try awaitMembership(
+                    of: claims, in: project, since: since, ResponseForm(answering: head), index)
                 return
             }
             guard queueResponse(to: index) else { return }
-            open(index, claims: claims, project: project)
+            open(index, claims: claims, project: project, since: since)
         } catch {
             refuse(index, error, as: ResponseForm(answering: head))
         }
@@ -103,7 +108,7 @@ extension Core {
 
     /// Makes a WebSocket of the connection.
     mutating func open(
-        _ index: ClientIndex, claims: TokenClaims?, project: ProjectID?
+        _ index: ClientIndex, claims: TokenClaims?, project: ProjectID?, since: Since?
     ) {
         clients[index].flags.insert(.upgraded)
         metrics.connections += 1
@@ -111,7 +116,7 @@ extension Core {
         fillAllowance(of: index)
         if let claims {
             authenticate(index, claims)
-            if let project { _ = join(index, project) }
+            if let project { subscribe(index, to: project, since: since, .silence) }
         } else {
             clients[index].phase = .awaitingInit
             clients[index].requestedProject = project
@@ -143,6 +148,16 @@ extension Core {
             throw .badRequest("projectId is not a UUID")
         }
         return project
+    }
+
+    /// From where the client resumes; `nil` for one that comes anew.
+    private mutating func sinceOfQuery(
+        _ query: Query, in bytes: borrowing Span<UInt8>
+    ) throws(HTTPError) -> Since? {
+        guard query.since.isPresent else { return nil }
+        text.removeAll()
+        Query.append(query.since, of: bytes, to: &text)
+        return Since(text.bytes)
     }
 
     /// Puts the request's token into `token`: from the header first, then from the subprotocols,
@@ -251,7 +266,7 @@ extension Core {
         to index: ClientIndex
     ) {
         let answers = canAsk || !settings.checksMembership
-        let isReady = isListening && answers && drain == nil
+        let isReady = isListening && isCanaryInTime && answers && drain == nil
         var isVerbose = false
         do throws(HTTPError) {
             isVerbose = try Query(of: head, in: bytes).verbose.isPresent
@@ -263,9 +278,15 @@ extension Core {
         if isVerbose {
             text.append(isListening ? "[+] listener is live\n" : "[-] listener is not live\n")
             text.append(
+                isCanaryInTime
+                    ? "[+] the last canary came back in time\n"
+                    : "[-] no canary came back in time\n")
+            text.append(
                 answers ? "[+] memberships can be checked\n" : "[-] memberships can't be checked\n")
             text.append(drain == nil ? "[+] not draining\n" : "[-] draining\n")
-            text.append("[i] sends by ")
+            text.append("[i] event log ")
+            text.append(eventLog.text)
+            text.append("\n[i] sends by ")
             text.append(sendMethod.name)
             text.append("\n")
         }
@@ -278,6 +299,7 @@ extension Core {
         metrics.subscriptions = UInt64(hub.subscriptionCount)
         metrics.projects = UInt64(hub.projectCount)
         metrics.listenerIsUp = isListening
+        metrics.eventLogIsUsable = eventLog == .usable
         metrics.ringIsUsed = sendMethod == .ring
         text.removeAll()
         MetricsWriter().write(

@@ -12,6 +12,7 @@ extension Core {
         case .memberRemoved(let user): withhold(MembershipPair(project: facts.project, user: user))
         case .someMembersRemoved: verifyAll(of: facts.project, .membershipChecked)
         case .projectDeleted:
+            reads.doubt { $1 == facts.project }
             desk.outdate(allOf: facts.project)
             // Some of a suspended audience may have lost their membership before the project ended:
             // they aren't told more than that.
@@ -30,6 +31,7 @@ extension Core {
     /// events than removals, so no index of users is kept for them.
     private mutating func withhold(_ pair: MembershipPair) {
         desk.outdate(pair)
+        doubtResumes(of: pair)
         guard let room = hub.room(of: pair.project) else { return }
         let count = hub.memberCount(of: room)
         membersScanned += count
@@ -44,8 +46,9 @@ extension Core {
     }
 
     /// Any of the project's members may have been removed.
-    private mutating func verifyAll(of project: ProjectID, _ reason: ResyncReason) {
+    mutating func verifyAll(of project: ProjectID, _ reason: ResyncReason) {
         desk.outdate(allOf: project)
+        reads.doubt { $1 == project }
         guard let room = hub.room(of: project), hub.suspension(of: room) != .closing else { return }
         hub.setSuspension(.verifying, of: room)
         if verifications.rooms[project] != nil {
@@ -60,9 +63,35 @@ extension Core {
     /// The listener listens again: removals may have been missed, anyone's.
     mutating func verifyEverything() {
         desk.outdateEverything()
+        reads.doubt { _, _ in true }
         for raw in 0..<hub.roomIndexEnd {
             guard let room = hub.liveRoom(raw) else { continue }
             verifyAll(of: hub.project(of: room), .listenerReconnected)
+        }
+    }
+
+    /// Connections of the user that wait for what they missed: see `ReadWaiter.isDoubtful`.
+    private mutating func doubtResumes(of pair: MembershipPair) {
+        guard reads.waiterCount > 0, reads.concerns(pair.project) else { return }
+        var connections: Set<Handle> = []
+        for waiter in reads.waiters(in: pair.project) {
+            guard let index = clients.index(of: waiter.client), clients[index].user == pair.user
+            else { continue }
+            connections.insert(waiter.client)
+        }
+        guard !connections.isEmpty else { return }
+        reads.doubt { $1 == pair.project && connections.contains($0.client) }
+    }
+
+    /// Subscribes a client whose membership is in doubt: it gets nothing before the answer, and then
+    /// a resync, or to hear that its membership has ended.
+    mutating func subscribeWithheld(_ index: ClientIndex, to project: ProjectID) {
+        guard join(index, project) != .limitReached, let room = hub.room(of: project) else {
+            return
+        }
+        if hub.withhold(index, in: room) {
+            verifications.users.append(
+                MembershipPair(project: project, user: clients[index].user))
         }
     }
 

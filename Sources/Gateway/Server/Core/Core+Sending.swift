@@ -118,7 +118,7 @@ extension Core {
             let left = Int(first.end - first.start)
             guard rest >= left else {
                 let framesLeft =
-                    first.tag == QueueTag.response
+                    first.tag == QueueTag.response || first.tag == QueueTag.resumed
                     ? Int(first.frames)
                     : framesLeft(
                         in: first.segment, from: Int(first.start) + rest, to: Int(first.end))

@@ -44,6 +44,18 @@ package struct Core: ~Copyable {
     package var sendMethod = SendMethod.send
     /// Whether the database announces changes to us now.
     package internal(set) var isListening = false
+    /// Whether the last canary came back in time.
+    package var isCanaryInTime = false
+    /// Whether missed events can be read.
+    package internal(set) var eventLog = EventLogState.unknown
+    /// Everything before it has been heard; `nil` before the first sound.
+    package internal(set) var cursor: Cursor?
+    /// What is being read from the event log.
+    var reads = ReadTable()
+    /// When to look for clients that have waited for it for too long; `nil` while none waits.
+    var readsCheck: Instant?
+    /// By when the gateway's own catch-up must have ended; `nil` without one.
+    var catchUpDeadline: Instant?
     /// Where a resync of every project has got to; `nil` when none is under way.
     var resyncCursor: Int?
     /// When the drain began; `nil` while it hasn't.

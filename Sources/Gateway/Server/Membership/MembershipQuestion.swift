@@ -23,10 +23,10 @@ enum MembershipVerdict: BitwiseCopyable {
 enum MembershipPurpose: BitwiseCopyable {
     /// A handshake whose URL names the project. The answer that opens the WebSocket is written
     /// already, and kept in the client's `message`.
-    case handshake(TokenClaims, ResponseForm)
+    case handshake(TokenClaims, ResponseForm, since: Since?)
     case status(ResponseForm)
-    case initialize(Reference)
-    case join(keepsOthers: Bool, Reference)
+    case initialize(Reference, since: Since?)
+    case join(keepsOthers: Bool, Reference, since: Since?)
     /// Connections of the user that are subscribed and get nothing until it is answered.
     case verifyUser
     /// The same for all of a project's audience.

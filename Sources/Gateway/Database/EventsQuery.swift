@@ -1,0 +1,69 @@
+/// Reads from the event log what some projects' clients have missed, each row once, as the payloads
+/// that would have announced it.
+package enum EventsQuery {
+    /// Projects in one statement.
+    package static let projectsMax = 32
+    /// Rows of one statement: more than one project can have, and few enough to be taken in within
+    /// one turn (2,048 at 3 µs).
+    static let rowsMax = 2_048
+    /// Distinct rows of one project that are listed; more are a resync.
+    package static let eventsMax = 1_000
+    /// Recorded events of one project that are looked at for it.
+    static let recordsMax = 20_000
+
+    /// Parameters: projects, cursors, in arrays of the same length.
+    ///
+    /// Rows: the project's place from 1 on, a verdict (0 for a payload or none, 1 for a cursor that
+    /// is too old or of the future, 2 for too many), the payload, and a cursor for whoever has got
+    /// all of it: what its snapshot doesn't show is at or above its xmin. The horizon is read in the same
+    /// snapshot as the events, so that nothing is pruned in between. The payloads carry no cursor:
+    /// a client that got half of them must begin again where it began.
+    ///
+    /// Removals of members come first, so that nobody hears of what came after his own.
+    ///
+    /// Of several changes of one row the last in `seq` is its last: writers of one row wait for
+    /// each other.
+    static let statement = """
+        SELECT asked.position, verdict.code, event.payload, pg_snapshot_xmin(pg_current_snapshot())
+        FROM unnest($1::uuid[], $2::xid8[]) WITH ORDINALITY AS asked (project_id, since, position)
+        CROSS JOIN cache_events_horizon AS horizon
+        CROSS JOIN LATERAL (
+            SELECT count(*) AS count FROM (
+                SELECT FROM cache_events AS counted
+                WHERE counted.project_id = asked.project_id AND counted.xid >= asked.since
+                LIMIT \(recordsMax + 1)
+            ) AS limited
+        ) AS recorded
+        CROSS JOIN LATERAL (
+            SELECT CASE
+                WHEN asked.since <= horizon.xid
+                    OR asked.since > pg_snapshot_xmax(pg_current_snapshot()) THEN 1
+                WHEN recorded.count > \(recordsMax) THEN 2
+                ELSE 0
+            END AS code
+        ) AS verdict
+        LEFT JOIN LATERAL (
+            SELECT last.resource, json_build_object(
+                'resource', last.resource,
+                'id', last.record_id,
+                'action', last.action,
+                'project_id', asked.project_id,
+                'timestamp',
+                to_char(last.created_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')
+            ) AS payload
+            FROM (
+                SELECT DISTINCT ON (e.resource, e.record_id)
+                    e.resource, e.record_id, e.action, e.created_at
+                FROM cache_events AS e
+                WHERE e.project_id = asked.project_id AND e.xid >= asked.since
+                    AND verdict.code = 0
+                ORDER BY e.resource, e.record_id, e.seq DESC
+                LIMIT \(eventsMax + 1)
+            ) AS last
+        ) AS event ON true
+        ORDER BY asked.position, event.resource IS DISTINCT FROM 'project_members'
+        LIMIT \(rowsMax)
+        """
+
+    static let columnCount = 4
+}

@@ -1,0 +1,70 @@
+internal import Reactor
+
+/// Who waits for a read of the event log, and what is said at its end.
+struct ReadWaiter: BitwiseCopyable {
+    let client: Handle
+    /// From where this client wants to resume.
+    let since: Cursor
+    let answer: SubscriptionAnswer
+    /// By when it is answered, if only with a resync.
+    let deadline: Instant
+    /// Whether a removal was announced that may concern it, since its membership was checked: it
+    /// must not get what the read brings.
+    var isDoubtful = false
+}
+
+/// How a client is told that its subscription stands.
+enum SubscriptionAnswer: BitwiseCopyable {
+    /// Not at all: its URL asked for it.
+    case silence
+    /// `ok`, if there is a reference.
+    case confirmation(Reference)
+    /// `ready`, and `ok` if there is a reference.
+    case ready(Reference)
+}
+
+/// One read of the event log for one project.
+struct ProjectRead {
+    let project: ProjectID
+    /// The lowest cursor of those who wait.
+    var since: Cursor
+    /// Clients that join when it is answered.
+    var waiters: [ReadWaiter] = []
+    /// Whether the project's present audience, which the gateway's own loss of the database kept
+    /// from hearing, gets it too.
+    var isForAudience = false
+
+    /// The statement that it is part of; `nil` while it waits to be asked.
+    var statement: UInt64?
+    /// Events of the project since it was asked, as frames: the read may or may not have them.
+    var frames: [UInt8] = []
+    var frameCount = 0
+    /// Whether there were too many to keep.
+    var isOverflown = false
+
+    init(project: ProjectID, since: Cursor) {
+        self.project = project
+        self.since = since
+    }
+
+    /// Forgets that it was asked: its answer is lost, or was made before a gap in what is heard.
+    mutating func unask() {
+        statement = nil
+        frames = []
+        frameCount = 0
+        isOverflown = false
+    }
+
+    /// Keeps what `frame` holds, within bounds.
+    mutating func keep(_ frame: borrowing ByteBuffer) {
+        guard frameCount < Limits.segmentFramesMax,
+            frames.count + frame.count <= Limits.segmentBytesMax
+        else {
+            isOverflown = true
+            frames = []
+            return
+        }
+        frames.append(contentsOf: frame.copy())
+        frameCount += 1
+    }
+}

@@ -1,0 +1,239 @@
+"""Clients that come back with a cursor, and the event log that they read."""
+
+import json
+import uuid
+
+from support.clients import PythonClient, announce
+from support.waiting import wait_until
+
+RESOURCES = ["project_members", "projects", "sprints", "tasks"]
+
+
+def pairs(messages):
+    """(resource, id) of each message, in order."""
+    return [(message["resource"], message["data"]["id"]) for message in messages]
+
+
+async def ready(client, **keys):
+    """`init`, and what comes before its `ready`."""
+    await client.send_json({"type": "init", **keys})
+    return await until(client, "ready")
+
+
+async def until(client, kind):
+    before = []
+    while True:
+        message = await client.receive_json()
+        if message["type"] == kind:
+            return before, message
+        before.append(message)
+
+
+async def first_cursor(gateway, project):
+    """The cursor that a new client gets, once there is one."""
+    client = await PythonClient.connect(gateway, project=project)
+    _, answer = await ready(client)
+    await client.close()
+    assert answer["cursor"] is not None
+    return answer["cursor"]
+
+
+async def test_ready_brings_a_cursor_and_a_change_brings_the_next(database, gateway):
+    project = database.add_project()
+    client = await PythonClient.connect(gateway, project=project)
+    _, answer = await ready(client)
+    database.add_task(project)
+    event = await client.receive_json()
+    assert int(event["cursor"]) >= int(answer["cursor"]) > 0
+    assert list(event) == ["type", "resource", "action", "project_id", "data", "cursor"]
+
+
+async def test_a_client_that_was_away_gets_each_row_once_then_ready_then_what_comes(database, gateway):
+    project, other = database.add_project(), database.add_project()
+    cursor = await first_cursor(gateway, project)
+    first, second = database.add_task(project), database.add_task(project)
+    for _ in range(5):
+        database.execute("UPDATE tasks SET status = status + 1 WHERE id = %s", first)
+    database.add_task(other)
+    sprint = database.add_sprint(project)
+    client = await PythonClient.connect(gateway)
+    missed, answer = await ready(client, project_id=project, since=cursor)
+    assert pairs(missed) == [("sprints", sprint), *sorted([("tasks", first), ("tasks", second)])]
+    assert {message["data"]["id"]: message["action"] for message in missed}[first] == "UPDATE"
+    assert {message["project_id"] for message in missed} == {project}
+    assert not any("cursor" in message for message in missed), "half of them would be lost by a client that took it"
+    assert answer["project_id"] == project and int(answer["cursor"]) > int(cursor)
+    third = database.add_task(project)
+    assert pairs([await client.receive_json()]) == [("tasks", third)]
+
+
+async def test_join_project_and_the_url_resume_too(database, gateway):
+    project = database.add_project()
+    cursor = await first_cursor(gateway, project)
+    task = database.add_task(project)
+    client = await PythonClient.connect(gateway)
+    await client.send_json({"type": "join_project", "project_id": project, "since": cursor, "ref": 1})
+    missed, answer = await until(client, "ok")
+    assert pairs(missed) == [("tasks", task)]
+    assert answer["ref"] == 1 and int(answer["cursor"]) > int(cursor)
+    # The cursor of the answer leaves nothing to tell.
+    await client.send_json({"type": "join_project", "project_id": project, "since": answer["cursor"], "ref": 2})
+    missed, _ = await until(client, "ok")
+    assert missed == []
+
+    client = PythonClient()
+    by_url = await connect_with_since(gateway, project, cursor)
+    assert pairs([await by_url.receive_json()]) == [("tasks", task)]
+
+
+async def connect_with_since(gateway, project, cursor):
+    class Resuming:
+        url = f"{gateway.url}?since={cursor}&projectId={project}"
+    client = PythonClient()
+    from support import tokens
+    client.user = str(uuid.uuid4())
+    await client._open(f"{Resuming.url}&token={tokens.token(client.user)}", {})
+    return client
+
+
+async def test_a_malformed_cursor_is_an_error_and_a_resync(database, gateway):
+    project = database.add_project()
+    client = await PythonClient.connect(gateway)
+    for since in ["", "x", "-1", "1.5", "18446744073709551616", "1'; DROP TABLE tasks; --"]:
+        await client.send_json({"type": "join_project", "project_id": project, "since": since, "ref": 1})
+        before, _ = await until(client, "ok")
+        assert before[0]["type"] == "error" and before[0]["code"] == "invalid_cursor"
+        assert [m["resource"] for m in before[1:]] == RESOURCES
+        assert {(m["action"], m["reason"]) for m in before[1:]} == {("RESYNC", "cursor_invalid")}
+    await client.send_json({"type": "join_project", "project_id": project, "since": 5, "ref": 2})
+    assert (await client.receive_json())["code"] == "bad_message"
+
+
+async def test_cursors_that_are_too_old_or_of_the_future_are_a_resync(database, gateway):
+    project = database.add_project()
+    client = await PythonClient.connect(gateway)
+    for since in ["0", "3", "18446744073709551615"]:
+        await client.send_json({"type": "join_project", "project_id": project, "since": since, "ref": 1})
+        before, _ = await until(client, "ok")
+        assert [m["resource"] for m in before] == RESOURCES
+        assert {m["reason"] for m in before} == {"cursor_expired"}
+
+
+async def test_a_thousand_rows_are_listed_and_more_are_a_resync(database, gateway):
+    project = database.add_project()
+    cursor = await first_cursor(gateway, project)
+    # Each in a transaction of its own: a bulk change would be one `*`.
+    with database.connection.cursor() as cur:
+        for number in range(1000):
+            cur.execute("INSERT INTO tasks (project_id, title) VALUES (%s, %s)", (project, str(number)))
+    client = await PythonClient.connect(gateway)
+    missed, answer = await ready(client, project_id=project, since=cursor)
+    assert len(missed) == 1000 and len(set(pairs(missed))) == 1000
+    # The queue's bounds hold again behind it.
+    for number in range(300):
+        announce(database, project, f"live-{number}")
+    live = [(await client.receive_json())["data"]["id"] for _ in range(300)]
+    assert live == [f"live-{number}" for number in range(300)]
+    database.add_task(project)
+    client = await PythonClient.connect(gateway)
+    missed, _ = await ready(client, project_id=project, since=cursor)
+    assert [m["reason"] for m in missed] == ["too_many_changes"] * 4
+
+
+async def test_without_the_event_log_a_cursor_is_a_resync_and_ready_has_none(database, start_gateway):
+    database.execute("DROP TABLE cache_events, cache_events_horizon")
+    gateway = start_gateway()
+    project = database.add_project()
+    client = await PythonClient.connect(gateway, project=project)
+    _, answer = await ready(client)
+    assert answer["cursor"] is None
+    task = database.add_task(project)
+    event = await client.receive_json()
+    assert event["data"]["id"] == task and "cursor" not in event
+    missed, _ = await ready(client, project_id=project, since="5")
+    assert [m["reason"] for m in missed] == ["cursor_expired"] * 4
+
+
+async def test_a_client_that_resumes_a_hundred_times_misses_nothing(database, gateway):
+    project = database.add_project()
+    cursor = await first_cursor(gateway, project)
+    written, heard = set(), set()
+    open_writer = database.connect()  # Its transaction stays open over several resumes.
+    open_writer.autocommit = False
+    late = open_writer.cursor()
+    for number in range(100):
+        late.execute("INSERT INTO tasks (project_id, title) VALUES (%s, 'late') RETURNING id::text", (project,))
+        written.add(late.fetchone()[0])
+        written.add(database.add_task(project))
+        if number % 7 == 6:
+            open_writer.commit()
+        client = await PythonClient.connect(gateway)
+        missed, answer = await ready(client, project_id=project, since=cursor)
+        heard |= {message["data"]["id"] for message in missed}
+        cursor = answer["cursor"]
+        if number % 3 == 0:
+            live = database.add_task(project)
+            written.add(live)
+            event = await client.receive_json()
+            heard.add(event["data"]["id"])
+            cursor = event["cursor"]
+        await client.abandon()
+    open_writer.commit()
+    open_writer.close()
+    client = await PythonClient.connect(gateway)
+    missed, _ = await ready(client, project_id=project, since=cursor)
+    heard |= {message["data"]["id"] for message in missed}
+    assert written <= heard
+
+
+async def test_old_events_are_pruned_and_the_horizon_rises(database, start_gateway):
+    project = database.add_project()
+    gateway = start_gateway()
+    cursor = await first_cursor(gateway, project)
+    for _ in range(3):
+        database.add_task(project)
+    database.execute("UPDATE cache_events SET created_at = now() - interval '25 hours'")
+    kept = database.add_task(project)
+    statement = "SELECT count(*) FROM cache_events"
+    # By the gateway's own statement, which it sends once a minute.
+    gateway.wait_for_metric("devhive_event_log_usable", 1)
+    wait_until(lambda: database.execute(statement)[0][0] == 1, "the old events are gone", seconds=75)
+    client = await PythonClient.connect(gateway)
+    missed, _ = await ready(client, project_id=project, since=cursor)
+    assert {m["reason"] for m in missed} == {"cursor_expired"}
+    rows = database.execute("SELECT record_id FROM cache_events")
+    assert rows == [(kept,)]
+
+
+async def test_an_open_transaction_hides_nothing_from_a_resume(database, gateway):
+    """With a sequence number as the cursor, a transaction that commits late would be lost."""
+    project = database.add_project()
+    client = await PythonClient.connect(gateway, project=project)
+    await ready(client)
+    writer = database.connect()
+    writer.autocommit = False
+    with writer.cursor() as cur:
+        cur.execute("INSERT INTO tasks (project_id, title) VALUES (%s, 'late') RETURNING id::text", (project,))
+        late = cur.fetchone()[0]
+    early = database.add_task(project)
+    event = await client.receive_json()
+    assert event["data"]["id"] == early
+    await client.abandon()
+    writer.commit()
+    writer.close()
+    client = await PythonClient.connect(gateway)
+    missed, _ = await ready(client, project_id=project, since=event["cursor"])
+    assert ("tasks", late) in pairs(missed)
+
+
+async def test_a_client_that_leaves_before_the_answer_is_not_subscribed(database, gateway):
+    project = database.add_project()
+    cursor = await first_cursor(gateway, project)
+    client = await PythonClient.connect(gateway)
+    await client.send_json({"type": "join_project", "project_id": project, "since": cursor, "ref": "join"})
+    await client.send_json({"type": "leave_project", "ref": "leave"})
+    answers = [json.loads(await client.receive()) for _ in range(2)]
+    assert answers[-1] == {"type": "ok", "ref": "leave"}
+    announce(database, project, "unheard")
+    await client.send_json({"type": "ping"})
+    assert (await client.receive_json())["type"] == "pong"

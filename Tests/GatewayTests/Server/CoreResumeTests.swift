@@ -1,0 +1,271 @@
+import Gateway
+import Reactor
+import Testing
+
+/// What a client that comes back gets, and in which order, whatever happens while its read of the
+/// event log is under way.
+@Suite struct CoreResumeBehaviour {
+    private func harness() throws -> CoreHarness {
+        var harness = try CoreHarness()
+        harness.core.eventLogIs(.usable)
+        harness.core.listenerBecameLive()
+        harness.core.continueResync()
+        return harness
+    }
+
+    private func kinds(of client: Int, in harness: borrowing CoreHarness) -> [String] {
+        harness.stream(of: client).texts.map { message in
+            if message.contains(#""RESYNC""#) { return "resync" }
+            if message.contains(#""type":"ok""#) { return "ok" }
+            if message.contains(#""type":"error""#) { return "error" }
+            if let start = message.firstRange(of: #""data":{"id":""#) {
+                return String(message[start.upperBound...].prefix { $0 != "\"" })
+            }
+            return message
+        }
+    }
+
+    @Test func `it gets what it missed, then ok with the read's cursor, then what came since`()
+        throws
+    {
+        var harness = try harness()
+        let client = try harness.open()
+        harness.resume(1, since: "100", reference: 5, from: client)
+        let asked = try harness.askedReads()
+        #expect(asked.projects == "{\(CoreHarness.project(1))}" && asked.cursors == "{100}")
+        harness.notify(event: 8, project: 1)
+        harness.answer(asked.tag, events: [1, 2], project: 1, cursor: 150)
+        harness.notify(event: 9, project: 1)
+        harness.settle()
+        #expect(kinds(of: client, in: harness) == ["1", "2", "ok", "8", "9"])
+        let ok = harness.stream(of: client).texts[2]
+        #expect(ok == #"{"type":"ok","ref":5,"cursor":"150"}"#)
+        harness.expectNothingLeftAfterResets()
+    }
+
+    @Test func `a client that comes during the read shares it`() throws {
+        var harness = try harness()
+        let first = try harness.open()
+        let second = try harness.open()
+        harness.resume(1, since: "100", reference: 1, from: first)
+        let asked = try harness.askedReads()
+        harness.notify(event: 7, project: 1)
+        harness.resume(1, since: "120", reference: 2, from: second)
+        let again = harness.askReads()
+        #expect(again == nil)
+        harness.answer(asked.tag, events: [1], project: 1, cursor: 150)
+        harness.settle()
+        #expect(kinds(of: first, in: harness) == ["1", "ok", "7"])
+        #expect(kinds(of: second, in: harness) == ["1", "ok", "7"])
+    }
+
+    @Test func `one with an older cursor waits for the next read`() throws {
+        var harness = try harness()
+        let first = try harness.open()
+        let second = try harness.open()
+        harness.resume(1, since: "100", reference: 1, from: first)
+        let asked = try harness.askedReads()
+        harness.resume(1, since: "90", reference: 2, from: second)
+        let nothing1 = harness.askReads()
+        #expect(nothing1 == nil)
+        harness.answer(asked.tag, events: [1], project: 1, cursor: 150)
+        let next = try harness.askedReads()
+        #expect(next.cursors == "{90}")
+        harness.answer(next.tag, events: [0, 1], project: 1, cursor: 160)
+        harness.settle()
+        #expect(kinds(of: first, in: harness) == ["1", "ok"])
+        #expect(kinds(of: second, in: harness) == ["0", "1", "ok"])
+    }
+
+    @Test func `a loss of the listener makes a read under way worthless`() throws {
+        var harness = try harness()
+        let client = try harness.open()
+        harness.resume(1, since: "100", reference: 1, from: client)
+        let asked = try harness.askedReads()
+        harness.core.listenerWasLost()
+        harness.answer(asked.tag, events: [1], project: 1, cursor: 150)
+        harness.settle()
+        let isSilent = harness.stream(of: client).texts.isEmpty
+        #expect(isSilent)
+        let nothing2 = harness.askReads()
+        #expect(nothing2 == nil, "nothing is read while nothing is heard")
+        harness.core.listenerBecameLive()
+        harness.core.continueResync()
+        let again = try harness.askedReads()
+        harness.answer(again.tag, events: [1, 2], project: 1, cursor: 160)
+        harness.settle()
+        #expect(kinds(of: client, in: harness) == ["1", "2", "ok"])
+    }
+
+    @Test(arguments: [EventsAnswer.Row.expired, .tooMany])
+    func `what can't be listed is a resync and a subscription`(row: EventsAnswer.Row) throws {
+        var harness = try harness()
+        let client = try harness.open()
+        harness.resume(1, since: "100", reference: 1, from: client)
+        let asked = try harness.askedReads()
+        var answer = EventsAnswer(cursor: Cursor(transaction: 150))
+        answer.append(row, project: 0, payload: Span())
+        harness.core.takeEvents(answer, tag: asked.tag)
+        harness.notify(event: 3, project: 1)
+        harness.settle()
+        #expect(
+            kinds(of: client, in: harness) == ["resync", "resync", "resync", "resync", "ok", "3"])
+    }
+
+    @Test func `a thousand events are listed, one more is a resync`() throws {
+        for count in [EventsQuery.eventsMax, EventsQuery.eventsMax + 1] {
+            var harness = try harness()
+            let client = try harness.open()
+            harness.resume(1, since: "100", reference: 1, from: client)
+            let asked = try harness.askedReads()
+            harness.answer(asked.tag, events: Array(0..<count), project: 1, cursor: 150)
+            harness.settle()
+            let heard = kinds(of: client, in: harness)
+            #expect(heard.count == (count > EventsQuery.eventsMax ? 5 : count + 1))
+            #expect(heard.last == "ok")
+        }
+    }
+
+    @Test func `a database that doesn't answer is a resync after ten seconds`() throws {
+        var harness = try harness()
+        let client = try harness.open()
+        harness.resume(1, since: "100", reference: 1, from: client)
+        let asked = try harness.askedReads()
+        harness.pass(milliseconds: 9_000)
+        harness.core.expireReads()
+        let isSilent = harness.stream(of: client).texts.isEmpty
+        #expect(isSilent)
+        harness.pass(milliseconds: 2_000)
+        harness.core.expireReads()
+        harness.settle()
+        #expect(kinds(of: client, in: harness) == ["resync", "resync", "resync", "resync", "ok"])
+        harness.answer(asked.tag, events: [1], project: 1, cursor: 150)
+        harness.settle()
+        #expect(kinds(of: client, in: harness).count == 5)
+    }
+
+    @Test func `a client that leaves or goes while it waits gets nothing`() throws {
+        var harness = try harness()
+        let leaving = try harness.open()
+        let going = try harness.open()
+        harness.resume(1, since: "100", reference: 1, from: leaving)
+        harness.resume(1, since: "100", reference: 1, from: going)
+        let asked = try harness.askedReads()
+        harness.receive(text: #"{"type":"leave_project"}"#, from: leaving)
+        harness.reset(going)
+        harness.turn()
+        harness.answer(asked.tag, events: [1], project: 1, cursor: 150)
+        harness.notify(event: 2, project: 1)
+        harness.settle()
+        #expect(kinds(of: leaving, in: harness) == ["error"])
+        harness.expectNothingLeftAfterResets()
+    }
+
+    @Test func `an answer that was cut is asked for again from its last project on`() throws {
+        var harness = try harness()
+        let client = try harness.open()
+        harness.resume(1, since: "100", reference: 1, from: client)
+        harness.resume(2, since: "100", keep: true, reference: 2, from: client)
+        let asked = try harness.askedReads()
+        var answer = EventsAnswer(cursor: Cursor(transaction: 150), isCut: true)
+        for (place, event) in [(0, 1), (1, 2)] {
+            let payload = CoreHarness.payload(event: event, project: UInt64(place + 1))
+            answer.append(.event, project: place, payload: payload.span)
+        }
+        harness.core.takeEvents(answer, tag: asked.tag)
+        harness.settle()
+        #expect(kinds(of: client, in: harness) == ["1", "ok"])
+        let again = try harness.askedReads()
+        #expect(again.projects == "{\(CoreHarness.project(2))}")
+        harness.answer(again.tag, events: [2, 3], project: 2, cursor: 150)
+        harness.settle()
+        #expect(kinds(of: client, in: harness) == ["1", "ok", "2", "3", "ok"])
+    }
+
+    @Test func `the gateway's own catch-up reaches those who stayed, and notifications wait`()
+        throws
+    {
+        var harness = try harness()
+        try harness.hearCanary(cursor: 100)
+        let client = try harness.open(project: 1)
+        harness.settle()
+        let before = harness.stream(of: client).texts.count
+        harness.core.listenerWasLost()
+        harness.core.listenerBecameLive()
+        harness.core.continueResync()
+        let begins = harness.core.isCatchingUp
+        #expect(begins)
+        let asked = try harness.askedReads()
+        #expect(asked.cursors == "{100}")
+        harness.answer(asked.tag, events: [1, 2], project: 1, cursor: 150)
+        let goesOn = harness.core.isCatchingUp
+        #expect(!goesOn)
+        harness.settle()
+        #expect(Array(kinds(of: client, in: harness).dropFirst(before)) == ["1", "2"])
+    }
+
+    @Test func `a catch-up that takes too long is a resync of everybody`() throws {
+        var harness = try harness()
+        try harness.hearCanary(cursor: 100)
+        let client = try harness.open(project: 1)
+        harness.settle()
+        let before = harness.stream(of: client).texts.count
+        harness.core.listenerWasLost()
+        harness.core.listenerBecameLive()
+        harness.core.continueResync()
+        harness.pass(milliseconds: 11_000)
+        harness.core.expireReads()
+        let goesOn = harness.core.isCatchingUp
+        #expect(!goesOn)
+        harness.core.continueResync()
+        harness.settle()
+        let heard = kinds(of: client, in: harness).dropFirst(before)
+        #expect(heard.filter { $0 == "resync" }.count == 4)
+    }
+}
+
+/// What was asked of the event log.
+struct AskedOfLog: Equatable {
+    let tag: UInt64
+    let projects: String
+    let cursors: String
+}
+
+extension CoreHarness {
+    mutating func resume(
+        _ project: UInt64, since: String, keep: Bool = false, reference: Int, from number: Int
+    ) {
+        receive(
+            text: #"{"type":"join_project","project_id":"\#(Self.project(project))","#
+                + #""since":"\#(since)","keep":\#(keep),"ref":\#(reference)}"#, from: number)
+    }
+
+    mutating func hearCanary(cursor: UInt64) throws {
+        let bytes = Array("1 \(cursor)".utf8)
+        let song = CanarySong(bytes.span)
+        core.heardCanary(try #require(song))
+    }
+
+    mutating func askedReads() throws -> AskedOfLog {
+        let asked = askReads()
+        return try #require(asked)
+    }
+
+    mutating func askReads() -> AskedOfLog? {
+        var projects = ByteBuffer()
+        var cursors = ByteBuffer()
+        guard let tag = core.askReads(&projects, &cursors) else { return nil }
+        return AskedOfLog(
+            tag: tag, projects: String(decoding: projects), cursors: String(decoding: cursors))
+    }
+
+    /// The event log has these events for the one project that was asked for.
+    mutating func answer(_ tag: UInt64, events: [Int], project: UInt64, cursor: UInt64) {
+        var answer = EventsAnswer(cursor: Cursor(transaction: cursor))
+        for event in events {
+            let payload = Self.payload(event: event, project: project)
+            answer.append(.event, project: 0, payload: payload.span)
+        }
+        core.takeEvents(answer, tag: tag)
+    }
+}
