@@ -35,8 +35,9 @@ package struct MetricsSnapshot: Sendable {
         init(family: String) {
             switch family {
             // 1 only if each worker listens to the database; the time of the oldest process, and of
-            // the certificate that expires first.
-            case "devhive_listener_up", "process_start_time_seconds",
+            // the certificate that expires first; of the queue each worker tells the same.
+            case "devhive_listener_up", "devhive_event_log_usable", "process_start_time_seconds",
+                "devhive_notification_queue_usage_ratio",
                 "devhive_tls_certificate_not_after_seconds":
                 self = .least
             case "devhive_build_info": self = .first
