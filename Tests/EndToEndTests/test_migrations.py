@@ -58,6 +58,7 @@ def test_an_update_that_changes_nothing_is_silent(database, listener, table):
 
 
 def test_the_payload_has_its_keys_in_order_and_no_white_space(database, listener):
+    database.execute("DROP TABLE cache_events")  # With it comes a cursor: test_event_log.py.
     project = database.add_project()
     listener.take()
     with database.transaction() as cursor:
@@ -79,7 +80,7 @@ def test_the_origin_is_copied_when_the_writer_set_one(database, listener):
         cursor.execute("SET LOCAL devhive.origin = 'tab \"7\"'")
         cursor.execute("INSERT INTO tasks (project_id, title) VALUES (%s, 'x')", (project,))
     payload = json.loads(listener.take()[0])
-    assert list(payload) == ["resource", "id", "action", "project_id", "timestamp", "origin"]
+    assert list(payload) == ["resource", "id", "action", "project_id", "timestamp", "cursor", "origin"]
     assert payload["origin"] == 'tab "7"'
     database.add_task(project)
     assert "origin" not in json.loads(listener.take()[0]), "SET LOCAL ends with its transaction"

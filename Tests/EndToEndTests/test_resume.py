@@ -3,6 +3,7 @@
 import json
 import uuid
 
+from support import tokens
 from support.clients import PythonClient, announce
 from support.waiting import wait_until
 
@@ -81,18 +82,14 @@ async def test_join_project_and_the_url_resume_too(database, gateway):
     missed, _ = await until(client, "ok")
     assert missed == []
 
-    client = PythonClient()
     by_url = await connect_with_since(gateway, project, cursor)
     assert pairs([await by_url.receive_json()]) == [("tasks", task)]
 
 
 async def connect_with_since(gateway, project, cursor):
-    class Resuming:
-        url = f"{gateway.url}?since={cursor}&projectId={project}"
     client = PythonClient()
-    from support import tokens
-    client.user = str(uuid.uuid4())
-    await client._open(f"{Resuming.url}&token={tokens.token(client.user)}", {})
+    token = tokens.token(str(uuid.uuid4()))
+    await client._open(f"{gateway.url}?since={cursor}&projectId={project}&token={token}", {})
     return client
 
 

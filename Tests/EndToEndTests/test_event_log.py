@@ -1,0 +1,116 @@
+"""What the triggers record, seen from the database: the log needs no gateway."""
+
+import json
+
+import pytest
+
+LOG = "SELECT resource, action, record_id FROM cache_events ORDER BY seq"
+
+
+def test_what_is_announced_is_recorded_and_the_payload_has_a_cursor(database, listener):
+    project = database.add_project()
+    with database.transaction() as cursor:
+        cursor.execute("INSERT INTO tasks (project_id, title) VALUES (%s, 'x') RETURNING id::text", (project,))
+        task = cursor.fetchone()[0]
+        cursor.execute("SELECT pg_current_xact_id()::text")
+        xid = cursor.fetchone()[0]
+    payload = json.loads(listener.take()[0])
+    assert list(payload) == ["resource", "id", "action", "project_id", "timestamp", "cursor"]
+    assert int(payload["cursor"]) <= int(xid)
+    assert database.execute("SELECT project_id::text, resource, record_id, action, xid::text FROM cache_events") == [
+        (project, "tasks", task, "INSERT", xid)]
+    stamp = database.execute(
+        "SELECT to_char(created_at AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"') FROM cache_events")
+    assert stamp == [(payload["timestamp"],)]
+
+
+def test_a_row_that_moves_is_recorded_for_both_projects(database, listener):
+    old, new = database.add_project(), database.add_project()
+    task = database.add_task(old)
+    database.execute("UPDATE tasks SET project_id = %s WHERE id = %s", new, task)
+    assert database.execute("SELECT project_id::text, action FROM cache_events ORDER BY seq") == [
+        (old, "INSERT"), (old, "DELETE"), (new, "INSERT")]
+
+
+@pytest.mark.parametrize("count", [32, 33, 20_000])
+def test_a_bulk_change_is_a_few_dozen_records_and_notifications(database, listener, count):
+    project = database.add_project()
+    database.add_tasks(project, count)
+    announced = [json.loads(p)["id"] for p in listener.take()]
+    recorded = [row for _, _, row in database.execute(LOG)]
+    assert len(announced) == min(count, 33)
+    assert recorded == announced
+    assert recorded.count("*") == (1 if count > 32 else 0)
+
+
+def test_many_projects_by_turns_are_one_star_each(database, listener):
+    """More of them than the trigger can remember: the log keeps to one, and so does PostgreSQL."""
+    projects = [database.add_project() for _ in range(500)]
+    database.execute(
+        "INSERT INTO tasks (project_id, title) SELECT p::uuid, 't' FROM generate_series(1, 6) n, unnest(%s) p", projects)
+    stars = database.execute(
+        "SELECT count(*), count(DISTINCT project_id) FROM cache_events WHERE record_id = '*'")[0]
+    assert stars[0] == stars[1] <= 500
+    announced = [p for p in listener.take() if '"id":"*"' in p]
+    assert len(announced) == len(set(announced)) == stars[0]
+
+
+def test_what_is_rolled_back_leaves_nothing(database, listener):
+    project = database.add_project()
+    with database.connection.cursor() as cursor:
+        cursor.execute("BEGIN")
+        cursor.execute("INSERT INTO tasks (project_id, title) VALUES (%s, 'x')", (project,))
+        cursor.execute("SAVEPOINT here")
+        cursor.execute("INSERT INTO tasks (project_id, title) SELECT %s, 't' FROM generate_series(1, 50)", (project,))
+        cursor.execute("ROLLBACK TO SAVEPOINT here")
+        cursor.execute("COMMIT")
+    assert len(listener.take()) == 1
+    assert len(database.execute(LOG)) == 1
+
+
+def test_a_writer_without_rights_to_the_log_and_with_another_search_path_is_recorded(database, listener):
+    project = database.add_project()
+    role = f"writer_{database.name}"
+    database.execute(f"CREATE ROLE {role}; GRANT INSERT ON tasks TO {role}; CREATE SCHEMA elsewhere")
+    database.execute(f"GRANT USAGE ON SCHEMA elsewhere TO {role}")
+    try:
+        with database.transaction() as cursor:
+            cursor.execute(f"SET LOCAL ROLE {role}")
+            cursor.execute("SET LOCAL search_path = elsewhere")
+            cursor.execute("INSERT INTO public.tasks (project_id, title) VALUES (%s, 'x')", (project,))
+        assert len(listener.take()) == 1
+        assert len(database.execute(LOG)) == 1
+    finally:
+        database.execute(f"DROP OWNED BY {role}; DROP ROLE {role}")
+
+
+def test_a_log_that_cannot_be_written_fails_nobody(database, listener):
+    project = database.add_project()
+    database.execute("ALTER TABLE cache_events ADD CHECK (record_id IS NULL) NOT VALID")
+    task = database.add_task(project)
+    assert [json.loads(p)["id"] for p in listener.take()] == [task]
+    assert any("could not be recorded" in notice for notice in database.connection.notices)
+
+
+def test_truncate_is_recorded_for_every_project(database, listener):
+    projects = sorted(database.add_project() for _ in range(3))
+    database.execute("TRUNCATE tasks")
+    assert database.execute("SELECT project_id::text, record_id, action FROM cache_events ORDER BY 1") == [
+        (project, "*", "DELETE") for project in projects]
+
+
+def test_without_the_log_the_triggers_go_on_without_a_cursor(database, listener):
+    database.execute("DROP TABLE cache_events, cache_events_horizon")
+    project = database.add_project()
+    task = database.add_task(project)
+    payload = json.loads(listener.take()[0])
+    assert payload["id"] == task
+    assert list(payload) == ["resource", "id", "action", "project_id", "timestamp"]
+
+
+def test_migrate_leaves_the_log_out_when_told(database, run_command):
+    database.execute("DROP TABLE cache_events, cache_events_horizon")
+    assert "005_add_event_log.sql" not in run_command("migrate", "--event-log", "off")
+    assert database.execute("SELECT to_regclass('cache_events')") == [(None,)]
+    assert "005_add_event_log.sql: applied" in run_command("migrate")
+    assert database.execute("SELECT to_regclass('cache_events')") == [("cache_events",)]

@@ -1,0 +1,134 @@
+import Gateway
+import Reactor
+import Testing
+
+/// Removals of members around a read of the event log: nothing that was committed after one reaches
+/// the removed user, whichever connection tells of it first.
+@Suite struct CoreResumeMembershipBehaviour {
+    private func harness() throws -> CoreHarness {
+        var harness = try CoreHarness(checksMembership: true)
+        harness.core.eventLogIs(.usable)
+        harness.core.listenerBecameLive()
+        harness.core.continueResync()
+        for user in 1...2 as ClosedRange<UInt64> { harness.database.add(user, to: 1) }
+        return harness
+    }
+
+    private func removal(of user: UInt64) -> [UInt8] {
+        let project = CoreHarness.project(1)
+        return Array(
+            (#"{"resource":"project_members","id":"\#(project):\#(CoreHarness.user(user))","#
+                + #""action":"DELETE","project_id":"\#(project)","#
+                + #""timestamp":"2026-01-02T03:04:05.000006Z"}"#).utf8)
+    }
+
+    private func kinds(of client: Int, in harness: borrowing CoreHarness) -> [String] {
+        harness.stream(of: client).texts.map { text in
+            if text.contains("membership_revoked") { return "revoked" }
+            if text.contains(#""type":"ok""#) { return "ok" }
+            if text.contains("RESYNC") { return "resync" }
+            return text.contains("project_members") ? "removal" : "event"
+        }
+    }
+
+    /// A client of each user, both of which wait for the same read.
+    private func waiting(_ harness: inout CoreHarness) throws -> (clients: [Int], tag: UInt64) {
+        var clients: [Int] = []
+        for user in 1...2 as ClosedRange<UInt64> {
+            let client = try harness.open(user: user)
+            harness.resume(1, since: "100", reference: 1, from: client)
+            clients.append(client)
+        }
+        harness.settle()
+        harness.turn(milliseconds: 20)
+        harness.settle()
+        return (clients, try harness.askedReads().tag)
+    }
+
+    @Test func `a removal that the read shows first is obeyed`() throws {
+        var harness = try harness()
+        let (clients, tag) = try waiting(&harness)
+        harness.database.remove(1, from: 1)
+        var answer = EventsAnswer(cursor: Cursor(transaction: 150))
+        let removed = removal(of: 1)
+        let event = CoreHarness.payload(event: 7, project: 1)
+        answer.append(.event, project: 0, payload: removed.span)
+        answer.append(.event, project: 0, payload: event.span)
+        harness.core.takeEvents(answer, tag: tag)
+        harness.settle()
+        harness.turn(milliseconds: 20)
+        harness.settle()
+        #expect(kinds(of: clients[0], in: harness) == ["ok", "revoked"])
+        #expect(kinds(of: clients[1], in: harness) == ["removal", "event", "ok"])
+    }
+
+    @Test func `a removal that is announced during the read is obeyed`() throws {
+        var harness = try harness()
+        let (clients, tag) = try waiting(&harness)
+        harness.database.remove(1, from: 1)
+        let removed = removal(of: 1)
+        harness.core.notify(removed.span)
+        harness.notify(event: 8, project: 1)
+        harness.answer(tag, events: [7], project: 1, cursor: 150)
+        harness.settle()
+        harness.turn(milliseconds: 20)
+        harness.settle()
+        #expect(kinds(of: clients[0], in: harness) == ["ok", "revoked"])
+        #expect(kinds(of: clients[1], in: harness) == ["event", "ok", "removal", "event"])
+    }
+
+    @Test func `who is a member again gets a resync`() throws {
+        var harness = try harness()
+        let (clients, tag) = try waiting(&harness)
+        let removed = removal(of: 1)
+        harness.core.notify(removed.span)
+        harness.answer(tag, events: [7], project: 1, cursor: 150)
+        harness.settle()
+        harness.turn(milliseconds: 20)
+        harness.settle()
+        let story = kinds(of: clients[0], in: harness)
+        #expect(story == ["ok", "resync", "resync", "resync", "resync"])
+    }
+
+    @Test func `the gateway's own catch-up throws out who was removed meanwhile`() throws {
+        var harness = try harness()
+        try harness.hearCanary(cursor: 100)
+        let removedOne = try harness.open(user: 1, project: 1)
+        let other = try harness.open(user: 2, project: 1)
+        harness.core.listenerWasLost()
+        harness.database.remove(1, from: 1)
+        harness.core.listenerBecameLive()
+        let asked = try harness.askedReads()
+        var answer = EventsAnswer(cursor: Cursor(transaction: 150))
+        let removed = removal(of: 1)
+        let event = CoreHarness.payload(event: 7, project: 1)
+        answer.append(.event, project: 0, payload: removed.span)
+        answer.append(.event, project: 0, payload: event.span)
+        harness.core.takeEvents(answer, tag: asked.tag)
+        harness.settle()
+        harness.turn(milliseconds: 20)
+        harness.settle()
+        #expect(kinds(of: removedOne, in: harness) == ["revoked"])
+        #expect(kinds(of: other, in: harness) == ["removal", "event"])
+    }
+
+    @Test func `a catch-up that isn't possible looks everyone up`() throws {
+        var harness = try harness()
+        try harness.hearCanary(cursor: 100)
+        let removedOne = try harness.open(user: 1, project: 1)
+        let other = try harness.open(user: 2, project: 1)
+        harness.core.listenerWasLost()
+        harness.database.remove(1, from: 1)
+        harness.core.listenerBecameLive()
+        let asked = try harness.askedReads()
+        var answer = EventsAnswer(cursor: Cursor(transaction: 150))
+        answer.append(.expired, project: 0, payload: Span())
+        harness.core.takeEvents(answer, tag: asked.tag)
+        harness.notify(event: 7, project: 1)
+        harness.settle()
+        harness.turn(milliseconds: 20)
+        harness.settle()
+        #expect(kinds(of: removedOne, in: harness) == ["revoked"])
+        #expect(kinds(of: other, in: harness) == ["resync", "resync", "resync", "resync"])
+    }
+}
