@@ -73,6 +73,11 @@ enum Codecs {
                 }
             }
         }
+        var found = 0
+        meter.measure("notification without audience", operations: 1_000_000) { count in
+            for _ in 0..<count where Notification.project(in: payload.span) != nil { found += 1 }
+        }
+        consume(found)
         var token = ByteBuffer(capacity: 1_024)
         meter.measure("client message parse", operations: 300_000) { count in
             for _ in 0..<count {
