@@ -20,8 +20,13 @@
 -- Needs PostgreSQL 14 or newer. Applying it twice is harmless.
 
 -- Writers that are under way have announced changes that will not be recorded: the log begins when
--- they have ended.
-LOCK TABLE projects, sprints, tasks, project_members IN SHARE ROW EXCLUSIVE MODE;
+-- they have ended. (In a block, because psql may run each statement in a transaction of its own. The
+-- lock ends with that one then, and isn't needed: the horizon below comes after the tables.)
+DO $$
+BEGIN
+    LOCK TABLE projects, sprints, tasks, project_members IN SHARE ROW EXCLUSIVE MODE;
+END
+$$;
 
 CREATE TABLE IF NOT EXISTS cache_events (
     seq bigint GENERATED ALWAYS AS IDENTITY,

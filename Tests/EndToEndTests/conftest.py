@@ -65,6 +65,12 @@ def database(cluster):
 
 
 @pytest.fixture
+def without_event_log(database):
+    """To stand before `gateway` among a test's arguments."""
+    database.drop_event_log()
+
+
+@pytest.fixture
 def listener(database):
     listener = Listener(database)
     yield listener

@@ -28,7 +28,7 @@ async def resync_of(client, projects):
     return reasons
 
 
-async def test_clients_outlive_a_restart_of_postgresql(cluster, gateway, database):
+async def test_clients_outlive_a_restart_of_postgresql(without_event_log, cluster, gateway, database):
     first, second = database.add_project(), database.add_project()
     one = await PythonClient.connect(gateway, first)
     both = await NodeClient.connect(gateway, first)
@@ -55,7 +55,7 @@ async def test_clients_outlive_a_restart_of_postgresql(cluster, gateway, databas
         await client.close()
 
 
-async def test_a_terminated_listener_comes_back_with_a_resync(gateway, database, library):
+async def test_a_terminated_listener_comes_back_with_a_resync(without_event_log, gateway, database, library):
     project = database.add_project()
     client = await library.connect(gateway, project)
     for times in range(1, 4):
@@ -67,7 +67,7 @@ async def test_a_terminated_listener_comes_back_with_a_resync(gateway, database,
     await client.close()
 
 
-async def test_nothing_is_missed_in_silence_while_the_listener_dies_again_and_again(gateway, database):
+async def test_nothing_is_missed_in_silence_while_the_listener_dies_again_and_again(without_event_log, gateway, database):
     """Every row either arrives or is followed by a resync."""
     project = database.add_project()
     client = await PythonClient.connect(gateway, project)
@@ -141,7 +141,9 @@ def test_migrate_makes_everything_and_again_nothing(empty_url):
     assert migrate(empty_url).returncode == 0
     with psycopg2.connect(empty_url) as connection, connection.cursor() as cursor:
         cursor.execute("SELECT name FROM devhive_migrations ORDER BY name")
-        assert cursor.fetchall() == [("001_create_tables.sql",), ("004_add_cache_invalidation_triggers.sql",)]
+        assert cursor.fetchall() == [
+            ("001_create_tables.sql",), ("004_add_cache_invalidation_triggers.sql",),
+            ("005_add_event_log.sql",)]
         cursor.execute("INSERT INTO projects (name) VALUES ('p')")
     connection.close()
     assert migrate(empty_url).returncode == 0

@@ -100,7 +100,7 @@ def test_truncate_is_recorded_for_every_project(database, listener):
 
 
 def test_without_the_log_the_triggers_go_on_without_a_cursor(database, listener):
-    database.execute("DROP TABLE cache_events, cache_events_horizon")
+    database.drop_event_log()
     project = database.add_project()
     task = database.add_task(project)
     payload = json.loads(listener.take()[0])
@@ -109,7 +109,7 @@ def test_without_the_log_the_triggers_go_on_without_a_cursor(database, listener)
 
 
 def test_migrate_leaves_the_log_out_when_told(database, run_command):
-    database.execute("DROP TABLE cache_events, cache_events_horizon")
+    database.drop_event_log()
     assert "005_add_event_log.sql" not in run_command("migrate", "--event-log", "off")
     assert database.execute("SELECT to_regclass('cache_events')") == [(None,)]
     assert "005_add_event_log.sql: applied" in run_command("migrate")

@@ -199,7 +199,7 @@ async def test_a_project_whose_members_stay_is_told_of_its_end(gateway, database
     assert (await client.receive_json())["code"] == "project_deleted"
 
 
-async def test_what_was_missed_without_a_listener_is_looked_up(gateway, database, project, user):
+async def test_what_was_missed_without_a_listener_is_looked_up(without_event_log, gateway, database, project, user):
     stays_user = database.add_user()
     with database.silence():
         database.add_member(project, stays_user)
@@ -207,8 +207,7 @@ async def test_what_was_missed_without_a_listener_is_looked_up(gateway, database
     stays = await PythonClient.connect(gateway, project, stays_user)
     with database.silence():
         remove(database, project, user)  # Nobody is told.
-    database.execute(
-        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query = 'LISTEN cache_invalidate'")
+    assert database.terminate_listener() == [(True,)]
     assert codes([await goes.receive()]) == ["membership_revoked"]
     message = await stays.receive_json()
     assert (message["action"], message["reason"]) == ("RESYNC", "listener_reconnected")

@@ -86,7 +86,7 @@ async def test_nothing_is_missed_when_the_listener_and_the_gateway_die_in_a_stor
 
 
 async def test_nothing_is_missed_without_the_event_log_either(database, start_gateway):
-    database.execute("DROP TABLE cache_events, cache_events_horizon")
+    database.drop_event_log()
     await storm(database, start_gateway, KILLS // 3, 1, seed=11)
 
 

@@ -138,7 +138,7 @@ async def test_a_thousand_rows_are_listed_and_more_are_a_resync(database, gatewa
 
 
 async def test_without_the_event_log_a_cursor_is_a_resync_and_ready_has_none(database, start_gateway):
-    database.execute("DROP TABLE cache_events, cache_events_horizon")
+    database.drop_event_log()
     gateway = start_gateway()
     project = database.add_project()
     client = await PythonClient.connect(gateway, project=project)

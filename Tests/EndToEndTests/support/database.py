@@ -69,6 +69,10 @@ class Database:
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
             " WHERE datname = current_database() AND query LIKE 'LISTEN %%' AND pid <> pg_backend_pid()")
 
+    def drop_event_log(self):
+        """Before a gateway looks for it: whoever was away is told to fetch all."""
+        self.execute("DROP TABLE cache_events, cache_events_horizon")
+
     # Rows with defaults for all that a test doesn't care about. Each returns the new row's id.
 
     def add_user(self):
