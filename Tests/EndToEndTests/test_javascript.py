@@ -57,7 +57,39 @@ async def test_joins_and_leaves_at_run_time(gateway, database, member, project):
         assert heard == [second]
 
 
-async def test_a_gateway_that_was_killed_is_joined_again(start_gateway, database, member, project):
+async def test_what_was_missed_comes_by_its_cursor(start_gateway, database, member, project):
+    gateway = start_gateway()
+    gateway.wait_for_metric("devhive_event_log_usable", 1)
+    async with await JavaScriptClients.start(gateway.url, [tokens.token(member)], projects=[project]) as clients:
+        await clients.until_joined()
+        await clients.until_event(database.add_task(project))
+        gateway.kill()
+        await clients.until_state("waiting")
+        told_before = len(clients.told)
+        missed = [database.add_task(project) for _ in range(3)]
+        successor = restart(gateway, database)
+        try:
+            for row in missed:
+                await clients.until_event(row)
+            await clients.until_event(database.add_task(project))
+            events = [told["event"] for told in clients.told[told_before:] if "event" in told]
+            assert not [event for event in events if event["action"] == "RESYNC"], "nothing else had to be fetched"
+        finally:
+            successor.stop()
+            successor.kill()
+
+
+async def test_whoever_is_removed_is_told_so(start_gateway, database, member, project):
+    gateway = start_gateway("--membership", "on")
+    async with await JavaScriptClients.start(gateway.url, [tokens.token(member)], projects=[project]) as clients:
+        await clients.until_joined()
+        database.execute("DELETE FROM project_members WHERE user_id = %s", member)
+        told = await clients.until(lambda told: told.get("joined") is False)
+        assert told["project"] == project
+        assert (await clients.call("join", project))["error"] == "forbidden"
+
+
+async def test_a_gateway_that_was_killed_is_joined_again(without_event_log, start_gateway, database, member, project):
     gateway = start_gateway()
     async with await JavaScriptClients.start(gateway.url, [tokens.token(member)], projects=[project]) as clients:
         await clients.until_joined()

@@ -83,7 +83,7 @@ async def test_a_websocket_library_hears_events_by_wss(gateway, database, certif
         for number in range(50):
             assert f'"{number}"' in await client.recv()
         await client.send('{"type":"join_project","project_id":"%s","ref":7}' % project)
-        assert await client.recv() == '{"type":"ok","ref":7}'
+        assert (await client.recv()).startswith('{"type":"ok","ref":7')
     gateway.wait_for_metric('devhive_connections_closed_total{code="1000"}', 1)
 
 

@@ -44,7 +44,7 @@ async def test_chromium_connects_by_wss_and_hears_an_event(start_gateway, databa
         announce(database, project, "from-the-database")
         await page.until("seen.length == 3")
         confirmation, event, end = await page.value("seen")
-    assert confirmation == '{"type":"ok","ref":1}'
+    assert confirmation.startswith('{"type":"ok","ref":1')
     assert '"from-the-database"' in event
     assert end == "closed 1000 true devhive.v1"
     assert gateway.metrics()["devhive_tls_handshakes_total"] == 1

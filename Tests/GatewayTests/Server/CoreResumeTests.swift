@@ -97,6 +97,25 @@ import Testing
         #expect(kinds(of: client, in: harness) == ["1", "2", "ok"])
     }
 
+    @Test func `a loss of the listener costs nobody a subscription where members aren't checked`()
+        throws
+    {
+        var harness = try harness()
+        let payload: [UInt8] = Array("1 90".utf8)
+        let song = CanarySong(payload.span)
+        harness.core.heardCanary(try #require(song))
+        let client = try harness.open()
+        harness.resume(1, since: "100", reference: 1, from: client)
+        harness.core.listenerWasLost()
+        harness.core.listenerBecameLive()
+        harness.core.continueResync()
+        let asked = try harness.askedReads()
+        harness.answer(asked.tag, events: [1], project: 1, cursor: 150)
+        harness.notify(event: 2, project: 1)
+        harness.settle()
+        #expect(kinds(of: client, in: harness) == ["1", "ok", "2"])
+    }
+
     @Test(arguments: [EventsAnswer.Row.expired, .tooMany])
     func `what can't be listed is a resync and a subscription`(row: EventsAnswer.Row) throws {
         var harness = try harness()

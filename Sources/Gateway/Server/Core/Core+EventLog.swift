@@ -71,8 +71,10 @@ extension Core {
             resyncEverything()
             return
         }
-        desk.outdateEverything()
-        reads.doubt { _, _ in true }
+        if settings.checksMembership {
+            desk.outdateEverything()
+            reads.doubt { _, _ in true }
+        }
         for raw in 0..<hub.roomIndexEnd {
             guard let room = hub.liveRoom(raw) else { continue }
             reads.addAudience(of: hub.project(of: room), since: cursor)
