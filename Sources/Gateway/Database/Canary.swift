@@ -58,6 +58,11 @@ package struct Canary: Equatable, Sendable {
         next = now
     }
 
+    /// One can be sent again, after a time in which none could.
+    package mutating func hurry(_ now: Instant) {
+        if next != nil { next = now }
+    }
+
     /// The listener is lost.
     package mutating func end() {
         flight = .none

@@ -150,7 +150,9 @@ extension Server {
     private mutating func act(on event: DatabaseEvent) {
         switch event {
         case .none: break
-        case .live: core.canAsk = true
+        case .live:
+            core.canAsk = true
+            database.canary.hurry(core.now)
         case .lost(let loss):
             core.canAsk = false
             // A canary under way may not have been sent. A server that stands still, though, is

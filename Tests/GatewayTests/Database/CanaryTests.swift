@@ -34,6 +34,17 @@ import Testing
         #expect(canary.deadline == at(105))
     }
 
+    @Test func `one that couldn't be sent is sent as soon as one can`() {
+        var canary = Canary(nonce: 1)
+        canary.hurry(at(99))
+        #expect(canary.deadline == nil, "nobody listens yet")
+        canary.begin(at(100))
+        #expect(canary.due(at(100)) == .send)
+        // The query session isn't there yet: no `sent`.
+        canary.hurry(at(101))
+        #expect(canary.due(at(101)) == .send)
+    }
+
     @Test func `the round trip is timed`() {
         var canary = healthy()
         #expect(canary.due(at(5)) == .send)
