@@ -21,6 +21,8 @@ def message_of(payload):
     message = {
         "type": "cache_invalidate", "resource": notified["resource"], "action": notified["action"],
         "project_id": notified["project_id"], "data": {"id": notified["id"], "timestamp": notified["timestamp"]}}
+    if "cursor" in notified:
+        message["cursor"] = notified["cursor"]
     if "origin" in notified:
         message["origin"] = notified["origin"]
     return json.dumps(message, separators=(",", ":"), ensure_ascii=False)

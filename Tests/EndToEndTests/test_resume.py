@@ -59,7 +59,7 @@ async def test_a_client_that_was_away_gets_each_row_once_then_ready_then_what_co
     sprint = database.add_sprint(project)
     client = await PythonClient.connect(gateway)
     missed, answer = await ready(client, project_id=project, since=cursor)
-    assert pairs(missed) == [("sprints", sprint), *sorted([("tasks", first), ("tasks", second)])]
+    assert pairs(missed) == [("tasks", second), ("tasks", first), ("sprints", sprint)], "by their last change"
     assert {message["data"]["id"]: message["action"] for message in missed}[first] == "UPDATE"
     assert {message["project_id"] for message in missed} == {project}
     assert not any("cursor" in message for message in missed), "half of them would be lost by a client that took it"
@@ -71,7 +71,10 @@ async def test_a_client_that_was_away_gets_each_row_once_then_ready_then_what_co
 async def test_join_project_and_the_url_resume_too(database, gateway):
     project = database.add_project()
     cursor = await first_cursor(gateway, project)
+    heard = gateway.metrics()["devhive_notifications_received_total"]
     task = database.add_task(project)
+    # What is still under way comes live too.
+    gateway.wait_for_metric("devhive_notifications_received_total", heard + 1)
     client = await PythonClient.connect(gateway)
     await client.send_json({"type": "join_project", "project_id": project, "since": cursor, "ref": 1})
     missed, answer = await until(client, "ok")

@@ -22,7 +22,7 @@ package enum EventsQuery {
     /// Removals of members come first, so that nobody hears of what came after his own.
     ///
     /// Of several changes of one row the last in `seq` is its last: writers of one row wait for
-    /// each other.
+    /// each other. The rest stands in that order too, which is nearly that of the commits.
     static let statement = """
         SELECT asked.position, verdict.code, event.payload, pg_snapshot_xmin(pg_current_snapshot())
         FROM unnest($1::uuid[], $2::xid8[]) WITH ORDINALITY AS asked (project_id, since, position)
@@ -43,7 +43,7 @@ package enum EventsQuery {
             END AS code
         ) AS verdict
         LEFT JOIN LATERAL (
-            SELECT last.resource, json_build_object(
+            SELECT last.resource, last.seq, json_build_object(
                 'resource', last.resource,
                 'id', last.record_id,
                 'action', last.action,
@@ -53,7 +53,7 @@ package enum EventsQuery {
             ) AS payload
             FROM (
                 SELECT DISTINCT ON (e.resource, e.record_id)
-                    e.resource, e.record_id, e.action, e.created_at
+                    e.resource, e.record_id, e.action, e.created_at, e.seq
                 FROM cache_events AS e
                 WHERE e.project_id = asked.project_id AND e.xid >= asked.since
                     AND verdict.code = 0
@@ -61,7 +61,7 @@ package enum EventsQuery {
                 LIMIT \(eventsMax + 1)
             ) AS last
         ) AS event ON true
-        ORDER BY asked.position, event.resource IS DISTINCT FROM 'project_members'
+        ORDER BY asked.position, event.resource IS DISTINCT FROM 'project_members', event.seq
         LIMIT \(rowsMax)
         """
 
