@@ -13,8 +13,7 @@ struct SteadyState: ~Copyable {
     private var sockets: [SocketPair] = []
     private var clients: [ClientIndex] = []
     private var area = ReceiveArea(receiveCapacity: 65_536, leftoverCapacity: 16_384)
-    private var batch = SendBatch()
-    private var gathered = GatheredWrite()
+    private var sender = SocketSender(SendBatch())
     private var block = [UInt8](repeating: 0, count: 65_536)
     private var nanoseconds: UInt64 = 1_000_000_000_000
 
@@ -86,11 +85,8 @@ struct SteadyState: ~Copyable {
     /// The rest of a turn. Returns how many bytes all peers got.
     mutating func turn(milliseconds: UInt64 = 1) -> Int {
         while core.runTimers(heardEveryone: true) {}
-        core.queueOrderedEvents()
-        deliverBroadcasts()
-        writeOwn()
+        core.flush(to: &sender)
         core.observeFlush(wall: core.wall)
-        core.limitSegmentMemory()
         while core.nextInterestChange() != nil {}
         core.checkInvariants()
         nanoseconds += milliseconds * 1_000_000
@@ -102,54 +98,5 @@ struct SteadyState: ~Copyable {
             received += sockets[position].peerReads(into: &block)
         }
         return received
-    }
-
-    private mutating func deliverBroadcasts() {
-        let rooms = core.hub.activeRoomCount
-        for position in 0..<rooms { deliver(in: core.hub.activeRoom(at: position)) }
-        core.hub.rotateActiveRooms(served: rooms)
-    }
-
-    private mutating func deliver(in room: RoomIndex) {
-        guard let segment = core.hub.fanOut(of: room) else { return }
-        let count = core.segments.count(of: segment)
-        // The fan-out's reference keeps the bytes in place.
-        let bytes = unsafe core.segments.address(of: segment)
-        while case .member(let member) = core.hub.nextRecipient(in: room) {
-            guard core.takesBroadcastDirectly(member.client) else {
-                core.queueBroadcast(segment, from: 0, of: room, to: member.client)
-                continue
-            }
-            unsafe batch.append(
-                descriptor: sockets[Int(member.client)].ours, bytes: bytes, count: count,
-                tag: member.client)
-            if batch.isFull { submit(segment, count, of: room) }
-        }
-        submit(segment, count, of: room)
-        core.segments.release(segment)
-    }
-
-    private mutating func submit(_ segment: SegmentIndex, _ count: Int, of room: RoomIndex) {
-        batch.submit()
-        for position in 0..<batch.count {
-            core.sentDirectly(
-                batch.result(at: position), segment, byteCount: count, of: room,
-                to: batch.tag(at: position))
-        }
-        batch.removeAll()
-    }
-
-    private mutating func writeOwn() {
-        let count = core.dirtyCount
-        for position in 0..<count {
-            let index = core.dirtyClient(at: position)
-            if let descriptor = core.sendingDescriptor(of: index) {
-                core.gather(index, into: &gathered)
-                let result = gathered.send(to: descriptor)
-                core.wrote(result, of: gathered.byteCount, to: index)
-            }
-            _ = core.settle(index)
-        }
-        core.endDirty(count)
     }
 }

@@ -19,12 +19,10 @@ struct Server: ~Copyable {
     /// Where clients' bytes arrive.
     var area = ReceiveArea(
         receiveCapacity: Limits.receiveBytes, leftoverCapacity: HTTPLimits.headBytesMax)
-    /// Broadcasts on their way to the kernel.
-    var batch: SendBatch
+    /// Frames on their way to the kernel.
+    var sender: SocketSender
     /// The parameters of the next query about memberships.
     var membershipParameters = QueryParameters()
-    /// What one client gets of its own.
-    var gathered = GatheredWrite()
     /// The same, put together for a TLS record.
     var record = ByteBuffer()
 
@@ -67,7 +65,7 @@ struct Server: ~Copyable {
     ) {
         self.core = core
         self.core.sendMethod = batch.method
-        self.batch = batch
+        sender = SocketSender(batch)
         self.poller = poller
         self.signals = signals
         self.publicDoor = publicDoor

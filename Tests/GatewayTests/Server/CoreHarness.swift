@@ -10,20 +10,16 @@ struct CoreHarness: ~Copyable {
     static let startSeconds: Int64 = 1_767_323_045  // 2026-01-02T03:04:05Z
 
     var core: Core
-    /// By the number of the connection; its descriptor is a thousand more.
-    private(set) var sockets: [ScriptedSocket] = []
+    private var sender = ScriptedSender()
     private var numbers: [ClientIndex: Int] = [:]
     private var area = ReceiveArea(receiveCapacity: 65_536, leftoverCapacity: 16_384)
-    private var gathered = GatheredWrite()
-    private let sink: GatherSink
     private var nanoseconds: UInt64 = 1_000_000_000_000
 
     /// The questions about memberships, and who the members are.
     var database = ScriptedDatabase()
 
-    /// Deliveries in one turn and of one project in it, as in the server.
-    var deliveriesPerTurn = 1_024
-    var deliveriesPerRoomShare = 256
+    /// Deliveries in one turn.
+    var deliveries = DeliveryLimits()
     /// Whether everything that had arrived was read.
     var heardEveryone = true
 
@@ -43,14 +39,18 @@ struct CoreHarness: ~Copyable {
         try keys.add(secret: secret.span)
         for pem in publicKeys { try keys.add(pem: pem.utf8Span.span, for: nil) }
         let verifier = TokenVerifier(keys: keys)
-        let sink = try GatherSink()
-        self.sink = sink
         core = Core(
             settings: settings, verifier: verifier, log: EventLog(format: .text, level: .critical),
             now: Instant(nanoseconds: nanoseconds),
             wall: Timestamp(unixSeconds: Self.startSeconds))
         core.setCanAsk(true)
         beginTurn()
+    }
+
+    /// By the number of the connection; its descriptor is a thousand more.
+    private(set) var sockets: [ScriptedSocket] {
+        get { sender.sockets }
+        _modify { yield &sender.sockets }
     }
 
     // MARK: Time
@@ -81,7 +81,7 @@ struct CoreHarness: ~Copyable {
             let number = core.beginMembershipBatch(into: &parameters)
             database.take(number, parameters)
         }
-        flush()
+        core.flush(to: &sender, deliveries)
         while let index = core.nextInterestChange() {
             guard let number = numbers[index] else { continue }
             sockets[number].interest = core.interest(of: index)
@@ -212,78 +212,4 @@ struct CoreHarness: ~Copyable {
     }
 
     func stream(of number: Int) -> ServerStream { ServerStream(sockets[number].taken) }
-
-    // MARK: The flush, in the order of the server's
-
-    private mutating func flush() {
-        core.queueOrderedEvents()
-        deliverBroadcasts()
-        writeOwn()
-        core.limitSegmentMemory()
-    }
-
-    private mutating func deliverBroadcasts() {
-        let rooms = core.hub.activeRoomCount
-        guard rooms > 0 else { return }
-        var budget = deliveriesPerTurn
-        let share = max(deliveriesPerRoomShare, budget / rooms)
-        var served = 0
-        while served < rooms, budget > 0 {
-            let room = core.hub.activeRoom(at: served)
-            budget -= max(1, deliver(in: room, atMost: min(share, budget)))
-            served += 1
-        }
-        core.hub.rotateActiveRooms(served: served)
-    }
-
-    private mutating func deliver(in room: RoomIndex, atMost share: Int) -> Int {
-        guard let segment = core.hub.fanOut(of: room) else { return 0 }
-        let bytes = content(of: segment)
-        var batch: [ClientIndex] = []
-        var served = 0
-        var finished: SegmentIndex?
-        while served < share, finished == nil {
-            switch core.hub.nextRecipient(in: room) {
-            case .member(let member):
-                served += 1
-                if core.takesBroadcastDirectly(member.client) {
-                    batch.append(member.client)
-                } else {
-                    core.queueBroadcast(segment, from: 0, of: room, to: member.client)
-                }
-            case .finished(let segment):
-                finished = segment
-            }
-        }
-        for index in batch {
-            guard let number = numbers[index] else { continue }
-            let result = sockets[number].send(bytes[...])
-            core.sentDirectly(
-                result, segment, byteCount: bytes.count, of: room, to: index)
-        }
-        if let finished { core.segments.release(finished) }
-        return served
-    }
-
-    private func content(of segment: SegmentIndex) -> [UInt8] {
-        let bytes = core.segments.bytes(of: segment)
-        return bytes.indices.map { bytes[$0] }
-    }
-
-    private mutating func writeOwn() {
-        let count = core.dirtyCount
-        for position in 0..<count {
-            let index = core.dirtyClient(at: position)
-            if let descriptor = core.sendingDescriptor(of: index) {
-                core.gather(index, into: &gathered)
-                let bytes = sink.bytes(of: &gathered)
-                let result = sockets[Int(descriptor) - 1_000].send(bytes[...])
-                core.wrote(result, of: gathered.byteCount, to: index)
-            }
-            if let descriptor = core.settle(index) {
-                sockets[Int(descriptor) - 1_000].isFinished = true
-            }
-        }
-        core.endDirty(count)
-    }
 }

@@ -27,8 +27,8 @@ private struct OrderModel: ~Copyable {
 
     init(seed: UInt64, deliveriesPerTurn: Int) throws {
         var harness = try CoreHarness(seed: seed)
-        harness.deliveriesPerTurn = deliveriesPerTurn
-        harness.deliveriesPerRoomShare = max(1, deliveriesPerTurn / 3)
+        harness.deliveries.perTurn = deliveriesPerTurn
+        harness.deliveries.perRoomShare = max(1, deliveriesPerTurn / 3)
         for _ in 0..<Self.clientCount { _ = try harness.open() }
         self.harness = harness
         random = WebSocketTesting.Random(seed: seed)

@@ -60,8 +60,8 @@ import Testing
         print("seed of the random clients, run \(run): \(seed)")
         var random = WebSocketTesting.Random(seed: seed)
         var harness = try CoreHarness(disconnectsSlowConsumers: run % 2 == 1, seed: seed)
-        harness.deliveriesPerTurn = run < 3 ? 2 : 1_024
-        harness.deliveriesPerRoomShare = 2
+        harness.deliveries.perTurn = run < 3 ? 2 : 1_024
+        harness.deliveries.perRoomShare = 2
         let token = try CoreHarness.token()
         for turn in 0..<300 {
             if harness.sockets.count < 100, turn % 3 == 0 {

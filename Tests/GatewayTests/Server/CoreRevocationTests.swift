@@ -312,7 +312,7 @@ import Testing
             for client in clients { harness.join(2, keep: true, from: client) }
             harness.settle()
         }
-        harness.deliveriesPerTurn = 1
+        harness.deliveries.perTurn = 1
         harness.notify(event: 1, project: 1)
         harness.notifyEnd(of: 1)
         harness.notify(event: 2, project: 1)
@@ -344,8 +344,8 @@ import Testing
     {
         var harness = try Self.harness(users: 1...6)
         let clients = try (1...6).map { try harness.open(user: $0, project: 1) }
-        harness.deliveriesPerTurn = 2
-        harness.deliveriesPerRoomShare = 2
+        harness.deliveries.perTurn = 2
+        harness.deliveries.perRoomShare = 2
         for event in 1...3 { harness.notify(event: event, project: 1) }
         harness.turn()
         for user in [2, 5] as [UInt64] {

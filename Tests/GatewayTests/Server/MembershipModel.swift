@@ -46,8 +46,8 @@ struct MembershipModel: ~Copyable {
         var random = WebSocketTesting.Random(seed: seed)
         var harness = try CoreHarness(seed: seed, checksMembership: true)
         harness.database.answersAtOnce = false
-        harness.deliveriesPerTurn = random.below(2) == 0 ? 3 : 1_024
-        harness.deliveriesPerRoomShare = 2
+        harness.deliveries.perTurn = random.below(2) == 0 ? 3 : 1_024
+        harness.deliveries.perRoomShare = 2
         for user in 0..<Self.users {
             for project in 0..<Self.projects where random.below(3) > 0 {
                 harness.database.add(user, to: project)

@@ -1,7 +1,5 @@
 import Gateway
-import Glibc
 import Reactor
-import Testing
 
 /// What a test lets the kernel do for one connection, and what it saw of it.
 struct ScriptedSocket {
@@ -29,34 +27,67 @@ struct ScriptedSocket {
     }
 }
 
-/// Makes the bytes of a gathered write visible: they go through a socket pair.
-struct GatherSink: ~Copyable {
-    private let ends: [Int32]
-
-    init() throws {
-        var ends: [Int32] = [-1, -1]
-        let type = Int32(SOCK_STREAM.rawValue) | Int32(SOCK_NONBLOCK.rawValue)
-        let status = unsafe socketpair(AF_UNIX, type, 0, &ends)
-        try #require(status == 0)
-        self.ends = ends
+/// The kernel's end of the flush: takes what the core sends, as far as each socket has room.
+struct ScriptedSender: ~Copyable {
+    private struct Entry {
+        let descriptor: Int32
+        let bytes: [UInt8]
+        let tag: ClientIndex
+        var result = SendResult.wouldBlock
     }
 
-    deinit {
-        for end in ends { _ = close(end) }
+    /// The descriptor of each is a thousand more than its number.
+    var sockets: [ScriptedSocket] = []
+    private var entries: [Entry] = []
+    private var write: [UInt8] = []
+    private var pieceCount = 0
+
+    @unsafe private static func copy(_ bytes: UnsafeRawPointer, count: Int) -> [UInt8] {
+        unsafe Array(UnsafeRawBufferPointer(start: bytes, count: count))
+    }
+}
+
+extension ScriptedSender: Sender {
+    @unsafe mutating func append(
+        descriptor: Int32, bytes: UnsafeRawPointer, count: Int, tag: ClientIndex
+    ) {
+        let bytes = unsafe Self.copy(bytes, count: count)
+        entries.append(Entry(descriptor: descriptor, bytes: bytes, tag: tag))
     }
 
-    /// The first bytes of the write, as many as the pair holds.
-    func bytes(of write: inout GatheredWrite) -> [UInt8] {
-        guard case .sent(let count) = write.send(to: ends[0]) else { return [] }
-        var content = [UInt8](repeating: 0, count: count)
-        var read = 0
-        while read < count {
-            let part = unsafe content.withUnsafeMutableBytes { bytes in
-                unsafe recv(ends[1], bytes.baseAddress?.advanced(by: read), count - read, 0)
-            }
-            guard part > 0 else { break }
-            read += part
+    mutating func submit() {
+        for position in entries.indices {
+            let number = Int(entries[position].descriptor) - 1_000
+            entries[position].result = sockets[number].send(entries[position].bytes[...])
         }
-        return content
+    }
+
+    mutating func removeAll() { entries.removeAll() }
+
+    var isFull: Bool { entries.count == SendBatch.capacity }
+    var count: Int { entries.count }
+    func result(at position: Int) -> SendResult { entries[position].result }
+    func tag(at position: Int) -> ClientIndex { entries[position].tag }
+    func byteCount(at position: Int) -> Int { entries[position].bytes.count }
+
+    mutating func beginWrite() {
+        write = []
+        pieceCount = 0
+    }
+
+    @unsafe mutating func addPiece(_ bytes: UnsafeRawPointer, count: Int) {
+        unsafe write += Self.copy(bytes, count: count)
+        pieceCount += 1
+    }
+
+    var isWriteFull: Bool { pieceCount == GatheredWrite.pieceCountMax }
+    var writeByteCount: Int { write.count }
+
+    mutating func sendWrite(to descriptor: Int32) -> SendResult {
+        sockets[Int(descriptor) - 1_000].send(write[...])
+    }
+
+    mutating func finishSending(_ descriptor: Int32) {
+        sockets[Int(descriptor) - 1_000].isFinished = true
     }
 }

@@ -166,7 +166,7 @@ extension Core {
 
     /// Keeps the memory of segments within its bound: clients for which something waits are
     /// collapsed, whoever they are, since what they pin can't be told from outside.
-    package mutating func limitSegmentMemory() {
+    mutating func limitSegmentMemory() {
         guard segments.liveBytes > Limits.segmentPoolBytesMax else { return }
         for raw in 0..<UInt32(clients.highWaterMark) {
             guard clients.isOccupied(raw), clients[raw].takesMessages,

@@ -25,7 +25,7 @@ extension Core {
 
     /// Puts the turn's ordered events into the queues of those whom they concern. First thing in
     /// the flush: the segment is complete, and whoever left in this turn gets nothing.
-    package mutating func queueOrderedEvents() {
+    mutating func queueOrderedEvents() {
         guard orderedSegment != .none else { return }
         for event in orderedEvents {
             let count = hub.orderedMemberCount(of: event.room)

@@ -1,4 +1,4 @@
-package import Reactor
+internal import Reactor
 
 /// Whose a queued piece is.
 enum QueueTag {
@@ -95,7 +95,7 @@ extension Core {
     // MARK: Broadcasts
 
     /// Queues a broadcast, or the rest of one from `start` on, behind what waits already.
-    package mutating func queueBroadcast(
+    mutating func queueBroadcast(
         _ segment: SegmentIndex, from start: Int, of room: RoomIndex, to index: ClientIndex
     ) {
         guard !clients[index].flags.contains(.collapsed) else {

@@ -1,17 +1,15 @@
-package import Reactor
+internal import Reactor
 
 // What the flush phase asks and reports.
 extension Core {
     // MARK: Gathered writes
 
     /// Clients with something of their own to send.
-    package var dirtyCount: Int { dirty.count }
-
-    package func dirtyClient(at position: Int) -> ClientIndex { dirty[position] }
+    var dirtyCount: Int { dirty.count }
 
     /// Takes the first `count` clients out of the list. One that still has something to send and
     /// whose socket takes it is listed again.
-    package mutating func endDirty(_ count: Int) {
+    mutating func endDirty(_ count: Int) {
         for position in 0..<count {
             clients[dirty[position]].flags.remove(.dirty)
         }
@@ -28,7 +26,7 @@ extension Core {
     }
 
     /// The client's descriptor, when it has something to send and epoll hasn't to be awaited.
-    package func sendingDescriptor(of index: ClientIndex) -> Int32? {
+    func sendingDescriptor(of index: ClientIndex) -> Int32? {
         let client = clients[index]
         guard client.phase != .gone, !client.queue.isEmpty, !client.flags.contains(.blocked)
         else { return nil }
@@ -43,22 +41,8 @@ extension Core {
         return nodes.piece(at: first)
     }
 
-    /// Fills `write` with what waits for the client, up to the bounds of one write.
-    package mutating func gather(_ index: ClientIndex, into write: inout GatheredWrite) {
-        write.removeAll()
-        var node = nodes.first(of: clients[index].queue)
-        while node != 0, !write.isFull, write.byteCount < Limits.gatheredBytes {
-            let piece = nodes.piece(at: node)
-            // The queue's reference keeps the bytes until the result is reported.
-            unsafe write.append(
-                segments.address(of: piece.segment) + Int(piece.start),
-                count: Int(piece.end - piece.start))
-            node = nodes.next(after: node)
-        }
-    }
-
     /// Reports what became of a gathered write of `offered` bytes.
-    package mutating func wrote(_ result: SendResult, of offered: Int, to index: ClientIndex) {
+    mutating func wrote(_ result: SendResult, of offered: Int, to index: ClientIndex) {
         switch result {
         case .sent(let count):
             take(count, of: index)
@@ -81,14 +65,8 @@ extension Core {
     // MARK: Direct sends
 
     // Hot path.
-    /// Whether a broadcast can go to the client's socket at once, since nothing is before it.
-    package func takesBroadcastDirectly(_ index: ClientIndex) -> Bool {
-        clients[index].takesBroadcastDirectly
-    }
-
-    // Hot path.
     /// Reports what became of a broadcast that was sent without queueing.
-    package mutating func sentDirectly(
+    mutating func sentDirectly(
         _ result: SendResult, _ segment: SegmentIndex, byteCount: Int, of room: RoomIndex,
         to index: ClientIndex
     ) {
@@ -142,7 +120,7 @@ extension Core {
 
     /// When everything that waited is with the kernel, what was put off until then happens now.
     /// Returns the descriptor whose sending direction has to be ended, if that is it.
-    package mutating func settle(_ index: ClientIndex) -> Int32? {
+    mutating func settle(_ index: ClientIndex) -> Int32? {
         guard clients[index].queue.isEmpty else { return nil }
         switch clients[index].phase {
         case .flushing:

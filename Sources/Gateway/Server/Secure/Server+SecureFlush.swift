@@ -2,13 +2,33 @@ internal import Reactor
 
 // TLS clients: from what waits for them to ciphertext on its way.
 extension Server {
+    /// The flush of `Core+Flush`, with broadcasts that are encrypted for each. Who came in through
+    /// the admin listener is served in the clear.
+    mutating func flushSecurely() {
+        core.queueOrderedEvents()
+        var deliveries = Deliveries(rooms: core.hub.activeRoomCount, DeliveryLimits())
+        while let most = deliveries.next() {
+            let room = core.hub.activeRoom(at: deliveries.served - 1)
+            deliveries.spend(deliverSecurely(in: room, atMost: most))
+        }
+        core.hub.rotateActiveRooms(served: deliveries.served)
+        let count = core.dirtyCount
+        core.writeOwn(count, to: &sender)
+        for position in 0..<count {
+            let index = core.dirty[position]
+            if core.clients[index].flags.contains(.tls) { writeSecurely(index) }
+        }
+        core.endDirty(count)
+        core.limitSegmentMemory()
+    }
+
     // MARK: Broadcasts
 
     // Hot path.
     /// Goes on with the fan-out of a room whose members speak TLS. Each gets a record of its own; the
     /// records of a batch stand one behind the other in the sessions' output. Returns how many
     /// members were served.
-    mutating func deliverSecurely(in room: RoomIndex, atMost share: Int) -> Int {
+    private mutating func deliverSecurely(in room: RoomIndex, atMost share: Int) -> Int {
         guard let segment = core.hub.fanOut(of: room) else { return 0 }
         let count = core.segments.count(of: segment)
         let frames = UInt64(core.segments.frames(of: segment))
@@ -41,7 +61,7 @@ extension Server {
     private mutating func seal(
         _ segment: SegmentIndex, byteCount: Int, for index: ClientIndex
     ) {
-        if batch.isFull || secure?.sessions.hasRoom(for: byteCount) == false { submitSealed() }
+        if sender.isFull || secure?.sessions.hasRoom(for: byteCount) == false { submitSealed() }
         let sealed = secure?.seal(segment, of: core.segments, for: index) ?? 0..<0
         guard !sealed.isEmpty else {
             core.connectionFailed(index)
@@ -49,23 +69,23 @@ extension Server {
         }
         core.metrics.sentBytes &+= UInt64(byteCount)
         // The output stays where it is until `submitSealed` has read the results.
-        unsafe secure?.append(sealed, to: &batch, core.clients[index].descriptor, tag: index)
+        unsafe secure?.append(sealed, to: &sender, core.clients[index].descriptor, tag: index)
     }
 
     // Hot path.
     private mutating func submitSealed() {
         defer { secure?.sessions.truncateOutput(to: 0) }
-        submitBatch()
+        sender.submit()
         // Records that failed to be sealed left nothing behind, so each begins where the one before
         // it ends.
         var start = 0
-        for position in 0..<batch.count {
-            let index = batch.tag(at: position)
-            let end = start + batch.byteCount(at: position)
-            tookSealed(batch.result(at: position), start..<end, of: index)
+        for position in 0..<sender.count {
+            let index = sender.tag(at: position)
+            let end = start + sender.byteCount(at: position)
+            tookSealed(sender.result(at: position), start..<end, of: index)
             start = end
         }
-        batch.removeAll()
+        sender.removeAll()
     }
 
     // Hot path.
@@ -93,13 +113,13 @@ extension Server {
 
     /// Sends what waits for one client: first what is encrypted already, then, a record at a time and
     /// only while the socket takes it, what isn't.
-    mutating func writeSecurely(_ index: ClientIndex) {
+    private mutating func writeSecurely(_ index: ClientIndex) {
         guard core.clients[index].phase != .gone, !core.clients[index].flags.contains(.blocked),
             sendKept(of: index)
         else { return }
         guard secure?.sessions.isEstablished(index) == true else {
             core.endUnsecured(index)
-            settle(index)
+            core.settle(index, to: &sender)
             return
         }
         var budget = Limits.gatheredBytes
@@ -120,7 +140,7 @@ extension Server {
             secure?.sessions.finish(index)
             guard sendOutput(to: index) else { return }
         }
-        settle(index)
+        core.settle(index, to: &sender)
     }
 
     /// Sends all of the output to one client. Returns whether its socket took it.
@@ -173,9 +193,9 @@ extension SecureClients {
     // Hot path.
     /// The output must not be truncated before the batch's results have been read.
     @unsafe fileprivate func append(
-        _ sealed: Range<Int>, to batch: inout SendBatch, _ descriptor: Int32, tag: UInt32
+        _ sealed: Range<Int>, to sender: inout SocketSender, _ descriptor: Int32, tag: UInt32
     ) {
-        unsafe batch.append(
+        unsafe sender.append(
             descriptor: descriptor, bytes: sessions.outputAddress + sealed.lowerBound,
             count: sealed.count, tag: tag)
     }
