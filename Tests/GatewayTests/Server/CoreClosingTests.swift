@@ -190,6 +190,16 @@ import Testing
         harness.expectNothingLeft()
     }
 
+    /// Found by the simulation: a broken frame bought another five seconds.
+    @Test func `a broken frame after our Close doesn't put the deadline off`() throws {
+        var harness = try CoreHarness()
+        let client = try Self.expired(&harness)
+        harness.pass(milliseconds: 4_000)
+        harness.receive([0xFF, 0xFF], from: client)
+        harness.pass(milliseconds: 1_200)
+        harness.expectNothingLeft()
+    }
+
     // MARK: The connection is gone
 
     @Test func `a reset in any phase closes the descriptor once`() throws {

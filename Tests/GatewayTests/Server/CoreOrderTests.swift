@@ -161,4 +161,23 @@ private struct OrderModel: ~Copyable {
         for _ in 0..<300 { model.turn() }
         model.finish()
     }
+
+    /// Found by the simulation: what was on its way to such a client wasn't counted.
+    @Test func `what a client gets because it joins a second project counts as delivered`() throws {
+        var harness = try CoreHarness()
+        harness.deliveries.perTurn = 1
+        harness.deliveries.perRoomShare = 1
+        let clients = try (0..<3).map { _ in try harness.open(project: 1) }
+        harness.notify(event: 1, project: 1)
+        harness.turn()  // One of them is served.
+        harness.notify(event: 2, project: 1)
+        for client in clients { harness.join(2, keep: true, from: client) }
+        harness.settle()
+        for client in clients {
+            let events = harness.stream(of: client).texts.compactMap { Invalidation($0)?.event }
+            #expect(events == [1, 2])
+        }
+        let deliveries = harness.core.metrics.deliveries
+        #expect(deliveries == 6)
+    }
 }

@@ -140,6 +140,26 @@ import Testing
         harness.expectNothingLeftAfterResets()
     }
 
+    /// Found by the simulation: 257 events in one turn closed every client of several projects.
+    @Test func `a client that reads isn't too slow, however much is announced in one turn`() throws
+    {
+        var harness = try CoreHarness(disconnectsSlowConsumers: true)
+        let client = try harness.open(project: 1)
+        harness.join(2, keep: true, from: client)
+        harness.settle()
+        for event in 0..<400 { harness.notify(event: event, project: 1) }
+        harness.settle()
+        harness.notify(event: 400, project: 1)
+        harness.settle()
+        let stream = harness.stream(of: client)
+        #expect(stream.closeCode == nil)
+        let events = Self.summary(of: stream)
+        #expect(events.last == "400")
+        let disconnected = harness.core.metrics.slowConsumersDisconnected
+        #expect(disconnected == 0)
+        harness.expectNothingLeftAfterResets()
+    }
+
     @Test func `a socket that takes no byte for a minute is closed`() throws {
         var harness = try CoreHarness()
         let client = try harness.open(project: 1)

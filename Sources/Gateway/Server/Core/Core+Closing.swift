@@ -42,8 +42,10 @@ extension Core {
 
     /// Lets what is queued go out, ends our direction, and waits for the peer to end its own.
     mutating func beginDraining(_ index: ClientIndex) {
+        // Whoever is closing has a deadline, and gets no later one for breaking the protocol.
+        let hasDeadline = clients[index].phase == .closing
         clients[index].phase = .draining
-        setCloseDeadline(of: index)
+        if !hasDeadline { setCloseDeadline(of: index) }
         markDirty(index)
     }
 

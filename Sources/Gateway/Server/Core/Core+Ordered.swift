@@ -71,12 +71,14 @@ extension Core {
     mutating func prepareForAnotherProject(_ index: ClientIndex) {
         guard let pending = hub.makeOrdered(index) else { return }
         if pending.fanOut != .none {
+            metrics.deliveries &+= UInt64(segments.frames(of: pending.fanOut))
             queueBroadcast(pending.fanOut, from: 0, of: pending.room, to: index)
         }
         if pending.open != .none {
             // The room goes on writing to this segment, so the client gets a copy.
             let copy = segments.make(capacity: segments.count(of: pending.open))
             segments.append(contentsOf: pending.open, to: copy)
+            metrics.deliveries &+= UInt64(segments.frames(of: copy))
             queueBroadcast(copy, from: 0, of: pending.room, to: index)
             segments.release(copy)
         }

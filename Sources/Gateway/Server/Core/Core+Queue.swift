@@ -113,10 +113,11 @@ extension Core {
         limitBroadcasts(of: index)
     }
 
-    /// Keeps a queue that broadcasts were put into within its bounds.
+    /// Keeps a queue that broadcasts were put into within its bounds. A client whose socket takes
+    /// everything isn't slow, only because much was announced in one turn: it gets a resync.
     mutating func limitBroadcasts(of index: ClientIndex) {
         guard isOverBound(index) else { return }
-        if settings.disconnectsSlowConsumers {
+        if settings.disconnectsSlowConsumers, clients[index].flags.contains(.blocked) {
             disconnectSlow(index)
         } else {
             collapse(index)
