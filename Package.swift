@@ -71,6 +71,21 @@ let package = Package(
             path: "Benchmarks/AllocationCheck",
             swiftSettings: strict
         ),
+        .target(
+            name: "Simulation", dependencies: ["Gateway", "Reactor"], path: "Tests/Simulation",
+            exclude: ["Executable"], swiftSettings: strict),
+        .executableTarget(
+            name: "Simulate",
+            dependencies: [
+                "Gateway", "Simulation",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ],
+            path: "Tests/Simulation/Executable",
+            swiftSettings: strict
+        ),
+        .testTarget(
+            name: "SimulationTests", dependencies: ["Gateway", "Simulation"],
+            swiftSettings: strict),
         .testTarget(name: "ReactorTests", dependencies: ["Reactor"], swiftSettings: strict),
         .testTarget(
             name: "GatewayTests",

@@ -42,6 +42,10 @@ struct Admission: ~Copyable {
         }
     }
 
+    /// Addresses and users that have a connection.
+    var addressCount: Int { addresses.keyCount }
+    var userCount: Int { users.keyCount }
+
     // MARK: Addresses
 
     /// Counts a connection of the address, unless it is dropped.

@@ -176,17 +176,22 @@ extension Core {
             }
             let end = ServerFrames.end(
                 ofFrameContaining: Int(piece.start), in: segments.bytes(of: piece.segment))
-            if let room = QueueTag.room(piece.tag) { hub.markStale(index, in: room) }
-            if piece.tag == QueueTag.ordered { hub.markAllStale(index) }
+            if settings.plantedFault != .forgetsDroppedProjects { markStale(index, piece.tag) }
             if end > Int(piece.start) {
                 piece.end = UInt32(end)
                 piece.frames = 1
                 nodes.append(piece, to: &kept)
-            } else {
+            } else if settings.plantedFault != .keepsDroppedSegments {
                 segments.release(piece.segment)
             }
         }
         clients[index].queue = kept
+    }
+
+    /// The client doesn't get a piece of its queue: its projects are owed a resync.
+    private mutating func markStale(_ index: ClientIndex, _ tag: UInt32) {
+        if let room = QueueTag.room(tag) { hub.markStale(index, in: room) }
+        if tag == QueueTag.ordered { hub.markAllStale(index) }
     }
 
     /// Drops everything.

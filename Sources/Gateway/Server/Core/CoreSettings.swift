@@ -25,6 +25,8 @@ package struct CoreSettings: Sendable {
     package var pacing = Pacing(refetchesPerSecond: 1_000)
     /// Who is let in, and how much those who are in may do.
     package var admission = AdmissionLimits()
+    /// A mistake for the simulation to find; none outside of its own tests.
+    package var plantedFault: PlantedFault?
     /// Distinguishes this process' connection ids from any other's.
     package var processNonce: UInt64
     /// Seed for phases of timers.

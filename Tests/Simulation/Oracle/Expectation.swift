@@ -1,0 +1,17 @@
+/// An answer that a client waits for. Answers come in the order of what they answer.
+enum Expectation {
+    /// `ok` or `error` with the reference; what an `ok` means for subscriptions is the effect.
+    case outcome(reference: Int, Effect)
+    /// An error without a reference.
+    case error(code: String)
+    /// A pong, or an error with the reference for who has yet to say who it is.
+    case pongText(reference: Int)
+    case pongFrame([UInt8])
+
+    enum Effect {
+        case none
+        case join(project: Int, keep: Bool, sinceCommit: Int)
+        case leave(project: Int?)
+        case initialize(user: Int?, project: Int?, expiresAt: Int64, sinceCommit: Int)
+    }
+}

@@ -1,0 +1,154 @@
+/// What was committed, who was a member when, and what the gateway was told: held against what
+/// clients hear. It knows nothing of the gateway.
+struct Ledger {
+    /// A notification on its way.
+    enum Notification {
+        case event(Int)
+        /// Not one of ours.
+        case malformed([UInt8])
+    }
+
+    /// A change that clients are told of.
+    struct Event {
+        let project: Int
+        /// When it was committed.
+        let commit: Int
+        /// Its place among its project's events, once it was announced or is lost.
+        var place: Int?
+        let payload: [UInt8]
+        /// What clients get.
+        let message: [UInt8]
+    }
+
+    private let userCount: Int
+    private(set) var commits = 0
+    private(set) var events: [Event] = []
+    /// By project: how many of its events were announced or lost.
+    private(set) var placesTaken: [Int]
+    /// By project: which of these places nobody was told of.
+    private var isLost: [[Bool]]
+    /// Committed, and not yet announced.
+    private(set) var pending: [Notification] = []
+    private var isMember: [Bool]
+    /// By user and project: the commit of the last removal.
+    private var removedAt: [Int]
+
+    init(_ facts: WorldFacts) {
+        userCount = facts.users
+        placesTaken = Array(repeating: 0, count: facts.projects)
+        isLost = Array(repeating: [], count: facts.projects)
+        isMember = Array(repeating: false, count: facts.users * facts.projects)
+        removedAt = Array(repeating: 0, count: facts.users * facts.projects)
+    }
+
+    private func slot(_ user: Int, _ project: Int) -> Int { project * userCount + user }
+
+    // MARK: Asking
+
+    func isMember(_ user: Int, of project: Int) -> Bool { isMember[slot(user, project)] }
+
+    /// Whether the user was a member at that commit, or has been one since.
+    func wasMember(_ user: Int, of project: Int, since commit: Int) -> Bool {
+        isMember(user, of: project) || removedAt[slot(user, project)] > commit
+    }
+
+    /// Whether all of these events of the project were committed while nobody listened.
+    func wereLost(_ places: Range<Int>, of project: Int) -> Bool {
+        places.allSatisfy { isLost[project][$0] }
+    }
+
+    /// The last commit of which the gateway must know, if it was one that is announced.
+    var heardCommit: Int {
+        for notification in pending {
+            if case .event(let number) = notification { return events[number].commit - 1 }
+        }
+        return commits
+    }
+
+    // MARK: Committing
+
+    mutating func commit(_ change: Change) {
+        commits += 1
+        switch change {
+        case .event(let project):
+            record("tasks", "UPDATE", id: "\(events.count)", project)
+        case .addMember(let user, let project):
+            guard !isMember(user, of: project) else { return }
+            isMember[slot(user, project)] = true
+            record("project_members", "INSERT", id: Self.memberID(user, project), project)
+        case .removeMember(let user, let project):
+            guard isMember(user, of: project) else { return }
+            remove(user, project)
+            record("project_members", "DELETE", id: Self.memberID(user, project), project)
+        case .replaceMember(let user, let project):
+            guard isMember(user, of: project) else { return }
+            record("project_members", "DELETE", id: Self.memberID(user, project), project)
+            record("project_members", "INSERT", id: Self.memberID(user, project), project)
+        case .removeSomeMembers(let project):
+            for user in stride(from: 0, to: userCount, by: 2) { remove(user, project) }
+            record("project_members", "DELETE", id: "*", project)
+        case .deleteProject(let project):
+            record("projects", "DELETE", id: "\(Names.project(project))", project)
+            commits += 1
+            for user in 0..<userCount { remove(user, project) }
+        }
+    }
+
+    mutating func addMalformed(_ bytes: [UInt8]) { pending.append(.malformed(bytes)) }
+
+    private mutating func remove(_ user: Int, _ project: Int) {
+        guard isMember(user, of: project) else { return }
+        isMember[slot(user, project)] = false
+        removedAt[slot(user, project)] = commits
+    }
+
+    private mutating func record(
+        _ resource: String, _ action: String, id: String, _ project: Int
+    ) {
+        // Each event has a time of its own, which says in the message which one it is.
+        let number = "\(1_000_000 + events.count)".dropFirst()
+        let time = "2026-01-02T03:04:05.\(number)Z"
+        let name = Names.project(project)
+        let payload =
+            #"{"resource":"\#(resource)","id":"\#(id)","action":"\#(action)","#
+            + #""project_id":"\#(name)","timestamp":"\#(time)"}"#
+        let message =
+            #"{"type":"cache_invalidate","resource":"\#(resource)","action":"\#(action)","#
+            + #""project_id":"\#(name)","data":{"id":"\#(id)","timestamp":"\#(time)"}}"#
+        pending.append(.event(events.count))
+        events.append(
+            Event(
+                project: project, commit: commits, place: nil, payload: Array(payload.utf8),
+                message: Array(message.utf8)))
+    }
+
+    private static func memberID(_ user: Int, _ project: Int) -> String {
+        "\(Names.project(project)):\(Names.user(user))"
+    }
+
+    // MARK: Announcing
+
+    /// The next notification is with the gateway.
+    mutating func announceNext() -> Notification? {
+        guard !pending.isEmpty else { return nil }
+        let next = pending.removeFirst()
+        if case .event(let number) = next { place(number, isLost: false) }
+        return next
+    }
+
+    /// What was committed while nobody listened isn't announced any more; that it was missed has to
+    /// be told from here on.
+    mutating func losePending() {
+        for notification in pending {
+            if case .event(let number) = notification { place(number, isLost: true) }
+        }
+        pending.removeAll()
+    }
+
+    private mutating func place(_ number: Int, isLost: Bool) {
+        let project = events[number].project
+        self.isLost[project].append(isLost)
+        events[number].place = placesTaken[project]
+        placesTaken[project] += 1
+    }
+}

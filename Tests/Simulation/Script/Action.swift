@@ -1,0 +1,97 @@
+/// Something that happens in the world outside of the gateway, or the gateway's next turn. It speaks
+/// of seats, users and projects by number, so it has a meaning, if only "nothing", whatever happened
+/// before: a script stays one when actions are taken out of it.
+package enum Action: Equatable, Sendable {
+    // MARK: Clients
+
+    /// A connection is made from the seat, unless it has one, and a handshake is sent.
+    case connect(seat: Int, Greeting)
+    /// The client sends something, the text in so many frames.
+    case say(seat: Int, Utterance, frames: Int = 1)
+    /// From here on the client's bytes arrive so many at a time; none with zero.
+    case arrive(seat: Int, bytes: Int)
+    /// From here on the client's socket takes so many bytes in a turn.
+    case read(seat: Int, bytes: Int)
+    /// The client sends nothing more.
+    case end(seat: Int)
+    /// The client's connection is reset, and epoll says so.
+    case reset(seat: Int)
+    /// The same, and the next send is the first to tell.
+    case vanish(seat: Int)
+
+    // MARK: The database
+
+    case commit(Change)
+    /// So many changes of the same project, in one transaction.
+    case burst(project: Int, count: Int)
+    /// Something that isn't a notification of ours.
+    case malformed(Int)
+    /// Whether what was committed is on its way, and not here.
+    case holdNotifications(Bool)
+    case loseListener
+    case regainListener
+    /// Whether questions wait to be answered until an action says so.
+    case holdAnswers(Bool)
+    /// The database finds the answers to all questions that it has.
+    case look
+    /// The answer to one of the questions arrives, or word that there is none.
+    case answer(Int)
+    case refuse(Int)
+    case loseQueries
+    case regainQueries
+
+    // MARK: The program
+
+    case drain
+    /// A turn of the loop, and so much time after it.
+    case turn(milliseconds: Int)
+}
+
+/// How a client begins.
+package struct Greeting: Equatable, Sendable {
+    package enum Token: Equatable, Sendable {
+        /// Valid for so many seconds.
+        case valid(seconds: Int)
+        case expired
+        case forged
+        /// None; an `init` may follow.
+        case none
+    }
+
+    package var user: Int
+    package var project: Int?
+    package var token: Token
+    package var address: Int
+    /// Bytes of the handshake that are sent at all; the rest never comes.
+    package var bytesMax: Int?
+}
+
+/// What clients say.
+package enum Utterance: Equatable, Sendable {
+    case join(project: Int, keep: Bool)
+    case leave(project: Int?)
+    /// `init` with a token of the user, when one is given.
+    case initialize(user: Int?, project: Int?, seconds: Int)
+    case ping
+    case pong
+    case pingFrame(bytes: Int)
+    case pongFrame
+    case unknownType
+    case notJSON
+    case close(code: Int?)
+    /// Something that no client may send.
+    case violation(Int)
+    case noise(UInt64)
+}
+
+/// A transaction.
+package enum Change: Equatable, Sendable {
+    case event(project: Int)
+    case addMember(user: Int, project: Int)
+    case removeMember(user: Int, project: Int)
+    /// Removed and added again at once.
+    case replaceMember(user: Int, project: Int)
+    /// Every second member is removed; the notification doesn't say who.
+    case removeSomeMembers(project: Int)
+    case deleteProject(Int)
+}

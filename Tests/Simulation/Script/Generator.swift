@@ -1,0 +1,175 @@
+internal import Reactor
+
+/// Makes scripts up. Some seeds dwell on slow clients, others on memberships, others on nonsense:
+/// what is rare in an even mixture is common in one of them.
+struct Generator {
+    private enum Mood: CaseIterable {
+        case even, slow, members, nonsense, crowd
+    }
+
+    private let facts: WorldFacts
+    private var random: Jitter
+    private let mood: Mood
+
+    init(_ facts: WorldFacts, _ random: Jitter) {
+        self.facts = facts
+        self.random = random
+        mood = Mood.allCases[self.random.below(Mood.allCases.count)]
+    }
+
+    mutating func makeActions() -> [Action] {
+        var actions: [Action] = []
+        for user in 0..<facts.users {
+            for project in 0..<facts.projects where !random.once(in: 4) {
+                actions.append(.commit(.addMember(user: user, project: project)))
+            }
+        }
+        for seat in 0..<facts.seats where !random.once(in: 4) {
+            actions.append(.connect(seat: seat, greeting()))
+        }
+        actions.append(.turn(milliseconds: 1))
+        for _ in 0..<(60 + random.below(140)) {
+            actions.append(action())
+            if random.once(in: 2) { actions.append(.turn(milliseconds: turnMilliseconds())) }
+        }
+        return actions
+    }
+
+    private mutating func seat() -> Int { random.below(facts.seats) }
+    private mutating func project() -> Int { random.below(facts.projects) }
+    private mutating func user() -> Int { random.below(facts.users) }
+
+    /// Mostly short; at times so long that deadlines pass.
+    private mutating func turnMilliseconds() -> Int {
+        switch random.below(40) {
+        case 0: 1_000 + random.below(10_000)
+        case 1: random.once(in: 4) ? 60_000 + random.below(60_000) : 20_000
+        case 2...6: 128 + random.below(400)
+        default: 1 + random.below(20)
+        }
+    }
+
+    private mutating func action() -> Action {
+        switch (mood, random.below(100)) {
+        case (.slow, 0..<30): return random.once(in: 2) ? reading() : commitMany()
+        case (.members, 0..<40): return memberAction()
+        case (.nonsense, 0..<30): return .say(seat: seat(), nonsense(), frames: frames())
+        case (.crowd, 0..<30): return .connect(seat: seat(), greeting())
+        case (_, 30..<48): return .commit(.event(project: project()))
+        case (_, 48..<64): return .say(seat: seat(), utterance(), frames: frames())
+        case (_, 64..<72): return .connect(seat: seat(), greeting())
+        case (_, 72..<80): return clientAction()
+        case (_, 80..<88): return memberAction()
+        case (_, 88..<92): return commitMany()
+        case (_, 92..<98): return databaseAction()
+        case (_, 98): return random.once(in: 12) ? .drain : .malformed(random.below(7))
+        default: return .commit(.event(project: project()))
+        }
+    }
+
+    // MARK: Clients
+
+    private mutating func greeting() -> Greeting {
+        let token: Greeting.Token
+        switch random.below(16) {
+        case 0: token = .expired
+        case 1: token = .forged
+        case 2...4: token = .none
+        case 5, 6: token = .valid(seconds: random.below(60))
+        default: token = .valid(seconds: 36_000)
+        }
+        return Greeting(
+            user: user(), project: random.once(in: 4) ? nil : project(), token: token,
+            address: random.below(3),
+            bytesMax: random.once(in: 20) ? random.below(300) : nil)
+    }
+
+    private mutating func frames() -> Int { random.once(in: 5) ? 2 + random.below(4) : 1 }
+
+    private mutating func utterance() -> Utterance {
+        switch random.below(20) {
+        case 0..<9: .join(project: project(), keep: !random.once(in: 3))
+        case 9, 10: .leave(project: random.once(in: 2) ? nil : project())
+        case 11, 12:
+            .initialize(
+                user: random.once(in: 4) ? nil : user(),
+                project: random.once(in: 2) ? nil : project(), seconds: 10 + random.below(600))
+        case 13: .ping
+        case 14: .pong
+        case 15: .pingFrame(bytes: random.below(126))
+        case 16: .pongFrame
+        case 17: .unknownType
+        default: random.once(in: 6) ? nonsense() : .join(project: project(), keep: true)
+        }
+    }
+
+    private mutating func nonsense() -> Utterance {
+        switch random.below(8) {
+        case 0: .close(code: random.once(in: 3) ? nil : 1_000 + random.below(20))
+        case 1: .violation(random.below(Utterance.violationCount))
+        case 2: .noise(random.next())
+        case 3, 4: .notJSON
+        case 5: .pingFrame(bytes: random.below(126))
+        default: .unknownType
+        }
+    }
+
+    private mutating func clientAction() -> Action {
+        switch random.below(12) {
+        case 0: .end(seat: seat())
+        case 1, 2: .reset(seat: seat())
+        case 3: .vanish(seat: seat())
+        case 4, 5: .arrive(seat: seat(), bytes: 1 + random.below(3))
+        case 6: .arrive(seat: seat(), bytes: 0)
+        case 7, 8: .arrive(seat: seat(), bytes: .max)
+        default: reading()
+        }
+    }
+
+    private mutating func reading() -> Action {
+        switch random.below(4) {
+        case 0: .read(seat: seat(), bytes: 0)
+        case 1: .read(seat: seat(), bytes: 1 + random.below(200))
+        case 2: .read(seat: seat(), bytes: 200 + random.below(20_000))
+        default: .read(seat: seat(), bytes: .max)
+        }
+    }
+
+    // MARK: The database
+
+    private mutating func commitMany() -> Action {
+        let count =
+            switch random.below(12) {
+            case 0: 300 + random.below(500)
+            case 1...3: 30 + random.below(100)
+            default: 2 + random.below(12)
+            }
+        return .burst(project: project(), count: count)
+    }
+
+    private mutating func memberAction() -> Action {
+        switch random.below(20) {
+        case 0..<4: .commit(.removeMember(user: user(), project: project()))
+        case 4..<8: .commit(.addMember(user: user(), project: project()))
+        case 8: .commit(.replaceMember(user: user(), project: project()))
+        case 9: .commit(.removeSomeMembers(project: project()))
+        case 10 where random.once(in: 2): .commit(.deleteProject(project()))
+        case 10..<13: .holdAnswers(random.once(in: 2))
+        case 13, 14: .look
+        case 15...17: random.once(in: 6) ? .refuse(random.below(3)) : .answer(random.below(3))
+        default: .holdNotifications(random.once(in: 2))
+        }
+    }
+
+    private mutating func databaseAction() -> Action {
+        switch random.below(12) {
+        case 0: .loseListener
+        case 1...3: .regainListener
+        case 4: .loseQueries
+        case 5...7: .regainQueries
+        case 8: .malformed(random.below(7))
+        case 9: .holdNotifications(true)
+        default: .holdNotifications(false)
+        }
+    }
+}

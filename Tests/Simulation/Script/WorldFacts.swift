@@ -1,0 +1,56 @@
+package import Gateway
+internal import Reactor
+
+/// What doesn't change in a world: how many there are, and how the gateway is set up.
+package struct WorldFacts: Equatable, Sendable {
+    /// Of the core's own jitter, and of the order in which things happen in a turn.
+    package var seed: UInt64
+    /// Places for clients; each has one connection at a time.
+    package var seats = 8
+    package var users = 4
+    package var projects = 3
+    package var connectionsMax = 64
+    package var checksMembership = true
+    package var disconnectsSlowConsumers = false
+    package var textPing = true
+    package var deliveriesPerTurn = 256
+    package var admission = AdmissionLimits()
+    package var plantedFault: PlantedFault?
+
+    package init(seed: UInt64) {
+        self.seed = seed
+    }
+}
+
+extension WorldFacts {
+    /// Facts at random: each limit is small enough to be met, or absent.
+    init(seed: UInt64, _ random: inout Jitter) {
+        self.init(seed: seed)
+        seats = 2 + random.below(10)
+        users = 1 + random.below(4)
+        projects = 1 + random.below(4)
+        checksMembership = !random.once(in: 3)
+        disconnectsSlowConsumers = random.once(in: 3)
+        textPing = random.once(in: 2)
+        if random.once(in: 2) { deliveriesPerTurn = 1 + random.below(4) }
+        if random.once(in: 8) { connectionsMax = 1 + random.below(seats) }
+        if random.once(in: 8) { admission.connectionsPerAddress = 1 + random.below(3) }
+        if random.once(in: 6) { admission.connectionsPerUser = 1 + random.below(3) }
+        if random.once(in: 8) { admission.unauthenticatedConnections = 1 + random.below(2) }
+        if random.once(in: 6) { admission.messagesPerSecond = 1 + random.below(20) }
+        if random.once(in: 6) { admission.errorsPerMinute = 1 + random.below(20) }
+        if random.once(in: 40) { admission.handshakesPerSecond = 1 }
+    }
+}
+
+extension Jitter {
+    /// A number from zero up to, and without, `bound`.
+    mutating func below(_ bound: Int) -> Int {
+        Int(next() % UInt64(max(bound, 1)))
+    }
+
+    /// True one time in `count`.
+    mutating func once(in count: Int) -> Bool {
+        below(count) == 0
+    }
+}

@@ -1,0 +1,72 @@
+internal import Gateway
+internal import Reactor
+
+/// One connection, from the peer's side and the kernel's.
+struct Peer {
+    let seat: Int
+    let greeting: Greeting
+    let connectedAt: Instant
+    /// The core's name for it; of no meaning once it is freed.
+    var index: ClientIndex = 0
+    var hearing: Hearing
+
+    // Towards the gateway.
+
+    /// What the client has said and what hasn't arrived.
+    var outbox: [UInt8] = []
+    var arrivingBytes = Int.max
+    var isEnded = false
+    var isReset = false
+    /// It is gone, and only a send finds out.
+    var isVanished = false
+    var lastArrival: Instant
+    var longestSilence: UInt64 = 0
+
+    // From the gateway.
+
+    /// Bytes that the socket takes in a turn, and those of them that are left of this one.
+    var readingBytes = Int.max
+    var room = Int.max
+    /// What came in this turn.
+    var received: [UInt8] = []
+    /// Whether the last send wasn't taken whole, and when the socket last took something.
+    var isShort = false
+    var wasShort = false
+    var lastTaken: Instant
+    /// When it became a WebSocket, and when a Close frame came.
+    var openedAt: Instant?
+    var closedAt: Instant?
+    /// Whether our direction was ended, and the descriptor given back.
+    var isFinished = false
+    var isFreed = false
+    var interest: Interest = []
+
+    init(seat: Int, _ greeting: Greeting, _ hearing: Hearing, now: Instant) {
+        self.seat = seat
+        self.greeting = greeting
+        self.hearing = hearing
+        connectedAt = now
+        lastArrival = now
+        lastTaken = now
+    }
+
+    /// The gateway hears of the client.
+    mutating func hear(at now: Instant) {
+        longestSilence = max(longestSilence, now.nanoseconds(since: lastArrival))
+        lastArrival = now
+    }
+
+    /// Takes what there is room for.
+    mutating func take(_ bytes: UnsafeRawBufferPointer, now: Instant) -> SendResult {
+        if isVanished || isReset { return .failed }
+        if !isShort { lastTaken = now }
+        let count = min(bytes.count, room)
+        isShort = count < bytes.count
+        if isShort { wasShort = true }
+        guard count > 0 else { return .wouldBlock }
+        unsafe received.append(contentsOf: bytes[..<count])
+        if room != .max { room -= count }
+        lastTaken = now
+        return .sent(count)
+    }
+}

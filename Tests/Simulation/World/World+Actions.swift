@@ -1,0 +1,157 @@
+internal import Gateway
+internal import Reactor
+
+// What each action does to the world; the gateway hears of it in its next turn.
+extension World {
+    mutating func act(_ action: Action) throws(Violation) {
+        switch action {
+        case .connect(let seat, let greeting): connect(seat, greeting)
+        case .say(let seat, let utterance, let frames): say(utterance, frames, seat)
+        case .arrive(let seat, let bytes): change(seat) { $0.arrivingBytes = bytes }
+        case .read(let seat, let bytes):
+            change(seat) {
+                $0.readingBytes = bytes
+                $0.room = bytes
+            }
+        case .end(let seat): change(seat) { $0.isEnded = true }
+        case .reset(let seat): change(seat) { $0.isReset = true }
+        case .vanish(let seat): change(seat) { $0.isVanished = true }
+        case .commit(let change): database.ledger.commit(change)
+        case .burst(let project, let count):
+            for _ in 0..<count { database.ledger.commit(.event(project: project)) }
+        case .malformed(let kind): database.ledger.addMalformed(Malformed.payload(kind))
+        case .holdNotifications(let holds): database.holdsNotifications = holds
+        case .loseListener: loseListener()
+        case .regainListener: regainListener()
+        case .holdAnswers(let holds): database.holdsAnswers = holds
+        case .look: database.look()
+        case .answer(let position): answer(position, isRefused: false)
+        case .refuse(let position): answer(position, isRefused: true)
+        case .loseQueries: loseQueries()
+        case .regainQueries:
+            database.answersQueries = true
+            core.setCanAsk(true)
+        case .drain:
+            if drainBegan == nil { drainBegan = now }
+            core.beginDrain()
+        case .turn(let milliseconds):
+            try turn(milliseconds: UInt64(milliseconds))
+        }
+    }
+
+    private mutating func change(_ seat: Int, _ body: (inout Peer) -> Void) {
+        guard let number = seats[seat] else { return }
+        body(&kernel.peers[number])
+    }
+
+    // MARK: Clients
+
+    private mutating func connect(_ seat: Int, _ greeting: Greeting) {
+        guard seats[seat] == nil else { return }
+        let expiresAt: Int64
+        switch greeting.token {
+        case .valid(let seconds): expiresAt = wall.unixSeconds + Int64(seconds)
+        case .expired: expiresAt = wall.unixSeconds - 1_000
+        case .forged, .none: expiresAt = wall.unixSeconds + 1_000
+        }
+        let hearing = Hearing(
+            greeting, facts, heardCommit: database.ledger.heardCommit, expiresAt: expiresAt)
+        let number = kernel.peers.count
+        let source = SocketAddress(ipv4: 0xC000_0200 + UInt32(greeting.address), port: 40_000)
+        guard let index = core.admit(descriptor: Int32(number), from: source, at: .public) else {
+            tally.dropped += 1
+            return
+        }
+        kernel.peers.append(Peer(seat: seat, greeting, hearing, now: now))
+        kernel.peers[number].index = index
+        kernel.peers[number].interest = .read
+        let request = Self.handshake(greeting, expiresAt: expiresAt)
+        kernel.peers[number].outbox = Array(request.prefix(greeting.bytesMax ?? .max))
+        if kernel.peers[number].outbox.count < request.count {
+            kernel.peers[number].hearing.breakTheLaw()
+        }
+        seats[seat] = number
+        live.append(number)
+    }
+
+    private static func handshake(_ greeting: Greeting, expiresAt: Int64) -> [UInt8] {
+        var query: [String] = []
+        if greeting.token != .none {
+            let token = Tokens.make(
+                user: greeting.user, expiresAt: expiresAt, isForged: greeting.token == .forged)
+            query.append("token=\(token)")
+        }
+        if let project = greeting.project { query.append("projectId=\(Names.project(project))") }
+        let parameters = query.isEmpty ? "" : "?" + query.joined(separator: "&")
+        return Array(
+            ("GET /api/v1/messages/ws\(parameters) HTTP/1.1\r\nHost: gateway\r\n"
+                + "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
+                + "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n").utf8)
+    }
+
+    private mutating func say(_ utterance: Utterance, _ frames: Int, _ seat: Int) {
+        guard let number = seats[seat], !kernel.peers[number].isEnded else { return }
+        references += 1
+        let speech = Speech(
+            utterance, reference: references, frames: frames, wallSeconds: wall.unixSeconds,
+            heardCommit: database.ledger.heardCommit)
+        kernel.peers[number].outbox += speech.bytes
+        if speech.isLawful {
+            if let expectation = speech.expectation {
+                kernel.peers[number].hearing.expect(expectation)
+            }
+        } else {
+            kernel.peers[number].hearing.breakTheLaw()
+        }
+    }
+
+    // MARK: The database
+
+    private mutating func loseListener() {
+        guard database.isListening else { return }
+        database.isListening = false
+        core.listenerWasLost()
+    }
+
+    mutating func regainListener() {
+        guard !database.isListening else { return }
+        database.isListening = true
+        database.ledger.losePending()
+        core.listenerBecameLive()
+    }
+
+    /// Answers one question, of those that there are the one at `position`.
+    mutating func answer(_ position: Int, isRefused: Bool) {
+        guard !database.queries.isEmpty else { return }
+        database.look()
+        let query = database.queries.remove(at: position % database.queries.count)
+        lastAnswer = now
+        guard !isRefused else {
+            core.failMembershipBatch(query.number)
+            return
+        }
+        for (position, isMember) in (query.found ?? []).enumerated() where isMember {
+            _ = core.noteMember(Int64(position + 1), inMembershipBatch: query.number)
+        }
+        core.finishMembershipBatch(query.number)
+    }
+
+    private mutating func loseQueries() {
+        database.answersQueries = false
+        core.setCanAsk(false)
+        while !database.queries.isEmpty { answer(0, isRefused: true) }
+    }
+}
+
+/// Payloads that the triggers never write.
+enum Malformed {
+    static func payload(_ kind: Int) -> [UInt8] {
+        let project = Names.project(0)
+        let texts = [
+            "", "not JSON", "[]", "{\"resource\":\"tasks\"}", "\u{0}\u{1}",
+            #"{"resource":"tasks","id":"1","action":"UPDATE","project_id":"nobody","timestamp":"t"}"#,
+            #"{"resource":"","id":"1","action":"UPDATE","project_id":"\#(project)","timestamp":"t"}"#,
+        ]
+        return Array(texts[kind % texts.count].utf8)
+    }
+}

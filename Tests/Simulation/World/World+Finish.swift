@@ -1,0 +1,89 @@
+internal import Gateway
+internal import Reactor
+
+// The end of the world: everything comes to rest, everybody has heard everything, everybody goes,
+// and nothing is left.
+extension World {
+    /// Turns that it may take to come to rest: so many that it never should.
+    private static var turnsMax: Int { 4_000 }
+
+    mutating func finish() throws(Violation) {
+        regainListener()
+        database.holdsNotifications = false
+        database.holdsAnswers = false
+        database.answersQueries = true
+        core.setCanAsk(true)
+        for number in live {
+            kernel.peers[number].readingBytes = .max
+            kernel.peers[number].arrivingBytes = .max
+        }
+        try settle()
+        for project in 0..<facts.projects {
+            database.ledger.commit(.event(project: project))
+        }
+        try settle()
+        for number in live where !kernel.peers[number].isVanished {
+            try kernel.peers[number].hearing.checkRest(database.ledger)
+        }
+        for number in live { kernel.peers[number].isReset = true }
+        try settle()
+        try checkNothingLeft()
+        try checkMetrics()
+    }
+
+    private mutating func settle() throws(Violation) {
+        var turns = 0
+        repeat {
+            try turn(milliseconds: 20)
+            turns += 1
+            if turns > Self.turnsMax { throw Violation(.rest, "it never comes to rest") }
+        } while !isAtRest
+    }
+
+    private var isAtRest: Bool {
+        guard !core.hasWorkLeft, core.membershipDeadline == nil, database.queries.isEmpty,
+            database.ledger.pending.isEmpty
+        else { return false }
+        return live.allSatisfy { number in
+            let peer = kernel.peers[number]
+            return !peer.isReset && peer.outbox.isEmpty && !peer.interest.contains(.write)
+        }
+    }
+
+    private func checkNothingLeft() throws(Violation) {
+        guard live.isEmpty else { throw Violation(.remains, "\(live.count) connections") }
+        for remain in core.remains() where remain.count != 0 {
+            throw Violation(.remains, "\(remain.count) of \(remain.what)")
+        }
+    }
+
+    private func checkMetrics() throws(Violation) {
+        let closed = CloseLabel.allCases.reduce(0) { $0 + core.metrics.connectionsClosed[$1] }
+        let outcomes = MembershipLabel.allCases.reduce(0) {
+            $0 + core.metrics.membershipOutcomes[$1]
+        }
+        let dropped = DropLabel.allCases.reduce(0) { $0 + core.metrics.connectionsDropped[$1] }
+        let opened = kernel.peers.count { $0.hearing.statuses.first == 101 }
+        let heard = kernel.peers.reduce(0) { $0 + $1.hearing.eventCount }
+        try compare("bytes sent", core.metrics.sentBytes, kernel.takenBytes)
+        try compare("bytes received", core.metrics.receivedBytes, tally.receivedBytes)
+        try compare("notifications", core.metrics.notificationsReceived, tally.notifications)
+        try compare("malformed", core.metrics.notificationsInvalid, tally.malformed)
+        try compare("connections dropped", dropped, tally.dropped)
+        try compare("membership queries", core.metrics.membershipQueries, database.queryCount)
+        try compare("membership outcomes", outcomes, Int(core.metrics.membershipChecks))
+        try compare("connections closed", closed, Int(core.metrics.connectionsOpened))
+        if opened > Int(core.metrics.connectionsOpened) {
+            throw Violation(.metrics, "\(opened) opened, more than were counted")
+        }
+        if heard > Int(core.metrics.deliveries) {
+            throw Violation(.metrics, "\(heard) events heard, more than were delivered")
+        }
+    }
+
+    private func compare(_ what: String, _ counted: UInt64, _ count: Int) throws(Violation) {
+        if counted != UInt64(count) {
+            throw Violation(.metrics, "\(what): counted \(counted) of \(count)")
+        }
+    }
+}

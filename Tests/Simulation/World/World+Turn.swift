@@ -1,0 +1,162 @@
+internal import Gateway
+internal import Reactor
+
+// One turn, in the order of the server's (`Gateway/Server/Turn.swift`), and the clock's way to the
+// next one.
+extension World {
+    mutating func turn(milliseconds: UInt64) throws(Violation) {
+        takeReadiness()
+        takeAnswers()
+        takeNotifications()
+        while core.runTimers(heardEveryone: true) {}
+        if core.drain != nil { _ = core.continueDrain() }
+        askMemberships()
+        flush()
+        try applyInterests()
+        try freeClosed()
+        try listen()
+        try checkTurn()
+        now = now.advanced(byMilliseconds: milliseconds)
+        core.beginTurn(now: now, wall: wall)
+    }
+
+    // MARK: Readiness
+
+    /// Chunks that arrive from one client in one turn.
+    private static var arrivalsPerTurn: Int { 64 }
+
+    private mutating func takeReadiness() {
+        // epoll reports in no order that can be relied on.
+        let first = random.below(max(live.count, 1))
+        for offset in live.indices { takeClient(live[(first + offset) % live.count]) }
+    }
+
+    private mutating func takeClient(_ number: Int) {
+        let index = kernel.peers[number].index
+        kernel.peers[number].room = kernel.peers[number].readingBytes
+        guard !kernel.peers[number].isFreed else { return }
+        if kernel.peers[number].interest.contains(.write), kernel.peers[number].room > 0 {
+            core.becameWritable(index)
+        }
+        if kernel.peers[number].isReset {
+            core.connectionFailed(index)
+            return
+        }
+        var arrivals = 0
+        while arrivals < Self.arrivalsPerTurn, canArrive(number) {
+            arrive(number)
+            arrivals += 1
+        }
+        guard kernel.peers[number].isEnded, kernel.peers[number].outbox.isEmpty,
+            kernel.peers[number].interest.contains(.read), !core.isWaiting(index)
+        else { return }
+        core.receiveEnded(from: index)
+    }
+
+    private func canArrive(_ number: Int) -> Bool {
+        !kernel.peers[number].outbox.isEmpty && kernel.peers[number].arrivingBytes > 0
+            && kernel.peers[number].interest.contains(.read)
+            && !core.isWaiting(kernel.peers[number].index)
+    }
+
+    private mutating func arrive(_ number: Int) {
+        let count = min(
+            kernel.peers[number].outbox.count, kernel.peers[number].arrivingBytes, 65_536)
+        let bytes = Array(kernel.peers[number].outbox.prefix(count))
+        kernel.peers[number].outbox.removeFirst(count)
+        kernel.peers[number].hear(at: now)
+        tally.receivedBytes += count
+        receive(bytes, from: kernel.peers[number].index)
+    }
+
+    private mutating func receive(_ bytes: [UInt8], from index: ClientIndex) {
+        core.restoreLeftover(of: index, to: &area)
+        var all = area.copy() + bytes
+        var span = all.mutableSpan
+        core.receive(&span, received: bytes.count, from: index)
+    }
+
+    // MARK: The database
+
+    private mutating func takeAnswers() {
+        if !database.holdsAnswers {
+            while !database.queries.isEmpty { answer(0, isRefused: false) }
+        }
+        core.takeMembershipAnswers()
+        while let index = core.nextResumed() { receive([], from: index) }
+        core.continueClosings()
+    }
+
+    /// Notifications in one turn, as in the server.
+    private static var notificationsPerTurn: Int { 512 }
+
+    private mutating func takeNotifications() {
+        if database.isListening, !database.holdsNotifications {
+            for _ in 0..<Self.notificationsPerTurn {
+                guard let notification = database.ledger.announceNext() else { break }
+                notify(notification)
+            }
+        }
+        core.continueResync()
+    }
+
+    private mutating func notify(_ notification: Ledger.Notification) {
+        tally.notifications += 1
+        switch notification {
+        case .event(let number):
+            let payload = database.ledger.events[number].payload
+            core.notify(payload.span)
+        case .malformed(let payload):
+            tally.malformed += 1
+            core.notify(payload.span)
+        }
+    }
+
+    private mutating func askMemberships() {
+        core.continueVerifications()
+        while core.isMembershipBatchDue {
+            var parameters = QueryParameters()
+            let number = core.beginMembershipBatch(into: &parameters)
+            database.take(number, parameters)
+        }
+        if !core.canAsk { core.failMembershipQuestions() }
+    }
+
+    // MARK: Everything goes out
+
+    private mutating func flush() {
+        kernel.now = now
+        var limits = DeliveryLimits()
+        limits.perTurn = facts.deliveriesPerTurn
+        limits.perRoomShare = max(1, facts.deliveriesPerTurn / 2)
+        core.flush(to: &kernel, limits)
+    }
+
+    private mutating func applyInterests() throws(Violation) {
+        while let index = core.nextInterestChange() {
+            guard let number = live.first(where: { kernel.peers[$0].index == index }) else {
+                throw Violation(.core, "the interest of nobody has changed")
+            }
+            kernel.peers[number].interest = core.interest(of: index)
+        }
+    }
+
+    private mutating func freeClosed() throws(Violation) {
+        while let descriptor = core.freeNext() {
+            let number = Int(descriptor)
+            guard !kernel.peers[number].isFreed else {
+                throw Violation(.core, "connection \(number) was closed twice")
+            }
+            kernel.peers[number].isFreed = true
+        }
+        let freed = live.filter { kernel.peers[$0].isFreed }
+        guard !freed.isEmpty else { return }
+        try listen()
+        for number in freed {
+            try checkFreed(kernel.peers[number])
+            let seat = kernel.peers[number].seat
+            if seats[seat] == number { seats[seat] = nil }
+        }
+        live.removeAll { kernel.peers[$0].isFreed }
+    }
+}
