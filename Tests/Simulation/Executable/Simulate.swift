@@ -28,7 +28,11 @@ struct Simulate: ParsableCommand {
     @Flag(help: "Go on after a seed that fails, and shrink none.")
     var keepGoing = false
 
+    @Flag(help: "Plant each mistake, and expect that it is found and shrunk.")
+    var checkAlarm = false
+
     func run() throws {
+        if checkAlarm { try checkEachAlarm() }
         let fault = plant.flatMap(PlantedFault.init)
         if let seed {
             let script = Script(seed: seed, plantedFault: fault)
@@ -72,6 +76,17 @@ struct Simulate: ParsableCommand {
                 + "\(Int(Double(count) / seconds)) seeds a second, "
                 + "\(bytes >> 20) MiB judged.")
         if failures > 0 { throw ExitCode.failure }
+    }
+
+    private func checkEachAlarm() throws {
+        for fault in PlantedFault.allCases {
+            guard let found = try Alarm.check(fault, seeds: from..<from + count) else {
+                print("\(fault.rawValue) was NOT FOUND in \(count) seeds.")
+                throw ExitCode.failure
+            }
+            print("\(fault.rawValue): \(found)")
+        }
+        throw ExitCode.success
     }
 
     private func explain(_ seed: UInt64, _ script: Script) throws -> Never {

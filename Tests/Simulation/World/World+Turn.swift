@@ -80,7 +80,10 @@ extension World {
 
     private mutating func takeAnswers() {
         if !database.holdsAnswers {
-            while !database.queries.isEmpty { answer(0, isRefused: false) }
+            // Each takes its time, and they come in any order.
+            for _ in database.queries.indices where random.once(in: 2) {
+                answer(random.below(database.queries.count), isRefused: false)
+            }
         }
         core.takeMembershipAnswers()
         while let index = core.nextResumed() { receive([], from: index) }
@@ -118,6 +121,8 @@ extension World {
             var parameters = QueryParameters()
             let number = core.beginMembershipBatch(into: &parameters)
             database.take(number, parameters)
+            // The answer may be found long before it arrives.
+            if random.once(in: 2) { database.look() }
         }
         if !core.canAsk { core.failMembershipQuestions() }
     }

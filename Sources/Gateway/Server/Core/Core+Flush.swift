@@ -83,13 +83,15 @@ extension Core {
 
     // MARK: Own frames
 
-    /// Writes to the first `count` clients that have something of their own to send, except to those
-    /// that speak TLS. Those who get one piece are served in batches, as for broadcasts; what is in
+    /// Writes to the first `count` clients that have something of their own to send, as it is; with
+    /// `skipsTLS` not to those that speak TLS. Those who get one piece are served in batches, as for broadcasts; what is in
     /// several pieces goes out with one gathered write each.
-    mutating func writeOwn(_ count: Int, to sender: inout some Sender & ~Copyable) {
+    mutating func writeOwn(
+        _ count: Int, skipsTLS: Bool = false, to sender: inout some Sender & ~Copyable
+    ) {
         for position in 0..<count {
             let index = dirty[position]
-            guard !clients[index].flags.contains(.tls) else { continue }
+            if skipsTLS, clients[index].flags.contains(.tls) { continue }
             guard let descriptor = sendingDescriptor(of: index) else {
                 settle(index, to: &sender)
                 continue

@@ -13,7 +13,7 @@ extension Server {
         }
         core.hub.rotateActiveRooms(served: deliveries.served)
         let count = core.dirtyCount
-        core.writeOwn(count, to: &sender)
+        core.writeOwn(count, skipsTLS: true, to: &sender)
         for position in 0..<count {
             let index = core.dirty[position]
             if core.clients[index].flags.contains(.tls) { writeSecurely(index) }
