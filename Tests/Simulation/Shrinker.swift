@@ -77,6 +77,8 @@ extension Action {
                 }
         case .turn(let milliseconds) where milliseconds > 1:
             [.turn(milliseconds: 1)]
+        case .pass(let seconds) where seconds > 1:
+            [1, seconds / 2].map { .pass(seconds: $0) }
         case .say(let seat, let utterance, let frames) where frames > 1:
             [.say(seat: seat, utterance)]
         case .connect(let seat, var greeting) where greeting.address > 0:

@@ -158,7 +158,7 @@ struct Hearing {
         }
         eventCount += 1
         try subscriptions[event.project]?.hear(
-            place, wereLost: { ledger.wereLost($0, of: event.project) })
+            place, mayBeMissing: { ledger.mayBeMissing($0, of: event.project) })
     }
 
     private mutating func hearResync(

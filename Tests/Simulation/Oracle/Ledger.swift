@@ -11,6 +11,8 @@ struct Ledger {
     /// A change that clients are told of.
     struct Event {
         let project: Int
+        /// Whether it puts the membership of the whole audience in doubt.
+        let isDoubtful: Bool
         /// When it was committed.
         let commit: Int
         /// Its place among its project's events, once it was announced or is lost.
@@ -27,6 +29,8 @@ struct Ledger {
     private(set) var placesTaken: [Int]
     /// By project: which of these places nobody was told of.
     private var isLost: [[Bool]]
+    /// By project: the place at which its whole audience was last in doubt.
+    private var doubtedAt: [Int]
     /// Committed, and not yet announced.
     private(set) var pending: [Notification] = []
     private var isMember: [Bool]
@@ -37,6 +41,7 @@ struct Ledger {
         userCount = facts.users
         placesTaken = Array(repeating: 0, count: facts.projects)
         isLost = Array(repeating: [], count: facts.projects)
+        doubtedAt = Array(repeating: -1, count: facts.projects)
         isMember = Array(repeating: false, count: facts.users * facts.projects)
         removedAt = Array(repeating: 0, count: facts.users * facts.projects)
     }
@@ -52,9 +57,12 @@ struct Ledger {
         isMember(user, of: project) || removedAt[slot(user, project)] > commit
     }
 
-    /// Whether all of these events of the project were committed while nobody listened.
-    func wereLost(_ places: Range<Int>, of project: Int) -> Bool {
-        places.allSatisfy { isLost[project][$0] }
+    /// Whether these events of the project may have passed somebody by, for a while: all were committed
+    /// while nobody listened, so a resync is on its way; or the whole audience is in doubt, and whoever
+    /// was too slow before is about to get a resync with all others, or word that it isn't in the
+    /// project any more.
+    func mayBeMissing(_ places: Range<Int>, of project: Int) -> Bool {
+        doubtedAt[project] >= places.lowerBound || places.allSatisfy { isLost[project][$0] }
     }
 
     /// The last commit of which the gateway must know, if it was one that is announced.
@@ -118,7 +126,9 @@ struct Ledger {
         pending.append(.event(events.count))
         events.append(
             Event(
-                project: project, commit: commits, place: nil, payload: Array(payload.utf8),
+                project: project, isDoubtful: resource == "projects" || id == "*", commit: commits,
+                place: nil,
+                payload: Array(payload.utf8),
                 message: Array(message.utf8)))
     }
 
@@ -143,11 +153,13 @@ struct Ledger {
             if case .event(let number) = notification { place(number, isLost: true) }
         }
         pending.removeAll()
+        doubtedAt = placesTaken
     }
 
     private mutating func place(_ number: Int, isLost: Bool) {
         let project = events[number].project
         self.isLost[project].append(isLost)
+        if events[number].isDoubtful { doubtedAt[project] = placesTaken[project] }
         events[number].place = placesTaken[project]
         placesTaken[project] += 1
     }

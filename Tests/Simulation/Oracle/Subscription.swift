@@ -17,12 +17,12 @@ struct Subscription {
         next = placesTaken
     }
 
-    mutating func hear(_ place: Int, wereLost: (Range<Int>) -> Bool) throws(Violation) {
+    mutating func hear(_ place: Int, mayBeMissing: (Range<Int>) -> Bool) throws(Violation) {
         guard place > last else {
             throw Violation(.order, "event \(place) of its project came behind \(last)")
         }
         if place > next {
-            guard wereLost(next..<place) else {
+            guard mayBeMissing(next..<place) else {
                 throw Violation(.lost, "events \(next)..<\(place) of a project didn't come")
             }
             missingEnd = place

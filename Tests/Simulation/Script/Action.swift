@@ -45,6 +45,9 @@ package enum Action: Equatable, Sendable {
     case drain
     /// A turn of the loop, and so much time after it.
     case turn(milliseconds: Int)
+    /// So much time, in which the loop turns twice a second. After a single turn that takes as long
+    /// the process has stood still.
+    case pass(seconds: Int)
 }
 
 /// How a client begins.

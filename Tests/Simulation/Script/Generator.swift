@@ -31,6 +31,7 @@ struct Generator {
         for _ in 0..<(60 + random.below(140)) {
             actions.append(action())
             if random.once(in: 2) { actions.append(.turn(milliseconds: turnMilliseconds())) }
+            if random.once(in: 160) { actions.append(.pass(seconds: 5 + random.below(80))) }
         }
         return actions
     }

@@ -20,6 +20,8 @@ struct Peer {
     /// It is gone, and only a send finds out.
     var isVanished = false
     var lastArrival: Instant
+    /// The same in the time in which the process didn't stand still.
+    var lastArrivalAwake: UInt64 = 0
     var longestSilence: UInt64 = 0
 
     // From the gateway.
@@ -51,7 +53,8 @@ struct Peer {
     }
 
     /// The gateway hears of the client.
-    mutating func hear(at now: Instant) {
+    mutating func hear(at now: Instant, awake nanoseconds: UInt64) {
+        lastArrivalAwake = nanoseconds
         longestSilence = max(longestSilence, now.nanoseconds(since: lastArrival))
         lastArrival = now
     }

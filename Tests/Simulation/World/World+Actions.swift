@@ -36,6 +36,8 @@ extension World {
             core.beginDrain()
         case .turn(let milliseconds):
             try turn(milliseconds: UInt64(milliseconds))
+        case .pass(let seconds):
+            for _ in 0..<seconds * 2 { try turn(milliseconds: World.awakeMillisecondsMax) }
         }
     }
 
@@ -63,6 +65,7 @@ extension World {
             return
         }
         kernel.peers.append(Peer(seat: seat, greeting, hearing, now: now))
+        kernel.peers[number].lastArrivalAwake = awakeNanoseconds
         kernel.peers[number].index = index
         kernel.peers[number].interest = .read
         let request = Self.handshake(greeting, expiresAt: expiresAt)
@@ -125,7 +128,7 @@ extension World {
         guard !database.queries.isEmpty else { return }
         database.look()
         let query = database.queries.remove(at: position % database.queries.count)
-        lastAnswer = now
+        lastAnswer = awakeNanoseconds
         guard !isRefused else {
             core.failMembershipBatch(query.number)
             return
@@ -145,6 +148,11 @@ extension World {
 
 /// Payloads that the triggers never write.
 enum Malformed {
+    /// Whether the gateway can tell for whom it would be.
+    static func namesProject(_ payload: [UInt8]) -> Bool {
+        String(decoding: payload, as: UTF8.self).contains("\(Names.project(0))")
+    }
+
     static func payload(_ kind: Int) -> [UInt8] {
         let project = Names.project(0)
         let texts = [

@@ -68,11 +68,14 @@ extension World {
         try compare("bytes sent", core.metrics.sentBytes, kernel.takenBytes)
         try compare("bytes received", core.metrics.receivedBytes, tally.receivedBytes)
         try compare("notifications", core.metrics.notificationsReceived, tally.notifications)
-        try compare("malformed", core.metrics.notificationsInvalid, tally.malformed)
         try compare("connections dropped", dropped, tally.dropped)
         try compare("membership queries", core.metrics.membershipQueries, database.queryCount)
         try compare("membership outcomes", outcomes, Int(core.metrics.membershipChecks))
         try compare("connections closed", closed, Int(core.metrics.connectionsOpened))
+        let malformed = Int(core.metrics.notificationsInvalid) - tally.malformed
+        if !(0...tally.malformedOfProjects).contains(malformed) {
+            throw Violation(.metrics, "\(malformed) malformed notifications too many")
+        }
         if opened > Int(core.metrics.connectionsOpened) {
             throw Violation(.metrics, "\(opened) opened, more than were counted")
         }

@@ -57,8 +57,9 @@ extension World {
         {
             throw Violation(.closing, "the token of connection \(number) has expired")
         }
-        let heard = max(peer.lastArrival, lastAnswer)
-        if now.nanoseconds(since: heard) > Self.silenceNanoseconds + Self.slack,
+        // A process that stands still asks nobody, and nobody can have failed to answer.
+        let silence = awakeNanoseconds - max(peer.lastArrivalAwake, lastAnswer)
+        if silence > Self.silenceNanoseconds + Self.slack,
             !peer.hearing.isWaiting
         {
             throw Violation(.closing, "connection \(number) has been silent for long")

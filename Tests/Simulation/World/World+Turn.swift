@@ -17,6 +17,9 @@ extension World {
         try listen()
         try checkTurn()
         now = now.advanced(byMilliseconds: milliseconds)
+        if milliseconds <= Self.awakeMillisecondsMax {
+            awakeNanoseconds += milliseconds * 1_000_000
+        }
         core.beginTurn(now: now, wall: wall)
     }
 
@@ -64,7 +67,7 @@ extension World {
             kernel.peers[number].outbox.count, kernel.peers[number].arrivingBytes, 65_536)
         let bytes = Array(kernel.peers[number].outbox.prefix(count))
         kernel.peers[number].outbox.removeFirst(count)
-        kernel.peers[number].hear(at: now)
+        kernel.peers[number].hear(at: now, awake: awakeNanoseconds)
         tally.receivedBytes += count
         receive(bytes, from: kernel.peers[number].index)
     }
@@ -110,7 +113,11 @@ extension World {
             let payload = database.ledger.events[number].payload
             core.notify(payload.span)
         case .malformed(let payload):
-            tally.malformed += 1
+            if Malformed.namesProject(payload) {
+                tally.malformedOfProjects += 1
+            } else {
+                tally.malformed += 1
+            }
             core.notify(payload.span)
         }
     }

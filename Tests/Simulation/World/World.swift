@@ -16,14 +16,17 @@ package struct World: ~Copyable {
     var area = ReceiveArea(receiveCapacity: 65_536, leftoverCapacity: 16_384)
 
     var now = World.start
+    /// The time in which the process didn't stand still: no turn was longer than half a second.
+    var awakeNanoseconds: UInt64 = 0
+    static let awakeMillisecondsMax: UInt64 = 500
     /// By seat: the number of its connection.
     var seats: [Int?]
     /// Connections that weren't freed yet, by number.
     var live: [Int] = []
     var references = 0
     var drainBegan: Instant?
-    /// When the database last said something about memberships.
-    var lastAnswer = World.start
+    /// When the database last said something about memberships, in time awake.
+    var lastAnswer: UInt64 = 0
     var tally = Tally()
     package private(set) var transcript = Transcript()
     /// Whether what happens is printed.
@@ -94,7 +97,9 @@ package struct World: ~Copyable {
 struct Tally {
     var receivedBytes = 0
     var notifications = 0
+    /// Those that name a project are looked into only if it has an audience.
     var malformed = 0
+    var malformedOfProjects = 0
     var dropped = 0
 }
 

@@ -68,6 +68,8 @@ extension Core {
             ("questions of the hub", desk.verificationCount),
             ("users to verify", verifications.users.count),
             ("projects to verify", verifications.rooms.count), ("closings", closings.count),
+            ("resumes that wait", reads.waiterCount),
+            ("audiences to read for", reads.audienceCount),
         ]
     }
 }
