@@ -86,6 +86,12 @@ let package = Package(
         .testTarget(
             name: "SimulationTests", dependencies: ["Gateway", "Simulation"],
             swiftSettings: strict),
+        .executableTarget(
+            name: "EchoServer",
+            dependencies: ["Gateway", "Reactor"],
+            path: "Tests/Conformance/EchoServer",
+            swiftSettings: strict
+        ),
         .testTarget(name: "ReactorTests", dependencies: ["Reactor"], swiftSettings: strict),
         .testTarget(
             name: "GatewayTests",

@@ -12,7 +12,7 @@ build_packages=(libpq-dev libssl-dev liburing-dev libjansson-dev zlib1g-dev pkg-
 run_packages=(postgresql python3 python3-websockets curl)
 test_packages=(
     python3-pytest python3-psycopg2 python3-jwt python3-cryptography
-    nodejs node-ws openssl node-typescript esbuild shellcheck
+    nodejs node-ws openssl node-typescript esbuild shellcheck python3-venv python3-lib2to3
 )
 export build_packages run_packages test_packages
 

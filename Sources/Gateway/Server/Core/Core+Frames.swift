@@ -31,19 +31,13 @@ extension Core {
     private mutating func takePayload(
         _ payload: borrowing Span<UInt8>, endsMessage: Bool, from index: ClientIndex
     ) {
-        let message = clients[index].message
-        if message == .none && endsMessage {
+        if clients[index].message == .none && endsMessage {
             takeMessage(payload, from: index)
             return
         }
-        if message == .none {
-            let segment = segments.make(capacity: payload.count)
-            segments.append(payload, to: segment)
-            clients[index].message = segment
-            return
-        }
-        segments.append(payload, to: message)
+        segments.assemble(payload, into: &clients[index].message)
         guard endsMessage else { return }
+        let message = clients[index].message
         clients[index].message = .none
         // The message is acted on while the pool may change; its bytes don't move, since this
         // reference is the only one and nothing appends through it.
