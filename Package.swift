@@ -21,7 +21,9 @@ let package = Package(
     targets: [
         .target(
             name: "CEpollShim",
-            linkerSettings: ["uring", "ssl", "crypto", "pq", "jansson"].map { .linkedLibrary($0) }
+            linkerSettings: ["uring", "ssl", "crypto", "pq", "jansson", "z"].map {
+                .linkedLibrary($0)
+            }
         ),
         .target(
             name: "Reactor",

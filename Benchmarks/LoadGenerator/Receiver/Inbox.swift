@@ -85,7 +85,7 @@ struct Inbox: ~Copyable {
                 return false
             case .control(_, let payload):
                 takePong(bytes.span.extracting(payload), at: now)
-            case .failure:
+            case .compressed, .failure:  // The first was never agreed upon.
                 count(.protocolErrors)
                 return false
             }

@@ -256,4 +256,14 @@ static inline int ces_stat_permissions(const char *path) {
     return stat(path, &status) == 0 ? (int)(status.st_mode & 07777) : -1;
 }
 
+// Macros of zlib, over functions that want its version. Raw DEFLATE: `window_bits` is negative.
+#include <zlib.h>
+static inline int ces_deflateInit2(z_stream *stream, int level, int window_bits, int memory_level,
+                                   int strategy) {
+    return deflateInit2(stream, level, Z_DEFLATED, window_bits, memory_level, strategy);
+}
+static inline int ces_inflateInit2(z_stream *stream, int window_bits) {
+    return inflateInit2(stream, window_bits);
+}
+
 #endif

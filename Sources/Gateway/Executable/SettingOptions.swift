@@ -14,6 +14,7 @@ struct SettingOptions: ParsableArguments {
     @Option(.pingInterval) var pingInterval: String?
     @Option(.readTimeout) var readTimeout: String?
     @Option(.textPing) var textPing: String?
+    @Option(.compression) var compression: String?
     @Option(.slowConsumer) var slowConsumer: String?
     @Option(.refetchRate) var refetchRate: String?
     @Option(.queryToken) var queryToken: String?
@@ -62,6 +63,7 @@ struct SettingOptions: ParsableArguments {
         case .pingInterval: pingInterval
         case .readTimeout: readTimeout
         case .textPing: textPing
+        case .compression: compression
         case .slowConsumer: slowConsumer
         case .refetchRate: refetchRate
         case .queryToken: queryToken
@@ -135,7 +137,8 @@ extension Setting {
         case .jwtKey: "paths"
         case .jwtIssuer, .jwtAudience: "names"
         case .workers, .maxConnections, .refetchRate, .maxMessageBytes, .drainSeconds: "number"
-        case .membership, .textPing, .queryToken, .proxyProtocol, .coreDumps: "on/off"
+        case .membership, .textPing, .compression, .queryToken, .proxyProtocol, .coreDumps:
+            "on/off"
         case .allowOrigin: "origins"
         case .connectionsPerAddress, .connectionsPerUser, .handshakesPerSecond,
             .unauthenticatedConnections, .messagesPerSecond, .errorsPerMinute:

@@ -45,9 +45,12 @@ package struct Handshake: Sendable {
 
     /// Appends the answer that turns the connection into a WebSocket (RFC 6455 §4.2.2).
     ///
+    /// - Parameter deflate: the offer that is accepted, `nil` for none.
+    ///
     /// Fails only where OpenSSL offers no SHA-1, and then has appended nothing.
     package static func writeAccept(
-        key: borrowing Span<UInt8>, subprotocol: StaticString?, into buffer: inout ByteBuffer
+        key: borrowing Span<UInt8>, subprotocol: StaticString?, deflate: DeflateOffer? = nil,
+        into buffer: inout ByteBuffer
     ) throws(HTTPError) {
         let digest = try acceptDigest(of: key)
         buffer.append(
@@ -61,6 +64,10 @@ package struct Handshake: Sendable {
         if let subprotocol {
             buffer.append("\r\nSec-WebSocket-Protocol: ")
             buffer.append(subprotocol)
+        }
+        if let deflate {
+            buffer.append("\r\nSec-WebSocket-Extensions: ")
+            deflate.writeAnswer(into: &buffer)
         }
         buffer.append("\r\n\r\n")
     }

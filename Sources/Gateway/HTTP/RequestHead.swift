@@ -78,7 +78,7 @@ package struct RequestHead: BitwiseCopyable, Equatable, Sendable {
     package internal(set) var webSocketVersion = Field()
     /// May come on several lines, which `FieldLines` finds.
     package internal(set) var webSocketProtocol = Field()
-    /// Seen and ignored: the gateway offers no extension.
+    /// May come on several lines, which `FieldLines` finds.
     package internal(set) var webSocketExtensions = Field()
     package internal(set) var authorization = Field()
     package internal(set) var origin = Field()

@@ -66,6 +66,24 @@ extension Hub {
         return .finished(rooms[room].endFanOut())
     }
 
+    /// The compressed form of the room's fan-out; `nil` while there is none.
+    package func packedFanOut(of room: RoomIndex) -> SegmentIndex? {
+        rooms[room].fanOutPacked == .none ? nil : rooms[room].fanOutPacked
+    }
+
+    /// Takes over the caller's reference to `segment`.
+    package mutating func setPackedFanOut(_ segment: SegmentIndex, of room: RoomIndex) {
+        precondition(rooms[room].fanOutPacked == .none)
+        rooms[room].fanOutPacked = segment
+    }
+
+    /// Hands the reference to the compressed form over to the caller.
+    package mutating func takePackedFanOut(of room: RoomIndex) -> SegmentIndex? {
+        let packed = packedFanOut(of: room)
+        rooms[room].fanOutPacked = .none
+        return packed
+    }
+
     /// Takes the rooms that have nothing left to send out of the list of active ones, and moves
     /// the first `served` of the others behind the rest, so that each gets its turn.
     package mutating func rotateActiveRooms(served: Int) {

@@ -33,6 +33,8 @@ struct Room: ~Copyable {
 
     /// The segment that a fan-out delivers; `none` when none is under way.
     private(set) var fanOutSegment = SegmentIndex.none
+    /// The same in the form for those who take compressed messages; `none` while nobody needed it.
+    var fanOutPacked = SegmentIndex.none
     private var fanOutCursor: UInt32 = 0
     private var fanOutEnd: UInt32 = 0
 

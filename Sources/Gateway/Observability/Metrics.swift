@@ -46,6 +46,13 @@ package struct Metrics: ~Copyable {
     /// Clients that were closed with 4202 for it.
     package var slowConsumersDisconnected: UInt64 = 0
 
+    /// WebSocket connections that have agreed upon compression, now.
+    package var connectionsCompressing: UInt64 = 0
+    /// Messages of broadcasts that were compressed, each once, however many clients get it.
+    package var messagesCompressed: UInt64 = 0
+    /// Bytes that broadcasts would have had without it, over all clients.
+    package var compressionSavedBytes: UInt64 = 0
+
     // Traffic.
 
     /// Bytes that the kernel took from us, on the public listener.

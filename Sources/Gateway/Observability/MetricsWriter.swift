@@ -22,6 +22,7 @@ package struct MetricsWriter: Sendable {
         writeConnections(metrics, into: &buffer)
         if metrics.tls.isSpoken { Self.writeTLS(metrics.tls, into: &buffer) }
         writeDelivery(metrics, into: &buffer)
+        writeCompression(metrics, into: &buffer)
         writeClientMessages(metrics, into: &buffer)
         writeMembership(metrics, into: &buffer)
         writeDatabase(metrics, into: &buffer)
@@ -99,6 +100,21 @@ package struct MetricsWriter: Sendable {
         buffer.counter(
             "devhive_received_bytes_total", help: "Bytes received from clients.",
             metrics.receivedBytes)
+    }
+
+    private func writeCompression(_ metrics: borrowing Metrics, into buffer: inout ByteBuffer) {
+        buffer.gauge(
+            "devhive_connections_compressing",
+            help: "Open WebSocket connections with permessage-deflate.",
+            metrics.connectionsCompressing)
+        buffer.counter(
+            "devhive_messages_compressed_total",
+            help: "Broadcast messages that were compressed, each once for all its clients.",
+            metrics.messagesCompressed)
+        buffer.counter(
+            "devhive_compression_saved_bytes_total",
+            help: "Bytes of broadcasts that were not sent thanks to compression.",
+            metrics.compressionSavedBytes)
     }
 
     private func writeClientMessages(_ metrics: borrowing Metrics, into buffer: inout ByteBuffer) {

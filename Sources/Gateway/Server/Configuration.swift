@@ -31,6 +31,8 @@ package struct Configuration: Sendable {
     package var readTimeout = Duration.seconds(60)
     /// Whether `{"type":"ping"}` goes out with each ping frame.
     package var textPing = true
+    /// Whether permessage-deflate is agreed to (RFC 7692).
+    package var compression = false
     package var slowConsumer = SlowConsumerPolicy.collapse
     /// Requests a second that the back end can serve to clients that fetch again what changed; `nil`
     /// asks nobody to wait.

@@ -2,6 +2,8 @@
 struct FrameHeader: BitwiseCopyable {
     let isFinal: Bool
     let opcode: Opcode
+    /// RSV1, which begins a compressed message (RFC 7692 §6).
+    let isCompressed: Bool
     /// Zero if the frame isn't masked.
     let maskingKey: UInt32
     let payloadCount: Int
@@ -33,7 +35,10 @@ extension FrameDecoder {
     ) -> HeaderStep {
         guard start < bytes.count else { return .incomplete }
         let first = bytes[start]
-        guard first & 0x70 == 0 else { return .fault(.reservedBits, at: start) }
+        let isCompressed = first & 0x40 != 0
+        if first & 0x70 != 0, !limits.allowsReservedBits(of: first) {
+            return .fault(.reservedBits, at: start)
+        }
         guard let opcode = Opcode(rawValue: first & 0x0F) else {
             return .fault(.reservedOpcode, at: start)
         }
@@ -77,7 +82,8 @@ extension FrameDecoder {
         }
         return .header(
             FrameHeader(
-                isFinal: isFinal, opcode: opcode, maskingKey: maskingKey,
+                isFinal: isFinal, opcode: opcode, isCompressed: isCompressed,
+                maskingKey: maskingKey,
                 payloadCount: length, headerCount: offset - start))
     }
 
@@ -86,7 +92,7 @@ extension FrameDecoder {
     private func faultOfOrder(
         _ opcode: Opcode, isFinal: Bool, acceptsBinary: Bool
     ) -> FrameFault? {
-        let isWithinMessage = messageOpcode != .continuation
+        let isWithinMessage = message != .none
         switch opcode {
         case .close, .ping, .pong: return isFinal ? nil : .fragmentedControl
         case .continuation: return isWithinMessage ? nil : .orphanContinuation

@@ -12,12 +12,31 @@ package struct FrameDecoder: BitwiseCopyable, Sendable {
     /// For the next byte of payload: it is turned as payload is taken. Meant only within a frame.
     private var maskingKey: UInt32 = 0
     private var phase = Phase.header
-    /// `text` or `binary` from a message's first header until it ends; `continuation` between
-    /// messages.
-    private(set) var messageOpcode = Opcode.continuation
+    /// What is being received, from a message's first header until it ends.
+    private(set) var message = MessageKind.none
     private var text = UTF8Validator()
     /// Meant only when `phase` is `failed`.
     private var fault = FrameFault.reservedBits
+
+    enum MessageKind: UInt8 {
+        /// Nothing: the decoder is between messages. The first case, so that it is zero in memory.
+        case none
+        case text
+        case binary
+        /// Text and binary messages that RSV1 marks as compressed (RFC 7692 §6).
+        case compressedText
+        case compressedBinary
+
+        init(_ opcode: Opcode, isCompressed: Bool) {
+            switch opcode {
+            case .text: self = isCompressed ? .compressedText : .text
+            default: self = isCompressed ? .compressedBinary : .binary
+            }
+        }
+
+        var opcode: Opcode { self == .text || self == .compressedText ? .text : .binary }
+        var isCompressed: Bool { self == .compressedText || self == .compressedBinary }
+    }
 
     private enum Phase: UInt8 {
         /// Next comes a frame's header. The first case, so that it is zero in memory.
@@ -39,7 +58,7 @@ package struct FrameDecoder: BitwiseCopyable, Sendable {
 
     /// Whether the decoder stands between messages, as after `init`. (Bytes of a header that isn't
     /// whole yet don't count: they are the caller's.)
-    package var isIdle: Bool { phase == .header && messageOpcode == .continuation }
+    package var isIdle: Bool { phase == .header && message == .none }
 
     /// Reads on from `position` to the next event and moves `position` behind it. Call it until it
     /// returns `incomplete` or `failure`.
@@ -99,7 +118,9 @@ package struct FrameDecoder: BitwiseCopyable, Sendable {
     }
 
     private mutating func begin(_ header: FrameHeader) {
-        if header.opcode != .continuation { messageOpcode = header.opcode }
+        if header.opcode != .continuation {
+            message = MessageKind(header.opcode, isCompressed: header.isCompressed)
+        }
         // `readHeader` has checked the sum against the limit, so it cannot overflow.
         messageCount += header.payloadCount
         guard header.payloadCount > 0 else { return }
@@ -120,7 +141,7 @@ package struct FrameDecoder: BitwiseCopyable, Sendable {
             Masking.apply(maskingKey, to: &bytes, in: payload)
             maskingKey = Masking.turned(maskingKey, by: count)
         }
-        if messageOpcode == .text {
+        if message == .text {
             let accepted = text.accept(bytes.span.extracting(payload))
             if accepted < count {
                 position += accepted
@@ -133,15 +154,24 @@ package struct FrameDecoder: BitwiseCopyable, Sendable {
             if phase == .finalPayload { return endMessage(with: payload) }
             phase = .header
         }
-        return .data(payload: payload, opcode: messageOpcode, endsMessage: false)
+        return piece(payload, of: message, endsMessage: false)
+    }
+
+    // Hot path.
+    private func piece(
+        _ payload: Range<Int>, of message: MessageKind, endsMessage: Bool
+    ) -> FrameEvent {
+        message.isCompressed
+            ? .compressed(payload: payload, opcode: message.opcode, endsMessage: endsMessage)
+            : .data(payload: payload, opcode: message.opcode, endsMessage: endsMessage)
     }
 
     // Hot path.
     private mutating func endMessage(with payload: Range<Int>) -> FrameEvent {
         guard text.isAtBoundary else { return fail(.truncatedText) }
-        let opcode = messageOpcode
+        let ended = message
         self = FrameDecoder()
-        return .data(payload: payload, opcode: opcode, endsMessage: true)
+        return piece(payload, of: ended, endsMessage: true)
     }
 
     @inline(never)

@@ -34,6 +34,15 @@ package enum FrameEncoder {
         buffer.append(payload)
     }
 
+    /// Writes a whole frame of a message that is compressed: RSV1 says so (RFC 7692 §6).
+    static func writeCompressed(
+        _ payload: borrowing ByteBuffer, opcode: Opcode, into buffer: inout ByteBuffer
+    ) {
+        let start = buffer.count
+        write(payload.bytes, opcode: opcode, into: &buffer)
+        buffer.replace(at: start, with: buffer.bytes[start] | 0x40)
+    }
+
     /// Writes a whole frame with a constant payload.
     package static func write(
         _ payload: StaticString, opcode: Opcode, into buffer: inout ByteBuffer

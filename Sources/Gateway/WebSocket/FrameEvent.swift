@@ -11,6 +11,10 @@ package enum FrameEvent: Sendable {
     /// ends a message.
     case data(payload: Range<Int>, opcode: Opcode, endsMessage: Bool)
 
+    /// The same of a message that is compressed (RFC 7692). What its bytes say, and whether a text
+    /// is well-formed, shows only when all of them are decompressed together.
+    case compressed(payload: Range<Int>, opcode: Opcode, endsMessage: Bool)
+
     /// A whole control frame: `close`, `ping` or `pong`, with at most 125 bytes.
     case control(Opcode, payload: Range<Int>)
 

@@ -25,7 +25,23 @@ package enum ServerFrames {
         return count
     }
 
+    /// The kind and the payload of the frame that starts at `start`.
+    static func frame(
+        at start: Int, in frames: borrowing Span<UInt8>
+    ) -> (opcode: Opcode, payload: Range<Int>) {
+        guard let opcode = Opcode(rawValue: frames[start] & 0x0F) else {
+            preconditionFailure("a reserved opcode among the server's own frames")
+        }
+        return (opcode, payload(ofFrameAt: start, in: frames))
+    }
+
     private static func end(ofFrameAt start: Int, in frames: borrowing Span<UInt8>) -> Int {
+        payload(ofFrameAt: start, in: frames).upperBound
+    }
+
+    private static func payload(
+        ofFrameAt start: Int, in frames: borrowing Span<UInt8>
+    ) -> Range<Int> {
         let short = Int(frames[start + 1])
         precondition(short < 0x80, "masked frame among the server's own")
         var payloadCount = short
@@ -39,6 +55,6 @@ package enum ServerFrames {
             payloadStart += width
         }
         precondition(payloadCount >= 0 && payloadCount <= frames.count - payloadStart)
-        return payloadStart + payloadCount
+        return payloadStart..<payloadStart + payloadCount
     }
 }

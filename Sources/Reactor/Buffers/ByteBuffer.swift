@@ -107,6 +107,19 @@ public struct ByteBuffer: ~Copyable {
         length += added
     }
 
+    /// Lets `fill` write at most `bytesMax` bytes behind what is there, and takes in as many as it
+    /// says that it wrote. Returns their number.
+    @discardableResult
+    @unsafe mutating func append(
+        atMost bytesMax: Int, _ fill: (UnsafeMutablePointer<UInt8>) -> Int
+    ) -> Int {
+        reserve(bytesMax)
+        let written = unsafe fill(base + length)
+        precondition(written >= 0 && written <= bytesMax)
+        length += written
+        return written
+    }
+
     /// The bytes written so far, to be changed in place.
     public var mutableBytes: MutableSpan<UInt8> {
         @_lifetime(&self)

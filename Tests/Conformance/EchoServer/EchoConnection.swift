@@ -22,9 +22,14 @@ final class EchoConnection {
     private(set) var leftover: [UInt8] = []
     var output = EchoOutput()
 
-    /// What the suite sends: messages of 16 MiB.
-    private static let limits = MessageLimits(
-        messageBytesMax: 16 << 20, acceptsBinary: true, role: .server)
+    /// Whether permessage-deflate was agreed upon.
+    private(set) var deflates = false
+
+    private var limits: MessageLimits {
+        MessageLimits(
+            messageBytesMax: Echoes.messageBytesMax, acceptsBinary: true,
+            acceptsCompressed: deflates, role: .server)
+    }
 
     /// Takes in what was left over before, with what has come since behind it.
     func receive(_ bytes: inout MutableSpan<UInt8>, echoing echoes: inout Echoes) {
@@ -69,8 +74,11 @@ final class EchoConnection {
         _ request: RequestHead, in bytes: borrowing Span<UInt8>
     ) throws(HTTPError) {
         let handshake = try Handshake(of: request, in: bytes)
+        let deflate = try DeflateOffer.first(of: request, in: bytes)
         try Handshake.writeAccept(
-            key: bytes.extracting(handshake.key), subprotocol: nil, into: &output.bytes)
+            key: bytes.extracting(handshake.key), subprotocol: nil, deflate: deflate,
+            into: &output.bytes)
+        deflates = deflate != nil
         phase = .open
     }
 
@@ -84,12 +92,17 @@ final class EchoConnection {
     private func takeFrame(
         of bytes: inout MutableSpan<UInt8>, at position: inout Int, echoing echoes: inout Echoes
     ) -> Bool {
-        switch decoder.next(in: &bytes, at: &position, limits: Self.limits) {
+        switch decoder.next(in: &bytes, at: &position, limits: limits) {
         case .incomplete:
             return false
         case .data(let payload, let opcode, let endsMessage):
             echoes.take(
-                bytes.span.extracting(payload), opcode, endsMessage: endsMessage, of: self)
+                bytes.span.extracting(payload), opcode, isCompressed: false,
+                endsMessage: endsMessage, of: self)
+        case .compressed(let payload, let opcode, let endsMessage):
+            echoes.take(
+                bytes.span.extracting(payload), opcode, isCompressed: true,
+                endsMessage: endsMessage, of: self)
         case .control(.ping, let payload):
             FrameEncoder.write(
                 bytes.span.extracting(payload), opcode: .pong, into: &output.bytes)

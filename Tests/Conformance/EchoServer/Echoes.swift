@@ -1,23 +1,28 @@
 internal import Gateway
 internal import Reactor
 
-/// Messages on their way back.
+/// Messages on their way back: what comes compressed also goes so.
 struct Echoes: ~Copyable {
     private var pool = SegmentPool()
+    private var compressor = EchoCompressor()
+
+    /// The largest of the suite.
+    static let messageBytesMax = 16 << 20
 
     /// Takes the next piece of a message; with the last one the message goes out as one frame.
     mutating func take(
-        _ payload: borrowing Span<UInt8>, _ opcode: Opcode, endsMessage: Bool,
+        _ payload: borrowing Span<UInt8>, _ opcode: Opcode, isCompressed: Bool, endsMessage: Bool,
         of connection: EchoConnection
     ) {
-        if endsMessage, connection.message == .none {
-            FrameEncoder.write(payload, opcode: opcode, into: &connection.output.bytes)
-            return
-        }
         pool.assemble(payload, into: &connection.message)
         guard endsMessage else { return }
-        FrameEncoder.write(
-            pool.bytes(of: connection.message), opcode: opcode, into: &connection.output.bytes)
+        if isCompressed {
+            compressor.echo(connection.message, of: pool, opcode, to: connection)
+        } else {
+            FrameEncoder.write(
+                pool.bytes(of: connection.message), opcode: opcode,
+                into: &connection.output.bytes)
+        }
         forget(connection)
     }
 
@@ -26,5 +31,26 @@ struct Echoes: ~Copyable {
         guard connection.message != .none else { return }
         pool.release(connection.message)
         connection.message = .none
+    }
+}
+
+private struct EchoCompressor: ~Copyable {
+    private var compression = MessageCompression()
+
+    mutating func echo(
+        _ payload: SegmentIndex, of pool: borrowing SegmentPool, _ opcode: Opcode,
+        to connection: EchoConnection
+    ) {
+        let outcome = compression.decompress(
+            pool.bytes(of: payload), opcode: opcode, bytesMax: Echoes.messageBytesMax)
+        switch outcome {
+        case .done:
+            // A copy, since the original can't be lent to whom it belongs to.
+            var message = ByteBuffer()
+            message.append(compression.message.bytes)
+            compression.write(message.bytes, opcode: opcode, into: &connection.output.bytes)
+        case .failure(let code, let reason):
+            connection.fail(code, reason)
+        }
     }
 }

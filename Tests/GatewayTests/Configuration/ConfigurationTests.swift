@@ -35,7 +35,7 @@ import Testing
         #expect(
             texts == [
                 "127.0.0.1:8080", "127.0.0.1:8081", "", "", "1", "auto", "on", "54s", "60s", "on",
-                "collapse", "1000", "on", "", "", "", "", "30s", "512", "10s", "10s", "5s",
+                "off", "collapse", "1000", "on", "", "", "", "", "30s", "512", "10s", "10s", "5s",
                 "same-host", "1000", "100", "100", "4096", "50", "30", "none", "off", "off", "10",
                 "auto", "info", "text", "24h",
                 "Migrations",
@@ -48,7 +48,7 @@ import Testing
         .listen: "[::1]:0", .adminListen: "0.0.0.0:9", .workers: "8", .maxConnections: "7",
         .tlsCertificate: "/tls.pem", .tlsKey: "/tls.key",
         .membership: "off", .pingInterval: "1s", .readTimeout: "2m30s", .textPing: "off",
-        .slowConsumer: "disconnect", .refetchRate: "off", .queryToken: "off",
+        .compression: "on", .slowConsumer: "disconnect", .refetchRate: "off", .queryToken: "off",
         .maxMessageBytes: "64",
         .handshakeTimeout: "10ms", .initTimeout: "24h", .closeTimeout: "1s", .drainSeconds: "0",
         .jwtKey: "a.pem,PS256:/b:c.pem", .jwtKeySet: "/keys.json",

@@ -92,7 +92,7 @@ import Testing
                 : name == family
             #expect(belongs, "\(line)")
         }
-        #expect(families.count == 52)
+        #expect(families.count == 55)
     }
 
     @Test func `a version with quotes, backslashes and line feeds is escaped`() {

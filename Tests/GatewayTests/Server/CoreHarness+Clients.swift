@@ -32,12 +32,14 @@ extension CoreHarness {
 
     /// A WebSocket that is open, and in a project when one is given.
     mutating func open(
-        user: UInt64 = 1, project: UInt64? = nil, tokenSeconds: Int64 = 36_000
+        user: UInt64 = 1, project: UInt64? = nil, tokenSeconds: Int64 = 36_000,
+        fields: [String] = []
     ) throws -> Int {
         let number = try connect()
         let token = try Self.token(user: user, seconds: tokenSeconds)
         receive(
-            Self.handshake(token: token, project: project.map(Self.project)), from: number)
+            Self.handshake(token: token, project: project.map(Self.project), fields: fields),
+            from: number)
         settle()
         let status = stream(of: number).status
         try #require(status == 101)

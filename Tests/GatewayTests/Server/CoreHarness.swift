@@ -26,7 +26,8 @@ struct CoreHarness: ~Copyable {
     init(
         connectionsMax: Int = 64, disconnectsSlowConsumers: Bool = false, seed: UInt64 = 1,
         refetchesPerSecond: Int? = 1_000, publicKeys: [String] = [],
-        admission: AdmissionLimits = AdmissionLimits(), checksMembership: Bool = false
+        admission: AdmissionLimits = AdmissionLimits(), checksMembership: Bool = false,
+        compresses: Bool = false
     ) throws {
         var settings = CoreSettings(
             connectionsMax: connectionsMax, processNonce: 0xABCD, jitterSeed: seed)
@@ -34,6 +35,7 @@ struct CoreHarness: ~Copyable {
         settings.pacing = Pacing(refetchesPerSecond: refetchesPerSecond)
         settings.admission = admission
         settings.checksMembership = checksMembership
+        settings.compresses = compresses
         let secret = Self.secret
         var keys = KeyRing()
         try keys.add(secret: secret.span)

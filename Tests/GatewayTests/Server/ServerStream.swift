@@ -1,4 +1,5 @@
 import Gateway
+import Reactor
 import Testing
 
 /// What a peer makes of the bytes that it got: the answer to its handshake, then frames.
@@ -15,6 +16,8 @@ struct ServerStream {
     private(set) var events: [String] = []
     /// Close code; 1005 for none.
     private(set) var closeCode: UInt16?
+    /// How many of the messages came compressed.
+    private(set) var compressedCount = 0
     /// Bytes of a frame that isn't complete.
     private(set) var restCount = 0
 
@@ -67,6 +70,9 @@ struct ServerStream {
         case 0x81:
             texts.append(text)
             events.append("text \(text)")
+        case 0xC1:
+            compressedCount += 1
+            take(0x81, decompressed(payload))
         case 0x88:
             let code = payload.prefix(2).reduce(0) { $0 << 8 | UInt16($1) }
             closeCode = payload.isEmpty ? 1_005 : code
@@ -76,6 +82,17 @@ struct ServerStream {
         case 0x8A: events.append("pong \(text)")
         default: Issue.record("a frame that begins with \(first)")
         }
+    }
+}
+
+extension ServerStream {
+    /// As a client that was told that no context is kept.
+    private func decompressed(_ payload: [UInt8]) -> [UInt8] {
+        var inflater = Inflater()
+        var message = ByteBuffer()
+        let outcome = inflater.decompress(payload.span, into: &message, bytesMax: 1 << 20)
+        if outcome != .done { Issue.record("a compressed message is \(outcome)") }
+        return message.copy()
     }
 }
 

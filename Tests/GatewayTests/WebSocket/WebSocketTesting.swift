@@ -7,15 +7,19 @@ enum WebSocketTesting {
     /// An event with its bytes, joined over the pieces in which a message came.
     enum Event: Equatable {
         case message(Opcode, [UInt8])
+        case compressed(Opcode, [UInt8])
         case control(Opcode, [UInt8])
         /// `at` counts from the start of the input.
         case failure(UInt16, at: Int)
     }
 
     static func limits(
-        _ messageBytesMax: Int = 1 << 20, acceptsBinary: Bool = true, role: EndpointRole = .server
+        _ messageBytesMax: Int = 1 << 20, acceptsBinary: Bool = true,
+        acceptsCompressed: Bool = false, role: EndpointRole = .server
     ) -> MessageLimits {
-        MessageLimits(messageBytesMax: messageBytesMax, acceptsBinary: acceptsBinary, role: role)
+        MessageLimits(
+            messageBytesMax: messageBytesMax, acceptsBinary: acceptsBinary,
+            acceptsCompressed: acceptsCompressed, role: role)
     }
 
     /// Whether a value is all zero in memory.
@@ -88,6 +92,12 @@ extension WebSocketTesting {
                     message += buffer[payload]
                     guard endsMessage else { continue }
                     events.append(.message(opcode, message))
+                    message = []
+                case .compressed(let payload, let opcode, let endsMessage):
+                    #expect(payload.upperBound == position, sourceLocation: location)
+                    message += buffer[payload]
+                    guard endsMessage else { continue }
+                    events.append(.compressed(opcode, message))
                     message = []
                 case .control(let opcode, let payload):
                     #expect(payload.upperBound == position, sourceLocation: location)

@@ -30,6 +30,7 @@ extension Configuration {
         case .pingInterval: pingInterval = try parsed(Self.duration(text))
         case .readTimeout: readTimeout = try parsed(Self.duration(text))
         case .textPing: textPing = try parsed(Self.toggle(text))
+        case .compression: compression = try parsed(Self.toggle(text))
         case .slowConsumer: slowConsumer = try parsed(SlowConsumerPolicy(rawValue: text))
         case .refetchRate:
             refetchRate = text == "off" ? nil : try parsed(Self.number(text, in: 1...1_000_000))
@@ -73,6 +74,7 @@ extension Configuration {
         case .pingInterval: pingInterval.text
         case .readTimeout: readTimeout.text
         case .textPing: textPing ? "on" : "off"
+        case .compression: compression ? "on" : "off"
         case .slowConsumer: slowConsumer.rawValue
         case .refetchRate: refetchRate.map(String.init) ?? "off"
         case .queryToken: queryToken ? "on" : "off"

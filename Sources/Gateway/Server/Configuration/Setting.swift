@@ -12,6 +12,7 @@ package enum Setting: String, CaseIterable, Sendable {
     case pingInterval = "ping-interval"
     case readTimeout = "read-timeout"
     case textPing = "text-ping"
+    case compression
     case slowConsumer = "slow-consumer"
     case refetchRate = "refetch-rate"
     case queryToken = "query-token"
@@ -65,6 +66,7 @@ package enum Setting: String, CaseIterable, Sendable {
         case .pingInterval: "Silence after which a client is pinged"
         case .readTimeout: "Silence after which a client is disconnected"
         case .textPing: "Whether pings are sent as messages too"
+        case .compression: "Whether clients are offered compression (permessage-deflate)"
         case .slowConsumer: "What happens to a client that reads too slowly"
         case .refetchRate: "Requests a second of the back end, which refetches are spread to"
         case .queryToken: "Whether a token in the URL is accepted"
@@ -113,7 +115,8 @@ package enum Setting: String, CaseIterable, Sendable {
         case .jwtKeySet: "a path"
         case .jwtIssuer, .jwtAudience: "names, with commas between, of which one is enough"
         case .jwtLeeway: "whole seconds such as 0s, 30s or 2m, at most 5m"
-        case .membership, .textPing, .queryToken, .proxyProtocol, .coreDumps: "on or off"
+        case .membership, .textPing, .compression, .queryToken, .proxyProtocol, .coreDumps:
+            "on or off"
         case .allowOrigin:
             "same-host, *, null, https://app.example.com or https://*.example.com, or several of "
                 + "them between commas"

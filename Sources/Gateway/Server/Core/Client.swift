@@ -56,6 +56,9 @@ struct ClientFlags: OptionSet, BitwiseCopyable {
 
     /// It speaks TLS: its socket carries ciphertext.
     static let tls = ClientFlags(rawValue: 1 << 14)
+    /// Its handshake was answered with permessage-deflate: it sends compressed messages, and takes
+    /// them. Meant only once it is a WebSocket.
+    static let deflates = ClientFlags(rawValue: 1 << 15)
 
     /// What it is registered for.
     var registeredInterest: Interest {

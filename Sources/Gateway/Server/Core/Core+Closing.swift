@@ -92,6 +92,7 @@ extension Core {
         let openNanoseconds =
             UInt64(nowTick &- client.openedTick) * TimerWheel.tickNanoseconds
         metrics.connections -= 1
+        if client.flags.contains(.deflates) { metrics.connectionsCompressing -= 1 }
         metrics.connectionsClosed[CloseLabel(closeCode: code)] += 1
         metrics.connectionDuration.observe(nanoseconds: openNanoseconds)
         log.clientClosed(

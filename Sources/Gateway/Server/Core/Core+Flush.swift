@@ -36,10 +36,8 @@ extension Core {
         in room: RoomIndex, atMost share: Int, to sender: inout some Sender & ~Copyable
     ) -> Int {
         guard let segment = hub.fanOut(of: room) else { return 0 }
-        let count = segments.count(of: segment)
+        var broadcast = Broadcast(of: segment, in: room, pool: segments)
         let frames = UInt64(segments.frames(of: segment))
-        // The fan-out's reference keeps the bytes in place until `finished`.
-        let bytes = unsafe segments.address(of: segment)
         var served = 0
         while served < share {
             switch hub.nextRecipient(in: room) {
@@ -47,36 +45,36 @@ extension Core {
                 served += 1
                 metrics.deliveries &+= frames
                 let index = member.client
+                let form = broadcast.form(for: index, &self)
                 if clients[index].takesBroadcastDirectly {
                     unsafe sender.append(
-                        descriptor: clients[index].descriptor, bytes: bytes, count: count,
-                        tag: index)
-                    if sender.isFull {
-                        submit(segment, byteCount: count, of: room, to: &sender)
-                    }
+                        descriptor: clients[index].descriptor, bytes: form.bytes,
+                        count: form.count, tag: index)
+                    if sender.isFull { submit(broadcast, to: &sender) }
                 } else {
-                    queueBroadcast(segment, from: 0, of: room, to: index)
+                    queueBroadcast(form.segment, from: 0, of: room, to: index)
                 }
             case .finished(let finished):
-                submit(segment, byteCount: count, of: room, to: &sender)
-                segments.release(finished)
+                submit(broadcast, to: &sender)
+                endFanOut(finished, in: room)
                 return served
             }
         }
-        submit(segment, byteCount: count, of: room, to: &sender)
+        submit(broadcast, to: &sender)
         return served
     }
 
     // Hot path.
     private mutating func submit(
-        _ segment: SegmentIndex, byteCount: Int, of room: RoomIndex,
-        to sender: inout some Sender & ~Copyable
+        _ broadcast: Broadcast, to sender: inout some Sender & ~Copyable
     ) {
         sender.submit()
         for position in 0..<sender.count {
+            let index = sender.tag(at: position)
+            let form = broadcast.usedForm(for: index, self)
             sentDirectly(
-                sender.result(at: position), segment, byteCount: byteCount, of: room,
-                to: sender.tag(at: position))
+                sender.result(at: position), form.segment, byteCount: form.count,
+                of: broadcast.room, to: index)
         }
         sender.removeAll()
     }

@@ -11,14 +11,20 @@ extension Core {
         // After our Close, data is read only to find the peer's.
         let discards = clients[index].phase == .closing
         let limits = MessageLimits(
-            messageBytesMax: max(settings.messageBytesMax, Limits.initMessageBytesMax),
-            acceptsBinary: false, role: .server)
+            messageBytesMax: settings.frameBytesMax,
+            acceptsBinary: false, acceptsCompressed: clients[index].flags.contains(.deflates),
+            role: .server)
         switch clients[index].decoder.next(in: &bytes, at: &position, limits: limits) {
         case .incomplete:
             return false
         case .data(let payload, _, let endsMessage):
             guard !discards else { break }
             takePayload(bytes.span.extracting(payload), endsMessage: endsMessage, from: index)
+        case .compressed(let payload, let opcode, let endsMessage):
+            guard !discards else { break }
+            takePayload(
+                bytes.span.extracting(payload), compressedAs: opcode, endsMessage: endsMessage,
+                from: index)
         case .control(let opcode, let payload):
             takeControl(opcode, bytes.span, payload, from: index)
         case .failure(let code, let reason):
@@ -27,12 +33,15 @@ extension Core {
         return true
     }
 
-    /// A piece of a text message; a message that came in one piece is never copied.
+    /// A piece of a message; a message that came in one piece is never copied.
+    ///
+    /// - Parameter opcode: what the message is that is compressed; `nil` for a text that isn't.
     private mutating func takePayload(
-        _ payload: borrowing Span<UInt8>, endsMessage: Bool, from index: ClientIndex
+        _ payload: borrowing Span<UInt8>, compressedAs opcode: Opcode? = nil, endsMessage: Bool,
+        from index: ClientIndex
     ) {
         if clients[index].message == .none && endsMessage {
-            takeMessage(payload, from: index)
+            takeWhole(payload, compressedAs: opcode, from: index)
             return
         }
         segments.assemble(payload, into: &clients[index].message)
@@ -43,11 +52,22 @@ extension Core {
         // reference is the only one and nothing appends through it.
         let start = unsafe segments.address(of: message)
         let count = segments.count(of: message)
-        takeMessage(
+        takeWhole(
             unsafe Span(
                 _unsafeStart: start.assumingMemoryBound(to: UInt8.self), count: count),
-            from: index)
+            compressedAs: opcode, from: index)
         segments.release(message)
+    }
+
+    // Hot path.
+    private mutating func takeWhole(
+        _ payload: borrowing Span<UInt8>, compressedAs opcode: Opcode?, from index: ClientIndex
+    ) {
+        if let opcode {
+            takeCompressedMessage(payload, opcode, from: index)
+        } else {
+            takeMessage(payload, from: index)
+        }
     }
 
     private mutating func takeControl(

@@ -6,6 +6,9 @@ struct OrderedEvent: BitwiseCopyable {
     let start: UInt32
     let end: UInt32
     let frames: UInt32
+    /// Its place in the compressed form of the segment; meant only while there is one.
+    var packedStart: UInt32 = 0
+    var packedEnd: UInt32 = 0
 }
 
 // Clients that look at several projects. The events of all projects that have such clients stand in
@@ -27,39 +30,52 @@ extension Core {
     /// the flush: the segment is complete, and whoever left in this turn gets nothing.
     mutating func queueOrderedEvents() {
         guard orderedSegment != .none else { return }
-        for event in orderedEvents {
+        for position in orderedEvents.indices {
+            let event = orderedEvents[position]
             let count = hub.orderedMemberCount(of: event.room)
             // Backwards: who is closed for being slow leaves the list, and the last one, who has
             // been served, takes its place.
-            for position in stride(from: count - 1, through: 0, by: -1) {
-                queue(event, to: hub.orderedClient(at: position, in: event.room))
+            for member in stride(from: count - 1, through: 0, by: -1) {
+                queue(position, to: hub.orderedClient(at: member, in: event.room))
             }
         }
         orderedEvents.removeAll(keepingCapacity: true)
         segments.release(orderedSegment)
         orderedSegment = .none
+        guard orderedPacked != .none else { return }
+        segments.release(orderedPacked)
+        orderedPacked = .none
     }
 
-    private mutating func queue(_ event: OrderedEvent, to index: ClientIndex) {
+    /// Queues the event at `position` of the turn's.
+    private mutating func queue(_ position: Int, to index: ClientIndex) {
         guard !clients[index].flags.contains(.collapsed) else {
-            hub.markStale(index, in: event.room)
+            hub.markStale(index, in: orderedEvents[position].room)
             return
         }
+        let packs = clients[index].flags.contains(.deflates)
+        if packs, orderedPacked == .none { orderedPacked = packOrdered() }
+        let event = orderedEvents[position]
         metrics.deliveries &+= UInt64(event.frames)
+        let segment = packs ? orderedPacked : orderedSegment
+        let start = packs ? event.packedStart : event.start
+        let end = packs ? event.packedEnd : event.end
+        // The compressed form is never the larger one.
+        metrics.compressionSavedBytes &+= UInt64(event.end - event.start - (end - start))
         if !clients[index].queue.isEmpty {
             let last = nodes.last(of: clients[index].queue)
-            if last.segment == orderedSegment, last.end == event.start {
+            if last.segment == segment, last.end == start {
                 nodes.extendLast(
-                    of: &clients[index].queue, bytes: Int(event.end - event.start),
+                    of: &clients[index].queue, bytes: Int(end - start),
                     frames: Int(event.frames))
                 limitBroadcasts(of: index)
                 return
             }
         }
-        segments.retain(orderedSegment)
+        segments.retain(segment)
         let piece = QueuedPiece(
-            segment: orderedSegment, Int(event.start)..<Int(event.end),
-            frames: Int(event.frames), tag: QueueTag.ordered)
+            segment: segment, Int(start)..<Int(end), frames: Int(event.frames),
+            tag: QueueTag.ordered)
         noteFirst(index)
         nodes.append(piece, to: &clients[index].queue)
         if !clients[index].flags.contains(.blocked) { markDirty(index) }

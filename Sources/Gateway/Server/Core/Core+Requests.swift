@@ -84,10 +84,13 @@ extension Core {
                 throw .badRequest("since belongs into init when the token does")
             }
             if let claims { try admitUser(claims.user) } else { try admitUnauthenticated() }
+            let deflate =
+                settings.compresses ? try DeflateOffer.first(of: head, in: bytes) : nil
             frame.removeAll()
             try Handshake.writeAccept(
                 key: bytes.extracting(handshake.key),
-                subprotocol: handshake.subprotocols.selected, into: &frame)
+                subprotocol: handshake.subprotocols.selected, deflate: deflate, into: &frame)
+            noteDeflate(deflate, of: index)
             if let claims, let project, settings.checksMembership {
                 try awaitMembership(
                     of: claims, in: project, since: since, ResponseForm(answering: head), index)
@@ -97,6 +100,16 @@ extension Core {
             open(index, claims: claims, project: project, since: since)
         } catch {
             refuse(index, error, as: ResponseForm(answering: head))
+        }
+    }
+
+    /// Notes what the answer to the handshake says about compression. One that is refused after all
+    /// may be followed by another.
+    private mutating func noteDeflate(_ offer: DeflateOffer?, of index: ClientIndex) {
+        if offer == nil {
+            clients[index].flags.remove(.deflates)
+        } else {
+            clients[index].flags.insert(.deflates)
         }
     }
 
@@ -113,6 +126,7 @@ extension Core {
         clients[index].flags.insert(.upgraded)
         metrics.connections += 1
         metrics.connectionsOpened += 1
+        if clients[index].flags.contains(.deflates) { metrics.connectionsCompressing += 1 }
         fillAllowance(of: index)
         if let claims {
             authenticate(index, claims)

@@ -77,7 +77,12 @@ package struct Core: ~Copyable {
 
     /// The events of this turn for clients that look at several projects; `none` without any.
     var orderedSegment = SegmentIndex.none
+    /// The same for those who take compressed messages; `none` while nobody needed it.
+    var orderedPacked = SegmentIndex.none
     var orderedEvents: [OrderedEvent] = []
+
+    /// `nil` when no client is offered it.
+    var compression: MessageCompression?
 
     // Buffers that keep their memory.
     var text = ByteBuffer(capacity: 1_024)
@@ -110,6 +115,7 @@ package struct Core: ~Copyable {
             clientCapacity: slots, projectsPerClientMax: Limits.projectsPerConnectionMax)
         announced.reserveCapacity(Limits.notificationsPerTurn)
         orderedEvents.reserveCapacity(Limits.notificationsPerTurn)
+        compression = settings.compresses ? MessageCompression() : nil
         keepalive = Self.makeKeepalive(in: &segments, textPing: settings.textPing)
     }
 

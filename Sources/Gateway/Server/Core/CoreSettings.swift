@@ -32,6 +32,12 @@ package struct CoreSettings: Sendable {
     /// Seed for phases of timers.
     package var jitterSeed: UInt64
 
+    /// Whether clients are offered permessage-deflate.
+    package var compresses = false
+
+    /// Bytes of any message, before it is known what it says.
+    var frameBytesMax: Int { max(messageBytesMax, Limits.initMessageBytesMax) }
+
     package init(connectionsMax: Int, processNonce: UInt64, jitterSeed: UInt64) {
         self.connectionsMax = connectionsMax
         self.processNonce = processNonce
@@ -53,6 +59,7 @@ extension CoreSettings {
         closeTimeoutNanoseconds = configuration.closeTimeout.nanoseconds
         drainNanoseconds = UInt64(configuration.drainSeconds) * 1_000_000_000
         textPing = configuration.textPing
+        compresses = configuration.compression
         queryToken = configuration.queryToken
         admission = configuration.admission
         checksMembership = configuration.membership == .on

@@ -30,9 +30,8 @@ extension Server {
     /// members were served.
     private mutating func deliverSecurely(in room: RoomIndex, atMost share: Int) -> Int {
         guard let segment = core.hub.fanOut(of: room) else { return 0 }
-        let count = core.segments.count(of: segment)
+        var broadcast = Broadcast(of: segment, in: room, pool: core.segments)
         let frames = UInt64(core.segments.frames(of: segment))
-        let isOneRecord = count <= TLSSessionTable.recordBytesMax
         var served = 0
         while served < share {
             switch core.hub.nextRecipient(in: room) {
@@ -40,15 +39,18 @@ extension Server {
                 served += 1
                 core.metrics.deliveries &+= frames
                 let index = member.client
-                if isOneRecord, core.clients[index].takesBroadcastSealed {
-                    seal(segment, byteCount: count, for: index)
+                let form = broadcast.form(for: index, &core)
+                if form.count <= TLSSessionTable.recordBytesMax,
+                    core.clients[index].takesBroadcastSealed
+                {
+                    seal(form.segment, byteCount: form.count, for: index)
                 } else {
-                    core.queueBroadcast(segment, from: 0, of: room, to: index)
+                    core.queueBroadcast(form.segment, from: 0, of: room, to: index)
                     if !core.clients[index].flags.contains(.blocked) { core.markDirty(index) }
                 }
             case .finished(let finished):
                 submitSealed()
-                core.segments.release(finished)
+                core.endFanOut(finished, in: room)
                 return served
             }
         }
