@@ -92,6 +92,7 @@ class Run(fuzzing.FuzzingClientFactory):
         self.attempts = collections.Counter()
         self.errors = []
         self.fault = ""
+        self.section = ""
         self.current = None
         self.started = time.monotonic()
         self.is_unreachable = False
@@ -116,6 +117,9 @@ class Run(fuzzing.FuzzingClientFactory):
     def logCase(self, result):
         name = result["id"]
         self.attempts[name] += 1
+        if self.section != name.split(".")[0]:
+            self.section = name.split(".")[0]
+            print(f"section {self.section}", flush=True)
         self.outcomes[name] = (result["behavior"], result["behaviorClose"])
         self.details[name] = (
             f"{result['result']}; close: {result['resultClose']}, code {result['remoteCloseCode']}"
