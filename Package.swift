@@ -9,6 +9,18 @@ let strict: [SwiftSetting] = [
     .treatAllWarnings(as: .error),
 ]
 
+/// Only for `scripts/fuzz`: it needs libFuzzer, which a normal build doesn't link.
+let fuzzing: [Target] =
+    Context.environment["DEVHIVE_FUZZING"] == nil
+    ? []
+    : [
+        .target(name: "CLibFuzzer", path: "Tests/Fuzz/CLibFuzzer"),
+        .executableTarget(
+            name: "Fuzz", dependencies: ["CLibFuzzer", "FuzzTargets"], path: "Tests/Fuzz/Driver",
+            swiftSettings: strict
+        ),
+    ]
+
 let package = Package(
     name: "DevHiveGateway",
     products: [
@@ -94,14 +106,24 @@ let package = Package(
             path: "Tests/Conformance/EchoServer",
             swiftSettings: strict
         ),
+        .target(
+            name: "GatewayHarness",
+            dependencies: ["Gateway", "Reactor", .product(name: "Logging", package: "swift-log")],
+            path: "Tests/Harness", swiftSettings: strict
+        ),
+        .target(
+            name: "FuzzTargets", dependencies: ["Gateway", "GatewayHarness", "Reactor"],
+            path: "Tests/Fuzz/Targets", swiftSettings: strict
+        ),
         .testTarget(name: "ReactorTests", dependencies: ["Reactor"], swiftSettings: strict),
         .testTarget(
             name: "GatewayTests",
             dependencies: [
-                "Gateway", "Reactor", .product(name: "Logging", package: "swift-log"),
+                "FuzzTargets", "Gateway", "GatewayHarness", "Reactor",
+                .product(name: "Logging", package: "swift-log"),
             ],
             swiftSettings: strict
         ),
-    ],
+    ] + fuzzing,
     swiftLanguageModes: [.v6]
 )

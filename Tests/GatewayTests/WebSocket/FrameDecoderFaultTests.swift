@@ -10,7 +10,7 @@ import Testing
         _ input: [UInt8], limits: MessageLimits = WebSocketTesting.limits(),
         location: SourceLocation = #_sourceLocation
     ) -> Tools.Event? {
-        let whole = Tools.decode(input, limits: limits, location: location)
+        let whole = Tools.decode(input, limits: limits)
         let bytewise = Tools.decode(input, cuts: Array(0..<input.count), limits: limits)
         #expect(whole == bytewise, sourceLocation: location)
         guard case .failure = whole.last else { return nil }

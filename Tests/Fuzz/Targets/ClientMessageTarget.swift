@@ -1,0 +1,75 @@
+internal import Gateway
+internal import Reactor
+
+/// `ClientMessage`: what was understood, written in its plainest form, is understood as the same;
+/// and the answer to what wasn't is JSON.
+enum ClientMessageTarget {
+    static func run(_ input: [UInt8]) {
+        var answer = ByteBuffer()
+        do throws(ClientMessageError) {
+            let message = try Understood(input)
+            let again: Understood
+            do throws(ClientMessageError) {
+                again = try Understood(message.plainText())
+            } catch {
+                preconditionFailure("\(error.fault)")
+            }
+            precondition(message == again)
+            if message.kind == .unknown { return }
+            precondition(message.text.count <= input.count)
+        } catch {
+            error.write(to: &answer)
+            precondition(JSONText.isObject(answer.bytes))
+        }
+    }
+
+    /// A message with the text that came with it: a token, or the name of an unknown type.
+    private struct Understood: Equatable {
+        let kind: ClientMessage.Kind
+        let project: ProjectID?
+        let keepsOthers: Bool
+        let hasToken: Bool
+        /// As a JSON value; empty for none.
+        let reference: [UInt8]
+        let text: [UInt8]
+
+        init(_ input: [UInt8]) throws(ClientMessageError) {
+            var token = ByteBuffer()
+            let message = try ClientMessage(input.span, token: &token)
+            kind = message.kind
+            project = message.project
+            keepsOthers = message.keepsOthers
+            hasToken = message.hasToken
+            text = token.copy()
+            var buffer = ByteBuffer()
+            message.reference.write(to: &buffer)
+            precondition((buffer.count > 0) == message.reference.isPresent)
+            reference = buffer.copy()
+        }
+
+        func plainText() -> [UInt8] {
+            var buffer = ByteBuffer()
+            let name: [UInt8] =
+                switch kind {
+                case .joinProject: Array("join_project".utf8)
+                case .leaveProject: Array("leave_project".utf8)
+                case .initialize: Array("init".utf8)
+                case .ping: Array("ping".utf8)
+                case .pong: Array("pong".utf8)
+                case .unknown: text
+                }
+            JSONText.append("type", name.span, to: &buffer)
+            if hasToken { JSONText.append("token", text.span, to: &buffer) }
+            if let project {
+                JSONText.append("project_id", Array(project.description.utf8).span, to: &buffer)
+            }
+            if keepsOthers { buffer.append(#","keep":true"#) }
+            if !reference.isEmpty {
+                buffer.append(#","ref":"#)
+                buffer.append(reference.span)
+            }
+            buffer.append("}")
+            return buffer.copy()
+        }
+    }
+}

@@ -1,0 +1,218 @@
+package import Gateway
+internal import Logging
+internal import Reactor
+
+/// The core with a kernel that does what a test says: it goes through the phases of a turn as the
+/// server does, with sockets that are records and a clock that a test moves on.
+package struct CoreHarness: ~Copyable {
+    package static let secret: [UInt8] = Array("a secret of at least thirty-two bytes".utf8)
+    package static let startSeconds: Int64 = 1_767_323_045  // 2026-01-02T03:04:05Z
+
+    package var core: Core
+    private var sender = ScriptedSender()
+    private var numbers: [ClientIndex: Int] = [:]
+    private var area = ReceiveArea(receiveCapacity: 65_536, leftoverCapacity: 16_384)
+    private var nanoseconds: UInt64 = 1_000_000_000_000
+
+    /// The questions about memberships, and who the members are.
+    package var database = ScriptedDatabase()
+
+    /// Deliveries in one turn.
+    package var deliveries = DeliveryLimits()
+    /// Whether everything that had arrived was read.
+    package var heardEveryone = true
+
+    package init(
+        connectionsMax: Int = 64, disconnectsSlowConsumers: Bool = false, seed: UInt64 = 1,
+        refetchesPerSecond: Int? = 1_000, publicKeys: [String] = [],
+        admission: AdmissionLimits = AdmissionLimits(), checksMembership: Bool = false,
+        compresses: Bool = false
+    ) throws {
+        var settings = CoreSettings(
+            connectionsMax: connectionsMax, processNonce: 0xABCD, jitterSeed: seed)
+        settings.disconnectsSlowConsumers = disconnectsSlowConsumers
+        settings.pacing = Pacing(refetchesPerSecond: refetchesPerSecond)
+        settings.admission = admission
+        settings.checksMembership = checksMembership
+        settings.compresses = compresses
+        let secret = Self.secret
+        var keys = KeyRing()
+        try keys.add(secret: secret.span)
+        for pem in publicKeys { try keys.add(pem: pem.utf8Span.span, for: nil) }
+        let verifier = TokenVerifier(keys: keys)
+        core = Core(
+            settings: settings, verifier: verifier, log: EventLog(format: .text, level: .critical),
+            now: Instant(nanoseconds: nanoseconds),
+            wall: Timestamp(unixSeconds: Self.startSeconds))
+        core.setCanAsk(true)
+        beginTurn()
+    }
+
+    /// By the number of the connection; its descriptor is a thousand more.
+    package private(set) var sockets: [ScriptedSocket] {
+        get { sender.sockets }
+        _modify { yield &sender.sockets }
+    }
+
+    // MARK: Time
+
+    package var wall: Timestamp {
+        let elapsed = (nanoseconds - 1_000_000_000_000) / 1_000
+        return Timestamp(microseconds: Self.startSeconds * 1_000_000 + Int64(elapsed))
+    }
+
+    private mutating func beginTurn() {
+        core.beginTurn(now: Instant(nanoseconds: nanoseconds), wall: wall)
+        for number in sockets.indices
+        where sockets[number].interest.contains(.write) && sockets[number].capacity > 0 {
+            core.becameWritable(sockets[number].index)
+        }
+        if database.answersAtOnce { answerAll() }
+        core.takeMembershipAnswers()
+        resume()
+        core.continueClosings()
+    }
+
+    /// Ends this turn and begins the next one.
+    package mutating func turn(milliseconds: UInt64 = 1) {
+        while core.runTimers(heardEveryone: heardEveryone) {}
+        core.continueVerifications()
+        while core.isMembershipBatchDue {
+            var parameters = QueryParameters()
+            let number = core.beginMembershipBatch(into: &parameters)
+            database.take(number, parameters)
+        }
+        core.flush(to: &sender, deliveries)
+        while let index = core.nextInterestChange() {
+            guard let number = numbers[index] else { continue }
+            sockets[number].interest = core.interest(of: index)
+        }
+        while let descriptor = core.freeNext() {
+            let number = Int(descriptor) - 1_000
+            sockets[number].closeCount += 1
+            sockets[number].interest = []
+            numbers[sockets[number].index] = nil
+        }
+        core.checkInvariants()
+        nanoseconds += milliseconds * 1_000_000
+        beginTurn()
+    }
+
+    /// Turns until nothing is left that no event will tell of.
+    package mutating func settle() {
+        repeat {
+            turn()
+        } while core.hasWorkLeft
+            || database.answersAtOnce
+                && (core.membershipDeadline != nil || !database.batches.isEmpty)
+    }
+
+    /// Lets so many milliseconds pass, in turns of a tick.
+    package mutating func pass(milliseconds: UInt64) {
+        for _ in 0..<milliseconds / 128 { turn(milliseconds: 128) }
+        turn(milliseconds: milliseconds % 128)
+    }
+
+    // MARK: Connections
+
+    /// - Parameter address: such as `192.0.2.1`; a Unix socket without it.
+    package mutating func connect(
+        from address: String? = nil, to listener: ListenerRole = .public
+    ) throws -> Int {
+        let number = try connectUnlessDropped(from: address, to: listener)
+        guard let number else { throw HarnessFault.connectionDropped }
+        return number
+    }
+
+    /// Returns `nil` when the core has the descriptor closed at once.
+    package mutating func connectUnlessDropped(
+        from address: String?, to listener: ListenerRole = .public
+    ) throws -> Int? {
+        let number = sockets.count
+        let source = address.flatMap { SocketAddress(host: $0, port: 40_000) }
+        guard address == nil || source != nil else { throw HarnessFault.notAnAddress }
+        let admitted = core.admit(
+            descriptor: Int32(1_000 + number), from: source, at: listener)
+        guard let index = admitted else { return nil }
+        sockets.append(ScriptedSocket(index: index))
+        numbers[index] = number
+        return number
+    }
+
+    /// How many bytes the socket takes from here on before it blocks.
+    package mutating func setCapacity(_ capacity: Int, of number: Int) {
+        sockets[number].capacity = capacity
+    }
+
+    /// Bytes of the peer arrive.
+    package mutating func receive(_ bytes: [UInt8], from number: Int) {
+        guard !isClosed(number) else { return }
+        let index = sockets[number].index
+        guard !core.isWaiting(index) else {
+            sockets[number].unread += bytes
+            return
+        }
+        take(bytes, from: index)
+    }
+
+    /// What waited behind an answer is taken in, and what the kernel has kept meanwhile.
+    private mutating func resume() {
+        while let index = core.nextResumed() { take([], from: index) }
+        for number in sockets.indices where !sockets[number].unread.isEmpty && !isClosed(number) {
+            guard !core.isWaiting(sockets[number].index) else { continue }
+            let bytes = sockets[number].unread
+            sockets[number].unread = []
+            take(bytes, from: sockets[number].index)
+        }
+    }
+
+    private mutating func take(_ bytes: [UInt8], from index: ClientIndex) {
+        core.restoreLeftover(of: index, to: &area)
+        let leftover = area.bytes
+        var all = leftover.indices.map { leftover[$0] } + bytes
+        var span = all.mutableSpan
+        core.receive(&span, received: bytes.count, from: index)
+    }
+
+    /// Bytes of the peer arrive, and are read unless they have to wait in the socket. Returns
+    /// whether they were.
+    package mutating func receiveIfTaken(_ bytes: [UInt8], from number: Int) -> Bool {
+        guard !isClosed(number), core.takesBytes(of: sockets[number].index) else { return false }
+        receive(bytes, from: number)
+        return true
+    }
+
+    /// Bytes arrive that a PROXY header is to be read from. Returns how many of them it took.
+    package mutating func receiveProxyHeader(_ bytes: [UInt8], from number: Int) -> Int {
+        let index = sockets[number].index
+        core.restoreLeftover(of: index, to: &area)
+        let leftover = area.bytes
+        let all = leftover.indices.map { leftover[$0] } + bytes
+        return core.takeProxyHeader(
+            in: all.span, leftoverCount: all.count - bytes.count, from: index)
+    }
+
+    /// A text frame of the peer arrives.
+    package mutating func receive(text: String, from number: Int) {
+        receive(WebSocketTesting.frame(0x81, text), from: number)
+    }
+
+    package mutating func receiveEnd(from number: Int) {
+        guard !isClosed(number) else { return }
+        core.receiveEnded(from: sockets[number].index)
+    }
+
+    package mutating func reset(_ number: Int) {
+        guard !isClosed(number) else { return }
+        core.connectionFailed(sockets[number].index)
+    }
+
+    package func isClosed(_ number: Int) -> Bool { sockets[number].closeCount > 0 }
+
+    /// Where the core believes that the connection comes from.
+    package func peer(of number: Int) -> String {
+        core.clientAddress(of: sockets[number].index).description
+    }
+
+    package func stream(of number: Int) -> ServerStream { ServerStream(sockets[number].taken) }
+}
