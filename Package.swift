@@ -14,10 +14,10 @@ let fuzzing: [Target] =
     Context.environment["DEVHIVE_FUZZING"] == nil
     ? []
     : [
-        .target(name: "CLibFuzzer", path: "Tests/Fuzz/CLibFuzzer"),
+        // libFuzzer has the `main`.
         .executableTarget(
-            name: "Fuzz", dependencies: ["CLibFuzzer", "FuzzTargets"], path: "Tests/Fuzz/Driver",
-            swiftSettings: strict
+            name: "Fuzz", dependencies: ["FuzzTargets", "Reactor"], path: "Tests/Fuzz/Driver",
+            swiftSettings: strict + [.unsafeFlags(["-parse-as-library"])]
         ),
     ]
 
