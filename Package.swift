@@ -18,7 +18,7 @@ let fuzzing: [Target] =
         .executableTarget(
             name: "Fuzz", dependencies: ["FuzzTargets", "Reactor"], path: "Tests/Fuzz/Driver",
             swiftSettings: strict + [.unsafeFlags(["-parse-as-library"])]
-        ),
+        )
     ]
 
 let package = Package(

@@ -14,6 +14,8 @@ from .waiting import DEADLINE_SECONDS, wait_until
 
 REPOSITORY = os.path.join(os.path.dirname(__file__), "..", "..", "..")
 BINARY = os.environ.get("DEVHIVE_GATEWAY_BIN", os.path.join(REPOSITORY, ".build/debug/devhive-gateway"))
+# How gateways send where a test doesn't say: `on` or `off`; without it as they choose.
+SEND_METHOD = os.environ.get("DEVHIVE_TEST_IO_URING")
 PATH = "/api/v1/messages/ws"
 # For crowds that come from one address, as those of a test do.
 UNLIMITED = ("--connections-per-address", "off", "--handshakes-per-second", "off", "--connections-per-user", "off")
@@ -44,6 +46,8 @@ class Gateway:
     def _with_defaults(options):
         """Nobody waits for a drain that no test looks at; and members are what test_membership.py is about."""
         defaults = {"--drain-seconds": "0", "--membership": "off"}
+        if SEND_METHOD:
+            defaults["--io-uring"] = SEND_METHOD
         return (*options, *(word for name, value in defaults.items() if name not in options for word in (name, value)))
 
     # The log
@@ -136,7 +140,7 @@ class Gateway:
         text = "".join(self.lines)
         assert not any(token in text for token in tokens.issued), "a token stands in the log"
         assert tokens.SECRET not in text, "the secret stands in the log"
-        assert not re.search(r"Fatal error|Crash|\*\*\* ", text), f"it crashed:\n{self.tail()}"
+        assert not re.search(r"Fatal error|Crash|\*\*\* |Sanitizer: ", text), f"it crashed:\n{self.tail()}"
 
     def kill(self):
         """Ends it if it still runs, and frees what the test holds of it."""

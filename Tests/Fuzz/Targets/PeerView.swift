@@ -31,7 +31,8 @@ enum PeerView {
     /// Where the frames begin; `nil` when no WebSocket was opened.
     private static func opening(of bytes: [UInt8]) -> Int? {
         let answer = Array("HTTP/1.1 ".utf8)
-        precondition(bytes.isEmpty || bytes.starts(with: answer), "no answer in HTTP")
+        // It may have been reset after the first bytes.
+        precondition(answer.starts(with: bytes.prefix(answer.count)), "no answer in HTTP")
         let switching = Array("HTTP/1.1 101 ".utf8)
         let end = Array("\r\n\r\n".utf8)
         // Answers to other requests may stand before it.

@@ -4,23 +4,27 @@ internal import Reactor
 
 /// `TokenVerifier` with fixed keys. The first byte chooses: a token as it comes; or header and
 /// claims, each on a line, which are signed first, so that what lies behind the signature is
-/// reached too.
+/// reached too. And whether there are public keys, which cost more than all the rest.
 enum TokenTarget {
     private static let now: Int64 = 1_767_323_045
 
     static func run(_ input: [UInt8]) {
         var input = FuzzInput(input)
-        let isSigned = input.byte() & 1 == 1
+        let choice = input.byte()
         let bytes = input.rest()
-        let token = isSigned ? sign(bytes) : bytes
-        let verdict = verify([token])
+        let token = choice & 1 == 1 ? sign(bytes) : bytes
+        var verifier = TokenVerifier(keys: keys(withPublic: choice & 2 == 2))
+        let verdict = Verdict(of: token, by: &verifier)
         // What a verifier remembers of the tokens before mustn't matter.
-        precondition(verdict == verify([token, token]), "another verdict the second time")
-        precondition(verdict == verify([example, token]), "the token before matters")
+        precondition(verdict == Verdict(of: token, by: &verifier), "another the second time")
+        guard case .accepted = Verdict(of: example, by: &verifier) else {
+            preconditionFailure("the example is refused after this token")
+        }
+        precondition(verdict == Verdict(of: token, by: &verifier), "the token before matters")
         guard case .accepted = verdict else { return }
         var changed = token
         changed[token.cut % token.count] ^= 1 << UInt8(token.count % 7)
-        guard case .refused = verify([changed]) else {
+        guard case .refused = Verdict(of: changed, by: &verifier) else {
             preconditionFailure("accepted with a bit changed")
         }
     }
@@ -28,6 +32,16 @@ enum TokenTarget {
     private enum Verdict: Equatable {
         case accepted(TokenClaims)
         case refused(String)
+
+        init(of token: [UInt8], by verifier: inout TokenVerifier) {
+            do throws(TokenError) {
+                self = .accepted(try verifier.verify(token.span, nowUnixSeconds: now))
+            } catch {
+                let text = error.description
+                precondition(text.utf8.allSatisfy { 0x20..<0x7F ~= $0 }, text)
+                self = .refused(text)
+            }
+        }
     }
 
     /// A token that is good.
@@ -55,28 +69,17 @@ enum TokenTarget {
         return token.copy()
     }
 
-    /// What one verifier says to the last of these tokens.
-    private static func verify(_ tokens: [[UInt8]]) -> Verdict {
+    private static func keys(withPublic: Bool) -> KeyRing {
         var keys = KeyRing()
         do throws(KeyRingError) {
             let secret = CoreHarness.secret
             try keys.add(secret: secret.span)
+            guard withPublic else { return keys }
             try keys.add(pem: SignedTokens.p256PEM.utf8Span.span, for: nil)
             try keys.add(pem: SignedTokens.ed25519PEM.utf8Span.span, for: nil)
         } catch {
             preconditionFailure("\(error)")
         }
-        var verifier = TokenVerifier(keys: keys)
-        var verdict = Verdict.refused("")
-        for token in tokens {
-            do throws(TokenError) {
-                verdict = .accepted(try verifier.verify(token.span, nowUnixSeconds: now))
-            } catch {
-                let text = error.description
-                precondition(text.utf8.allSatisfy { 0x20..<0x7F ~= $0 }, text)
-                verdict = .refused(text)
-            }
-        }
-        return verdict
+        return keys
     }
 }
