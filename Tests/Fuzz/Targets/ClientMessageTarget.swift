@@ -29,6 +29,7 @@ enum ClientMessageTarget {
         let project: ProjectID?
         let keepsOthers: Bool
         let hasToken: Bool
+        let since: Since?
         /// As a JSON value; empty for none.
         let reference: [UInt8]
         let text: [UInt8]
@@ -40,6 +41,7 @@ enum ClientMessageTarget {
             project = message.project
             keepsOthers = message.keepsOthers
             hasToken = message.hasToken
+            since = message.since
             text = token.copy()
             var buffer = ByteBuffer()
             message.reference.write(to: &buffer)
@@ -62,6 +64,13 @@ enum ClientMessageTarget {
             if hasToken { JSONText.append("token", text.span, to: &buffer) }
             if let project {
                 JSONText.append("project_id", Array(project.description.utf8).span, to: &buffer)
+            }
+            switch since {
+            case .cursor(let cursor):
+                buffer.append(#","since":"#)
+                Cursor.write(cursor, to: &buffer)
+            case .malformed: buffer.append(#","since":"""#)
+            case nil: break
             }
             if keepsOthers { buffer.append(#","keep":true"#) }
             if !reference.isEmpty {

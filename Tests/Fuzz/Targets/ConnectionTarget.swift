@@ -21,13 +21,19 @@ enum ConnectionTarget {
         var script = script
         let options = script.byte()
         var harness = try CoreHarness(
-            disconnectsSlowConsumers: options & 1 == 1, seed: UInt64(options >> 5),
+            disconnectsSlowConsumers: options & 1 == 1, seed: UInt64(options >> 6),
             admission: options & 2 == 0 ? AdmissionLimits() : .standard,
             checksMembership: options & 4 == 4)
         for user in 0..<2 as Range<UInt64> {
             for project in 0..<3 as Range<UInt64> { harness.database.add(user, to: project) }
         }
-        if options & 8 == 8 { (harness.deliveriesPerTurn, harness.deliveriesPerRoomShare) = (2, 1) }
+        if options & 8 == 8 {
+            harness.deliveries.perTurn = 2
+            harness.deliveries.perRoomShare = 1
+        }
+        if options & 16 == 16 { harness.core.eventLogIs(.usable) }
+        harness.core.listenerBecameLive()
+        harness.core.continueResync()
         let tokens = [try CoreHarness.token(user: 0), try CoreHarness.token(user: 1, seconds: 40)]
         var steps = 0
         while !script.isAtEnd, steps < stepsMax {
@@ -103,10 +109,12 @@ enum ConnectionTarget {
         _ = harness.receiveIfTaken(bytes, from: number)
     }
 
+    /// - Parameter choice: Project, whether the others are kept, and from where to resume.
     private static func join(_ choice: UInt8, from client: Int, in harness: inout CoreHarness) {
         let text =
             #"{"type":"join_project","project_id":"\#(CoreHarness.project(UInt64(choice & 3)))","#
-            + #""keep":\#(choice & 4 == 4),"ref":\#(choice)}"#
+            + #""keep":\#(choice & 4 == 4),"ref":\#(choice)"#
+            + (choice & 8 == 8 ? #","since":"\#(choice)"}"# : "}")
         send(WebSocketTesting.frame(0x81, text), from: client, in: &harness)
     }
 
@@ -115,7 +123,7 @@ enum ConnectionTarget {
     }
 
     private static func disturb(_ choice: Int, in harness: inout CoreHarness) {
-        switch choice % 8 {
+        switch choice % 12 {
         case 0: harness.loseDatabase()
         case 1: harness.core.setCanAsk(true)
         case 2: harness.database.answersAtOnce.toggle()
@@ -126,6 +134,10 @@ enum ConnectionTarget {
             harness.core.listenerWasLost()
             harness.core.listenerBecameLive()
             harness.core.continueResync()
+        case 7: EventLogSteps.hearCanary(cursor: UInt64(choice), in: &harness)
+        case 8: EventLogSteps.answer(isComplete: choice & 16 == 0, in: &harness)
+        case 9: EventLogSteps.fail(in: &harness)
+        case 10: harness.core.eventLogIs(choice & 16 == 0 ? .usable : .absent)
         default:
             if choice > 240 { harness.core.beginDrain() } else { harness.heardEveryone.toggle() }
         }

@@ -7,6 +7,7 @@ package enum FuzzTarget: String, CaseIterable, Sendable {
     case clientMessage = "client-message"
     case token
     case notification
+    case cursor
     case proxyHeader = "proxy-header"
     case connection
 
@@ -17,6 +18,7 @@ package enum FuzzTarget: String, CaseIterable, Sendable {
         case .clientMessage: ClientMessageTarget.run(input)
         case .token: TokenTarget.run(input)
         case .notification: NotificationTarget.run(input)
+        case .cursor: CursorTarget.run(input)
         case .proxyHeader: ProxyHeaderTarget.run(input)
         case .connection: ConnectionTarget.run(input)
         }

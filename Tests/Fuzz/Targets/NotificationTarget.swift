@@ -2,7 +2,7 @@ internal import Gateway
 internal import Reactor
 
 /// `Notification`: the message that clients get is JSON, and a payload made of its parts gives the
-/// same message again.
+/// same message again. The short way to the project finds the same one.
 enum NotificationTarget {
     static func run(_ input: [UInt8]) {
         var message = ByteBuffer()
@@ -17,6 +17,9 @@ enum NotificationTarget {
         }
         let text = Array(message.copy().dropFirst(6))
         precondition(JSONText.isObject(text.span))
+        if let found = Notification.project(in: input.span) {
+            precondition(found == facts.project, "two projects in one payload")
+        }
         if let timestamp = facts.timestamp { check(timestamp) }
 
         let again = payload(of: text)
