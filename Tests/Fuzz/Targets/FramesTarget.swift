@@ -37,6 +37,8 @@ enum FramesTarget {
         case .control(let opcode, let payload):
             expectSame(event, opcode, payload, limits)
             if opcode == .close { checkClose(payload) }
+        case .compressed:
+            preconditionFailure("nobody has agreed to compression")
         case .failure(let code, _):
             precondition([1002, 1003, 1007, 1009].contains(code), "\(code)")
         }

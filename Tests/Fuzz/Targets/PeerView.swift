@@ -20,6 +20,8 @@ enum PeerView {
                 if case .malformed = ClosePayload(payload.span, in: 0..<payload.count) {
                     preconditionFailure("a close frame that no peer understands: \(payload)")
                 }
+            case .compressed:
+                preconditionFailure("nobody has agreed to compression")
             case .control:
                 break
             case .failure(let code, let place):
