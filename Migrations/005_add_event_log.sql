@@ -12,7 +12,7 @@
 --
 -- What it costs: about 200 bytes for each announced change (a bulk change is a few dozen), kept for
 -- 24 hours (the gateway's `--event-retention`), and some of the writers' throughput
--- (Benchmarks/RESULTS.md).
+-- (Benchmarks/SINGLE-RUNS.md).
 --
 -- To take it out of use: DROP TABLE cache_events, cache_events_horizon. Transaction numbers mean
 -- nothing in another cluster: apply this file to a restored dump after TRUNCATE of both tables.
