@@ -86,8 +86,8 @@ let package = Package(
             swiftSettings: strict
         ),
         .target(
-            name: "Simulation", dependencies: ["Gateway", "Reactor"], path: "Tests/Simulation",
-            exclude: ["Executable"], swiftSettings: strict),
+            name: "Simulation", dependencies: ["Gateway", "GatewayHarness", "Reactor"],
+            path: "Tests/Simulation", exclude: ["Executable"], swiftSettings: strict),
         .executableTarget(
             name: "Simulate",
             dependencies: [

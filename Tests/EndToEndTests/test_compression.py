@@ -23,7 +23,7 @@ class CompressingClient(PythonClient):
     factory = None
     context = None
 
-    async def _open(self, url, headers):
+    async def open(self, url, headers):
         self._socket = await websockets.connect(
             url, extra_headers=headers, ping_interval=None, max_queue=None, ssl=self.context, compression=None,
             extensions=[self.factory or ClientPerMessageDeflateFactory()],
@@ -92,8 +92,8 @@ async def test_it_works_through_tls(start_gateway, database, tmp_path):
     class SecureClient(CompressingClient):
         context = trusting(certificate)
 
-        async def _open(self, url, headers):
-            await super()._open(url.replace("ws://", "wss://"), headers)
+        async def open(self, url, headers):
+            await super().open(url.replace("ws://", "wss://"), headers)
 
     clients = [await SecureClient.connect(gateway, project) for _ in range(3)]
     for number in range(50):

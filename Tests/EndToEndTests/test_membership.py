@@ -264,7 +264,7 @@ class Watcher:
 
     async def _read(self):
         while True:
-            text = await self.client._receive()
+            text = await self.client.next_text()
             message = json.loads(text)
             if message["type"] == "cache_invalidate":
                 self._take(message)

@@ -92,7 +92,7 @@ async def test_join_project_and_the_url_resume_too(database, gateway):
 async def connect_with_since(gateway, project, cursor):
     client = PythonClient()
     token = tokens.token(str(uuid.uuid4()))
-    await client._open(f"{gateway.url}?since={cursor}&projectId={project}&token={token}", {})
+    await client.open(f"{gateway.url}?since={cursor}&projectId={project}&token={token}", {})
     return client
 
 

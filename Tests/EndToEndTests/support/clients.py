@@ -39,7 +39,7 @@ async def abandon_all():
 
 
 class Client:
-    """Subclasses bring `_open`, `send`, `_receive`, `close` and `abandon`."""
+    """Subclasses bring `open`, `send`, `next_text` (`receive` without a deadline), `close` and `abandon`."""
 
     @classmethod
     async def connect(cls, gateway, project=None, user=None, token=None, by="query", headers=None):
@@ -61,12 +61,12 @@ class Client:
             query["projectId"] = project
         url = gateway.url + ("?" + urlencode(query) if query else "")
         _connected.append(client)
-        await asyncio.wait_for(client._open(url, headers), DEADLINE_SECONDS)
+        await asyncio.wait_for(client.open(url, headers), DEADLINE_SECONDS)
         return client
 
     async def receive(self):
         """The next text message; raises Closed instead at the end of the connection."""
-        return await asyncio.wait_for(self._receive(), DEADLINE_SECONDS)
+        return await asyncio.wait_for(self.next_text(), DEADLINE_SECONDS)
 
     async def receive_json(self):
         return json.loads(await self.receive())
@@ -132,7 +132,7 @@ def announce(database, project, row, resource="tasks", action="UPDATE"):
 class PythonClient(Client):
     _socket = None
 
-    async def _open(self, url, headers):
+    async def open(self, url, headers):
         try:
             self._socket = await websockets.connect(
                 url, extra_headers=headers, ping_interval=None, compression=None, max_queue=None,
@@ -143,7 +143,7 @@ class PythonClient(Client):
     async def send(self, text):
         await self._socket.send(text)
 
-    async def _receive(self):
+    async def next_text(self):
         try:
             return await self._socket.recv()
         except websockets.ConnectionClosed:
@@ -162,7 +162,7 @@ class PythonClient(Client):
 class NodeClient(Client):
     _process = None
 
-    async def _open(self, url, headers):
+    async def open(self, url, headers):
         environment = {**os.environ, "NODE_PATH": os.environ.get("NODE_PATH", "/usr/share/nodejs")}
         self._process = await asyncio.create_subprocess_exec(
             "node", _NODE_DRIVER, url, json.dumps(headers), env=environment, limit=2**24,
@@ -188,7 +188,7 @@ class NodeClient(Client):
         else:
             await self._command({"text": message})
 
-    async def _receive(self):
+    async def next_text(self):
         while self._end is None:
             event = await self._next()
             if event["event"] == "message":

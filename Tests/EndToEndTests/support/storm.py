@@ -103,7 +103,7 @@ class Viewer:
             client = PythonClient()
             try:
                 gateway = self._gateway()
-                await asyncio.wait_for(client._open(gateway.url, {}), 5)
+                await asyncio.wait_for(client.open(gateway.url, {}), 5)
                 await self._session(client)
             except (Closed, Refused, OSError, asyncio.TimeoutError, EOFError):
                 await asyncio.sleep(self._chance.uniform(0.01, 0.1))
@@ -126,7 +126,7 @@ class Viewer:
             if self._fence is None and time.monotonic() > end:
                 return
             try:
-                text = await asyncio.wait_for(client._receive(), 0.2)
+                text = await asyncio.wait_for(client.next_text(), 0.2)
             except asyncio.TimeoutError:
                 continue
             event = json.loads(text)

@@ -101,9 +101,7 @@ import Testing
         throws
     {
         var harness = try harness()
-        let payload: [UInt8] = Array("1 90".utf8)
-        let song = CanarySong(payload.span)
-        harness.core.heardCanary(try #require(song))
+        try harness.hearCanary(cursor: 90)
         let client = try harness.open()
         harness.resume(1, since: "100", reference: 1, from: client)
         harness.core.listenerWasLost()

@@ -32,8 +32,8 @@ package struct ScriptedDatabase {
     }
 
     package mutating func take(_ number: Int, _ parameters: borrowing QueryParameters) {
-        let projects = Self.uuids(parameters.value(0))
-        let users = Self.uuids(parameters.value(1))
+        let projects = parameters.uuids(0)
+        let users = parameters.uuids(1)
         let pairs = zip(projects, users).map { MembershipPair(project: $0, user: $1) }
         asked.append(pairs)
         batches.append(Batch(number: number, pairs: pairs))
@@ -44,21 +44,6 @@ package struct ScriptedDatabase {
         for index in batches.indices where batches[index].seen == nil {
             batches[index].seen = batches[index].pairs.map { members.contains($0) }
         }
-    }
-
-    /// The elements of an array of UUIDs in binary format.
-    private static func uuids(_ bytes: borrowing Span<UInt8>) -> [UUID] {
-        var uuids: [UUID] = []
-        var position = 20
-        while position + 20 <= bytes.count {
-            var words: [UInt64] = [0, 0]
-            for offset in 0..<16 {
-                words[offset / 8] = words[offset / 8] << 8 | UInt64(bytes[position + 4 + offset])
-            }
-            uuids.append(UUID(high: words[0], low: words[1]))
-            position += 20
-        }
-        return uuids
     }
 }
 

@@ -1,4 +1,5 @@
 internal import Gateway
+internal import GatewayHarness
 internal import Reactor
 
 /// The two connections to the database: what they bring the gateway, and when.
@@ -27,8 +28,8 @@ struct SimulatedDatabase {
 
     mutating func take(_ number: Int, _ parameters: borrowing QueryParameters) {
         queryCount += 1
-        let projects = Self.uuids(parameters.value(0))
-        let users = Self.uuids(parameters.value(1))
+        let projects = parameters.uuids(0)
+        let users = parameters.uuids(1)
         let pairs = zip(projects, users).map { MembershipPair(project: $0, user: $1) }
         queries.append(Query(number: number, pairs: pairs))
     }
@@ -40,20 +41,5 @@ struct SimulatedDatabase {
                 ledger.isMember(Int($0.user.low), of: Int($0.project.low))
             }
         }
-    }
-
-    /// The elements of an array of UUIDs in PostgreSQL's binary format.
-    private static func uuids(_ bytes: borrowing Span<UInt8>) -> [UUID] {
-        var uuids: [UUID] = []
-        var position = 20
-        while position + 20 <= bytes.count {
-            var words: [UInt64] = [0, 0]
-            for offset in 0..<16 {
-                words[offset / 8] = words[offset / 8] << 8 | UInt64(bytes[position + 4 + offset])
-            }
-            uuids.append(UUID(high: words[0], low: words[1]))
-            position += 20
-        }
-        return uuids
     }
 }

@@ -82,8 +82,8 @@ extension Core {
     // MARK: Own frames
 
     /// Writes to the first `count` clients that have something of their own to send, as it is; with
-    /// `skipsTLS` not to those that speak TLS. Those who get one piece are served in batches, as for broadcasts; what is in
-    /// several pieces goes out with one gathered write each.
+    /// `skipsTLS` not to those that speak TLS. Those who get one piece are served in batches, as for
+    /// broadcasts; what is in several pieces goes out with one gathered write each.
     mutating func writeOwn(
         _ count: Int, skipsTLS: Bool = false, to sender: inout some Sender & ~Copyable
     ) {
