@@ -44,6 +44,8 @@ def contestants(programs, variants):
         "--drain-seconds", "0",
         # All clients come from a few addresses of this host, at once; what is measured isn't that.
         "--connections-per-address", "off", "--connections-per-user", "off", "--handshakes-per-second", "off",
+        # Round trips are measured with a ping for each message.
+        "--messages-per-second", "off",
     ]  # fmt: skip
     found = [
         Contestant("gateway", gateway, description="this program, with io_uring where the kernel lets it"),
