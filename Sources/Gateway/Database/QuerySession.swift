@@ -10,6 +10,7 @@ package import Reactor
 /// ask ─► … ─► ready / timer / resolved ─► while takeAnswer() gives one: use it, continueReading()
 /// ```
 package struct QuerySession: ~Copyable {
+    private let place = AddressOnly()
     private var link: DatabaseLink
     /// Statements whose answers are still to come, oldest first, as PostgreSQL answers them.
     private var pending: [PendingStatement] = []

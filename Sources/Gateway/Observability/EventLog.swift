@@ -8,6 +8,7 @@ package import Reactor
 /// outsiders can cause in any number are limited by kind. The level is compared before anything
 /// else, so an event that isn't logged costs a branch.
 package struct EventLog: ~Copyable {
+    private let place = AddressOnly()
     /// Lines below this are not made.
     package let level: Logger.Level
     private let logger: Logger

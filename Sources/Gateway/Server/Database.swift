@@ -2,6 +2,7 @@ internal import Reactor
 
 /// The two sessions with PostgreSQL, and the look-up of its host's name.
 struct Database: ~Copyable {
+    private let place = AddressOnly()
     var listener: ListenerSession
     var queries: QuerySession
     var canary: Canary

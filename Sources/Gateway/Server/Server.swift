@@ -29,6 +29,8 @@ struct Server: ~Copyable {
     /// Whether something was put off that must not wait for an event.
     var hasMoreNotifications = false
     var hasMoreTimers = false
+    /// When something is due that isn't an event, as it was known before the turn; `nil`: nothing.
+    var timersDue: Instant?
     /// When the drain goes on; `nil` while there is none.
     var drainDeadline: Instant?
     /// Whether a parent process looks after this one; see `Supervisor`.

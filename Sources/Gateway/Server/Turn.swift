@@ -13,7 +13,8 @@ extension Server {
         takeReadiness(eventCount)
         takeMembershipAnswers()
         takeNotifications()
-        runTimers(heardEveryone: eventCount < Poller.eventCountMax)
+        if areTimersDue { runTimers(heardEveryone: eventCount < Poller.eventCountMax) }
+        askReads()
         askMemberships()
         flush()
         applyInterests()
@@ -26,9 +27,15 @@ extension Server {
 
     /// How long the turn may wait for events: not at all while work is left over from the last one,
     /// else until the next deadline of anybody. `nil` when there is none.
-    private func patience() -> UInt64? {
+    private mutating func patience() -> UInt64? {
+        let nearest = nanosecondsUntilNextDeadline()
+        timersDue = nearest.map { core.now.advanced(byNanoseconds: $0) }
         if hasMoreNotifications || hasMoreTimers || core.hasWorkLeft { return 0 }
         if !core.isCatchingUp && !database.backlog.isEmpty { return 0 }
+        return nearest
+    }
+
+    private func nanosecondsUntilNextDeadline() -> UInt64? {
         var nearest = core.nanosecondsUntilNextTimer()
         shorten(&nearest, to: database.deadline)
         shorten(&nearest, to: core.membershipDeadline)
@@ -68,6 +75,12 @@ extension Server {
     }
 
     // MARK: Time
+
+    /// Looking at everything that may be due is for the turns in which something is: it stands
+    /// between a notification and its clients.
+    private var areTimersDue: Bool {
+        hasMoreTimers || core.drain != nil || timersDue.map { $0 <= core.now } ?? false
+    }
 
     private mutating func runTimers(heardEveryone: Bool) {
         hasMoreTimers = core.runTimers(heardEveryone: heardEveryone)

@@ -15,7 +15,7 @@ private struct Part: CustomTestStringConvertible, Sendable {
     /// start and the memory. The C library comes through the shim alone.
     static let all = [
         Part(folder: "CEpollShim", imports: []),
-        Part(folder: "Reactor", imports: ["CEpollShim"]),
+        Part(folder: "Reactor", imports: ["CEpollShim", "Synchronization"]),
         Part(folder: "Gateway", excluded: "Executable", imports: ["Reactor", "Logging"]),
         Part(
             folder: "Gateway/Executable",

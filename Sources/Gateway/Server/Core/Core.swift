@@ -7,6 +7,8 @@ package import Reactor
 /// interest, or are to be freed. It touches no descriptor and no clock; the server around it does,
 /// once per turn and in bulk.
 package struct Core: ~Copyable {
+    /// The core has kilobytes, and mustn't be copied to be looked at.
+    private let place = AddressOnly()
     let settings: CoreSettings
 
     var clients: Slab<Client>
