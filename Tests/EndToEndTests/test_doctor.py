@@ -9,6 +9,7 @@ import threading
 
 import pytest
 
+from support.certificates import Certificate
 from support.cluster import free_port
 from support.gateway import BINARY
 
@@ -91,6 +92,48 @@ def test_a_superuser_is_more_than_is_needed(database):
     code, findings = examine(database.url)
     assert code == 0
     assert findings["role"][0] == "warn"
+
+
+def check(*options):
+    clean = {name: value for name, value in os.environ.items() if not name.startswith(("DEVHIVE_", "PG", "JWT_"))}
+    return subprocess.run(
+        [BINARY, "check", *options], stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60, check=False,
+        env={**clean, "DATABASE_URL": "postgresql://localhost/x", "JWT_SECRET": os.urandom(32).hex()})
+
+
+def test_the_certificate_is_loaded(database, tmp_path):
+    certificate = Certificate(str(tmp_path))
+    verdict, text = examine(database.url, *certificate.options)[1]["certificate"]
+    assert verdict == "ok" and text.startswith("valid until 2")
+    assert "certificate" not in examine(database.url)[1]
+    done = check(*certificate.options)
+    assert done.returncode == 0 and done.stderr == ""
+
+
+@pytest.mark.parametrize("days, verdict, says", [(10, "warn", "valid until"), (-1, "FAIL", "expired at")])
+def test_a_certificate_that_ends(database, tmp_path, days, verdict, says):
+    certificate = Certificate(str(tmp_path), days=days)
+    found, text = examine(database.url, *certificate.options)[1]["certificate"]
+    assert found == verdict and text.startswith(says)
+    done = check(*certificate.options)
+    assert done.returncode == 0 and done.stderr.startswith(f"devhive-gateway: warning: certificate: {says}")
+
+
+def test_a_certificate_that_can_not_be_used(database, tmp_path):
+    one, other = Certificate(str(tmp_path), "one"), Certificate(str(tmp_path), "other")
+    options = ["--tls-cert", one.certificate, "--tls-key", other.key]
+    code, findings = examine(database.url, *options)
+    assert code == 69
+    assert findings["certificate"][0] == "FAIL" and "key values mismatch" in findings["certificate"][1]
+    done = check(*options)
+    assert done.returncode == 64 and "key values mismatch" in done.stderr and done.stdout == ""
+
+
+def test_a_key_that_others_can_read_is_warned_about(database, tmp_path):
+    certificate = Certificate(str(tmp_path))
+    os.chmod(certificate.key, 0o640)
+    assert examine(database.url, *certificate.options)[1]["TLS key"][0] == "warn"
+    assert "TLS key: other users can read it" in check(*certificate.options).stderr
 
 
 def test_a_database_that_is_not_there():

@@ -1,5 +1,6 @@
 """wss: the same service through TLS, and what must not be got out of it."""
 
+import contextlib
 import fcntl
 import os
 import random
@@ -24,7 +25,7 @@ from support.certificates import Certificate
 from support.clients import announce
 from support.gateway import PATH
 from support.raw import CLOSE, TEXT, RawSocket, handshake
-from support.secure import MemoryClient, SecureSocket, trusting
+from support.secure import AlertSender, MemoryClient, SecureSocket, trusting
 from support.waiting import DEADLINE_SECONDS, wait_until
 from test_streams import Reader, publish
 
@@ -451,6 +452,38 @@ def test_a_flood_of_key_updates_ends_the_session_and_hurts_nobody(gateway, datab
                 break
         fails(gateway, "flood")
         assert updates > 100, "a few are nobody's fault"
+    announce(database, project, "still here")
+    assert b'"still here"' in steady.read_frame()[1]
+    steady.close()
+
+
+def test_a_flood_of_alerts_ends_the_session_and_hurts_nobody(gateway, database, certificate, tmp_path):
+    """Warnings, which say nothing that one must act on."""
+    project = database.add_project()
+    steady = connect(gateway, trusting(certificate), project)
+    sender = AlertSender(gateway.address, trusting(certificate), tmp_path / "keys")
+    # One is nobody's fault: the request behind it is answered.
+    sender.send_alert()
+    sender.send_data(b"GET /nothing HTTP/1.1\r\nHost: a\r\n\r\n")
+    assert sender.receive().startswith(b"HTTP/1.1 404 ")
+    with contextlib.suppress(ConnectionError):
+        for _ in range(1000):
+            sender.send_alert()
+    sender.client.plain.read_to_end()
+    sender.close()
+    assert failures(gateway, "flood") + failures(gateway, "malformed") == 1
+    announce(database, project, "still here")
+    assert b'"still here"' in steady.read_frame()[1]
+    steady.close()
+
+
+def test_a_flood_of_alerts_instead_of_a_handshake(gateway, database, certificate):
+    project = database.add_project()
+    steady = connect(gateway, trusting(certificate), project)
+    with RawSocket(gateway.address) as flood:
+        flood.send(b"\x15\x03\x01\x00\x02\x01\x5a" * 1000)
+        flood.read_to_end()
+    assert failures(gateway, "flood") + failures(gateway, "malformed") == 1
     announce(database, project, "still here")
     assert b'"still here"' in steady.read_frame()[1]
     steady.close()

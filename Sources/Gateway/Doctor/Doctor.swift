@@ -20,6 +20,7 @@ package struct Doctor: ~Copyable {
             workers: configuration.workers)
         for finding in host.findings { tell(finding) }
         checkTokenKeys()
+        checkCertificate()
         checkDatabase()
         return !hasFailure
     }
@@ -46,6 +47,19 @@ package struct Doctor: ~Copyable {
                     "run it with JWT_SECRET, --jwt-key or --jwt-jwks as serve has them"))
         } else {
             tell(.ok("token keys", "\(loaded.keys.count) usable"))
+        }
+    }
+
+    /// Loads certificate and key as `serve` would; nothing is said where none is configured.
+    private mutating func checkCertificate() {
+        let now = Timestamp(microseconds: Clock.wallMicroseconds())
+        do throws(TLSSetupFailure) {
+            guard let checks = try CertificateChecks.read(configuration) else { return }
+            for finding in checks.findings(at: now) { tell(finding) }
+        } catch {
+            tell(
+                .failure(
+                    CertificateChecks.subject, error.description, "serve does not start with it"))
         }
     }
 

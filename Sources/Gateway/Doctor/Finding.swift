@@ -36,6 +36,11 @@ extension Finding: CustomStringConvertible {
             case .warning: "warn"
             case .failure: "FAIL"
             }
-        return "\(mark)  \(subject): \(fact)" + (advice.isEmpty ? "" : "; \(advice)")
+        return "\(mark)  \(sentence)"
+    }
+
+    /// The same without the verdict.
+    package var sentence: String {
+        "\(subject): \(fact)" + (advice.isEmpty ? "" : "; \(advice)")
     }
 }

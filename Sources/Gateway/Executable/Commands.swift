@@ -106,8 +106,9 @@ struct Check: ParsableCommand {
             var settled = configuration
             let connectionsMax = try settled.settleConnectionsMax()
             let keys = try TokenKeys(configuration).load()
+            let certificate = try Connected.examineCertificate(configuration)
             print(configuration.report(connectionsMax: connectionsMax), terminator: "")
-            for warning in configuration.warnings + keys.warnings {
+            for warning in configuration.warnings + keys.warnings + certificate {
                 Console.complain("warning: \(warning)")
             }
             return .success

@@ -61,6 +61,20 @@ enum Connected {
         return doctor.run() ? .success : .unavailable
     }
 
+    /// Loads the certificate, if one is configured. Returns what is to be warned about.
+    static func examineCertificate(
+        _ configuration: Configuration
+    ) throws(ConfigurationError) -> [String] {
+        do throws(TLSSetupFailure) {
+            guard let checks = try CertificateChecks.read(configuration) else { return [] }
+            let now = Timestamp(microseconds: Clock.wallMicroseconds())
+            return checks.findings(at: now).filter { $0.verdict != .ok }.map(\.sentence)
+        } catch {
+            throw ConfigurationError(
+                source: "--tls-cert and --tls-key", value: nil, reason: error.description)
+        }
+    }
+
     /// Prints a token for `user` that is valid for `lifetime` from now.
     static func token(
         _ configuration: Configuration, user: UserID, lifetime: Duration

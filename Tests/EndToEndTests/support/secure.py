@@ -1,6 +1,11 @@
 """TLS clients by Python's ssl: sockets that speak WebSocket by hand, and sessions whose every byte a test sends."""
 
 import ssl
+import struct
+
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.kdf.hkdf import HKDFExpand
 
 from .raw import RawSocket
 
@@ -66,3 +71,56 @@ class MemoryClient:
 
     def close(self):
         self.plain.close()
+
+
+class AlertSender:
+    """Records of TLS 1.3 that no library sends, such as alerts in any number: encrypted by hand (RFC 8446 §5.2) with
+    the keys of a session that `context` was told to log. Nothing may be sent by the session itself."""
+
+    USER_CANCELED = b"\x01\x5a"
+
+    def __init__(self, address, context, key_log):
+        context.minimum_version = ssl.TLSVersion.TLSv1_3
+        context.keylog_filename = str(key_log)
+        self.client = MemoryClient(address, context)
+        self.client.shake_hands()
+        assert self.client.session.cipher()[0] == "TLS_AES_256_GCM_SHA384"
+        secret = self._logged(key_log, "CLIENT_TRAFFIC_SECRET_0")
+        self.cipher = AESGCM(self._expand(secret, b"key", 32))
+        self.nonce = int.from_bytes(self._expand(secret, b"iv", 12), "big")
+        self.sequence = 0
+
+    @staticmethod
+    def _logged(path, label):
+        with open(path, encoding="ascii") as file:
+            return bytes.fromhex(next(line.split()[2] for line in file if line.startswith(label)))
+
+    @staticmethod
+    def _expand(secret, label, count):
+        """HKDF-Expand-Label with an empty context (RFC 8446 §7.1)."""
+        label = b"tls13 " + label
+        info = struct.pack("!HB", count, len(label)) + label + b"\0"
+        return HKDFExpand(hashes.SHA384(), count, info).derive(secret)
+
+    def _send(self, content, content_type):
+        header = struct.pack("!BHH", 23, 0x0303, len(content) + 1 + 16)
+        nonce = (self.nonce ^ self.sequence).to_bytes(12, "big")
+        self.sequence += 1
+        self.client.plain.send(header + self.cipher.encrypt(nonce, content + bytes([content_type]), header))
+
+    def send_alert(self, alert=USER_CANCELED):
+        self._send(alert, 21)
+
+    def send_data(self, content):
+        self._send(content, 23)
+
+    def receive(self):
+        """What the session decrypts next."""
+        while True:
+            try:
+                return self.client.session.read(65536)
+            except ssl.SSLWantReadError:
+                self.client.pull()
+
+    def close(self):
+        self.client.close()
