@@ -1,7 +1,7 @@
 internal import Reactor
 
-/// Counts connections by address and by user, and says who would be one too many. A value that knows
-/// neither clients nor the clock.
+/// Counts connections by address and by user, where there is a limit, and says who would be one too
+/// many. A value that knows neither clients nor the clock.
 struct Admission: ~Copyable {
     let limits: AdmissionLimits
     let messages: RateRule?
@@ -50,8 +50,8 @@ struct Admission: ~Copyable {
 
     /// Counts a connection of the address, unless it is dropped.
     mutating func addConnection(of address: NetworkAddress) -> Entry {
+        guard let most = limits.connectionsPerAddress else { return .admitted }
         let present = addresses.count(of: address)
-        let most = limits.connectionsPerAddress ?? .max - Limits.refusalsPerAddressMax
         guard present < most + Limits.refusalsPerAddressMax, addresses.add(address) else {
             return .dropped
         }
@@ -59,7 +59,7 @@ struct Admission: ~Copyable {
     }
 
     mutating func removeConnection(of address: NetworkAddress) {
-        addresses.remove(address)
+        if limits.connectionsPerAddress != nil { addresses.remove(address) }
     }
 
     /// Nanoseconds after which the address may make a handshake; zero when it may now, and then it
@@ -77,9 +77,9 @@ struct Admission: ~Copyable {
         return users.count(of: user) < most
     }
 
-    /// Counts a WebSocket of the user. Returns whether it was counted.
+    /// Counts a WebSocket of the user. Returns whether it was counted: without a limit nobody asks.
     mutating func addConnection(of user: UserID) -> Bool {
-        users.add(user)
+        limits.connectionsPerUser != nil && users.add(user)
     }
 
     mutating func removeConnection(of user: UserID) {

@@ -26,99 +26,107 @@ extension UUID: CountedKey {
 ///
 /// An open-addressing table with linear probing. A key is in it as long as it has a connection, so
 /// there are never more keys than connections and the table can't be filled by anybody: it grows
-/// with them up to twice `keysMax` and shrinks never. It isn't on the path of messages.
+/// with them up to 8/3 of `keysMax` and shrinks never. It isn't on the path of messages.
+///
+/// Keys and counts stand apart, since beside each other a fifth of them would be padding.
 package struct ConnectionCounts<Key: CountedKey>: ~Copyable {
-    private struct Entry: BitwiseCopyable {
-        var key: Key
-        /// Zero in a free entry.
-        var count: UInt32
-    }
-
     /// Connections that there can be, and so keys.
     package let keysMax: Int
     /// Keys in the table.
     package private(set) var keyCount = 0
     private let seed: UInt64
-    private var entries: [Entry]
-    private let free: Entry
+    private let none: Key
+    private var keys: [Key]
+    /// Zero in a free place.
+    private var counts: [UInt32]
 
-    /// Entries of an empty table.
+    /// Places in an empty table.
     private static var capacityMin: Int { 64 }
 
-    /// - Parameter none: any key; it fills free entries.
+    /// - Parameter none: any key; it fills free places.
     package init(keysMax: Int, seed: UInt64, none: Key) {
         precondition(keysMax > 0)
         self.keysMax = keysMax
         self.seed = seed
-        free = Entry(key: none, count: 0)
-        entries = Array(repeating: free, count: Self.capacityMin)
+        self.none = none
+        keys = Array(repeating: none, count: Self.capacityMin)
+        counts = Array(repeating: 0, count: Self.capacityMin)
     }
 
     /// Connections of `key`.
     package func count(of key: Key) -> Int {
-        Int(entries[position(of: key)].count)
+        Int(counts[position(of: key)])
     }
 
     /// One more of `key`. Returns `false`, and counts nothing, when there are as many keys as there
     /// can be connections: whoever asks counted one twice, and had better refuse it.
     package mutating func add(_ key: Key) -> Bool {
         let position = position(of: key)
-        if entries[position].count > 0 {
-            entries[position].count += 1
+        if counts[position] > 0 {
+            counts[position] += 1
             return true
         }
         guard keyCount < keysMax else { return false }
-        entries[position] = Entry(key: key, count: 1)
+        keys[position] = key
+        counts[position] = 1
         keyCount += 1
-        // Half empty, so that a probe is short and always ends.
-        if keyCount * 2 > entries.count { grow() }
+        // A quarter is empty, so that a probe is short and always ends.
+        if keyCount * 4 > keys.count * 3 { grow() }
         return true
     }
 
     /// One less of `key`, which must have been added.
     package mutating func remove(_ key: Key) {
         let position = position(of: key)
-        precondition(entries[position].count > 0, "a connection was never counted")
-        entries[position].count -= 1
-        guard entries[position].count == 0 else { return }
+        precondition(counts[position] > 0, "a connection was never counted")
+        counts[position] -= 1
+        guard counts[position] == 0 else { return }
         keyCount -= 1
         closeGap(at: position)
     }
 
-    /// Where `key` stands, or the free entry where it would.
+    /// Where `key` stands, or the free place where it would.
     private func position(of key: Key) -> Int {
         var position = home(of: key)
-        while entries[position].count > 0, entries[position].key != key {
-            position = (position + 1) & (entries.count - 1)
+        while counts[position] > 0, keys[position] != key {
+            position = (position + 1) & (keys.count - 1)
         }
         return position
     }
 
     private func home(of key: Key) -> Int {
         // The capacity is a power of two, and fits.
-        Int(truncatingIfNeeded: key.mixed(with: seed)) & (entries.count - 1)
+        Int(truncatingIfNeeded: key.mixed(with: seed)) & (keys.count - 1)
     }
 
-    /// Moves back the entries behind a removed one that were pushed on by it (Knuth 6.4, algorithm
-    /// R): a mark in its place would stay for ever.
+    /// Moves back those behind a removed one that were pushed on by it (Knuth 6.4, algorithm R): a
+    /// mark in its place would stay for ever.
     private mutating func closeGap(at removed: Int) {
-        let mask = entries.count - 1
+        let mask = keys.count - 1
         var gap = removed
         var position = (gap + 1) & mask
-        while entries[position].count > 0 {
-            let distance = (position - home(of: entries[position].key)) & mask
+        while counts[position] > 0 {
+            let distance = (position - home(of: keys[position])) & mask
             if distance >= (position - gap) & mask {
-                entries[gap] = entries[position]
+                keys[gap] = keys[position]
+                counts[gap] = counts[position]
                 gap = position
             }
             position = (position + 1) & mask
         }
-        entries[gap] = free
+        keys[gap] = none
+        counts[gap] = 0
     }
 
     private mutating func grow() {
-        let old = entries
-        entries = Array(repeating: free, count: old.count * 2)
-        for entry in old where entry.count > 0 { entries[position(of: entry.key)] = entry }
+        let oldKeys = keys
+        let oldCounts = counts
+        keys = Array(repeating: none, count: oldKeys.count * 2)
+        counts = Array(repeating: 0, count: oldKeys.count * 2)
+        for old in oldKeys.indices where oldCounts[old] > 0 {
+            let position = position(of: oldKeys[old])
+            keys[position] = oldKeys[old]
+            counts[position] = oldCounts[old]
+        }
     }
 }
