@@ -26,9 +26,12 @@ package struct EventsAnswer: ~Copyable {
     package private(set) var isCut = false
     /// From where whoever has got all of it can resume.
     package private(set) var cursor: Cursor?
+    /// A cursor beyond this one is of the future.
+    package private(set) var last: Cursor?
 
-    package init(cursor: Cursor?, isCut: Bool = false) {
+    package init(cursor: Cursor?, last: Cursor?, isCut: Bool = false) {
         self.cursor = cursor
+        self.last = last
         self.isCut = isCut
     }
 
@@ -37,14 +40,16 @@ package struct EventsAnswer: ~Copyable {
         guard rows.columnCount == EventsQuery.columnCount else { return nil }
         isCut = rows.count >= EventsQuery.rowsMax
         entries.reserveCapacity(rows.count)
-        var last = 0
+        var project = 0
         for row in 0..<rows.count {
-            guard let position = rows.integer(row: row, column: 0), position > Int64(last),
+            guard let position = rows.integer(row: row, column: 0), position > Int64(project),
                 position <= Int64(projects), let kind = Self.kind(rows.integer(row: row, column: 1))
             else { return nil }
-            last = Int(position) - 1
-            append(kind, project: last, payload: rows.bytes(row: row, column: 2))
-            if row == 0 { cursor = Cursor(rows.bytes(row: row, column: 3)) }
+            project = Int(position) - 1
+            append(kind, project: project, payload: rows.bytes(row: row, column: 2))
+            guard row == 0 else { continue }
+            cursor = Cursor(rows.bytes(row: row, column: 3))
+            last = Cursor(rows.bytes(row: row, column: 4))
         }
     }
 

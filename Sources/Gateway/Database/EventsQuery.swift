@@ -14,8 +14,9 @@ package enum EventsQuery {
     /// Parameters: projects, cursors, in arrays of the same length.
     ///
     /// Rows: the project's place from 1 on, a verdict (0 for a payload or none, 1 for a cursor that
-    /// is too old or of the future, 2 for too many), the payload, and a cursor for whoever has got
-    /// all of it: what its snapshot doesn't show is at or above its xmin. The horizon is read in the same
+    /// is too old or of the future, 2 for too many), the payload, a cursor for whoever has got all of
+    /// it: what its snapshot doesn't show is at or above its xmin; and the first cursor that is of the
+    /// future. The horizon is read in the same
     /// snapshot as the events, so that nothing is pruned in between. The payloads carry no cursor:
     /// a client that got half of them must begin again where it began.
     ///
@@ -24,7 +25,8 @@ package enum EventsQuery {
     /// Of several changes of one row the last in `seq` is its last: writers of one row wait for
     /// each other. The rest stands in that order too, which is nearly that of the commits.
     static let statement = """
-        SELECT asked.position, verdict.code, event.payload, pg_snapshot_xmin(pg_current_snapshot())
+        SELECT asked.position, verdict.code, event.payload,
+            pg_snapshot_xmin(pg_current_snapshot()), pg_snapshot_xmax(pg_current_snapshot())
         FROM unnest($1::uuid[], $2::xid8[]) WITH ORDINALITY AS asked (project_id, since, position)
         CROSS JOIN cache_events_horizon AS horizon
         CROSS JOIN LATERAL (
@@ -65,5 +67,5 @@ package enum EventsQuery {
         LIMIT \(rowsMax)
         """
 
-    static let columnCount = 4
+    static let columnCount = 5
 }

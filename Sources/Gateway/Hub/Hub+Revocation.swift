@@ -24,6 +24,14 @@ extension Hub {
         place(client, slot: slot)
     }
 
+    /// Whether the client is subscribed, and nothing reaches it before its membership was looked up.
+    func isInDoubt(_ client: ClientIndex, of project: ProjectID) -> Bool {
+        guard let room = room(of: project), let slot = slot(of: client, in: room) else {
+            return false
+        }
+        return rooms[room].suspension != .none || memberships[client, slot].standing == .withheld
+    }
+
     package func withheldCount(of room: RoomIndex) -> Int {
         Int(rooms[room].withheld.count)
     }

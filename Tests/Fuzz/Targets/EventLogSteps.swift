@@ -16,7 +16,8 @@ enum EventLogSteps {
     /// too old.
     static func answer(isComplete: Bool, in harness: inout CoreHarness) {
         guard let tag = ask(&harness) else { return }
-        var answer = EventsAnswer(cursor: Cursor(transaction: 300))
+        var answer = EventsAnswer(
+            cursor: Cursor(transaction: 300), last: Cursor(transaction: 1_000_000))
         let payload = CoreHarness.payload(event: 9, project: 0)
         answer.append(isComplete ? .event : .expired, project: 0, payload: payload.span)
         harness.core.takeEvents(answer, tag: tag)

@@ -10,6 +10,7 @@ import Testing
         harness.core.eventLogIs(.usable)
         harness.core.listenerBecameLive()
         harness.core.continueResync()
+        try harness.hearCanary(cursor: 100)
         for user in 1...2 as ClosedRange<UInt64> { harness.database.add(user, to: 1) }
         return harness
     }
@@ -49,7 +50,8 @@ import Testing
         var harness = try harness()
         let (clients, tag) = try waiting(&harness)
         harness.database.remove(1, from: 1)
-        var answer = EventsAnswer(cursor: Cursor(transaction: 150))
+        var answer = EventsAnswer(
+            cursor: Cursor(transaction: 150), last: Cursor(transaction: 1_000_000))
         let removed = removal(of: 1)
         let event = CoreHarness.payload(event: 7, project: 1)
         answer.append(.event, project: 0, payload: removed.span)
@@ -90,6 +92,51 @@ import Testing
         #expect(story == ["ok", "resync", "resync", "resync", "resync"])
     }
 
+    @Test func `whoever comes back while a removal is looked into is asked about again`() throws {
+        var harness = try harness()
+        let client = try harness.open(user: 1, project: 1)
+        harness.database.remove(1, from: 1)
+        harness.database.answersAtOnce = false
+        let removed = removal(of: 1)
+        harness.core.notify(removed.span)
+        harness.settle()
+        harness.resume(1, since: "100", reference: 1, from: client)
+        harness.settle()
+        harness.database.answersAtOnce = true
+        harness.answerAll()
+        for _ in 0..<3 { harness.turn(milliseconds: 20) }
+        harness.settle()
+        let asked = harness.askReads()
+        #expect(asked == nil)
+        let texts = harness.stream(of: client).texts
+        #expect(texts.contains { $0.contains("membership_revoked") }, "\(texts)")
+        #expect(texts.contains { $0.contains("forbidden") })
+        #expect(!kinds(of: client, in: harness).contains("ok"))
+    }
+
+    @Test func `a removal that wasn't announced yet is found, whatever cursor the client gives`()
+        throws
+    {
+        var harness = try harness()
+        let client = try harness.open(user: 1, project: 1)
+        harness.database.remove(1, from: 1)
+        // Its own removal was 120, and it knows a later cursor from somewhere.
+        harness.resume(1, since: "130", reference: 1, from: client)
+        let asked = try harness.askedReads()
+        #expect(asked.cursors == "{100}")
+        var answer = EventsAnswer(
+            cursor: Cursor(transaction: 150), last: Cursor(transaction: 150))
+        let removed = removal(of: 1)
+        let event = CoreHarness.payload(event: 7, project: 1)
+        answer.append(.event, project: 0, payload: removed.span)
+        answer.append(.event, project: 0, payload: event.span)
+        harness.core.takeEvents(answer, tag: asked.tag)
+        harness.settle()
+        harness.turn(milliseconds: 20)
+        harness.settle()
+        #expect(kinds(of: client, in: harness) == ["ok", "revoked"])
+    }
+
     @Test func `the gateway's own catch-up throws out who was removed meanwhile`() throws {
         var harness = try harness()
         try harness.hearCanary(cursor: 100)
@@ -99,7 +146,8 @@ import Testing
         harness.database.remove(1, from: 1)
         harness.core.listenerBecameLive()
         let asked = try harness.askedReads()
-        var answer = EventsAnswer(cursor: Cursor(transaction: 150))
+        var answer = EventsAnswer(
+            cursor: Cursor(transaction: 150), last: Cursor(transaction: 1_000_000))
         let removed = removal(of: 1)
         let event = CoreHarness.payload(event: 7, project: 1)
         answer.append(.event, project: 0, payload: removed.span)
@@ -121,7 +169,8 @@ import Testing
         harness.database.remove(1, from: 1)
         harness.core.listenerBecameLive()
         let asked = try harness.askedReads()
-        var answer = EventsAnswer(cursor: Cursor(transaction: 150))
+        var answer = EventsAnswer(
+            cursor: Cursor(transaction: 150), last: Cursor(transaction: 1_000_000))
         answer.append(.expired, project: 0, payload: Span())
         harness.core.takeEvents(answer, tag: asked.tag)
         harness.notify(event: 7, project: 1)

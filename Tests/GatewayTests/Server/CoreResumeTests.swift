@@ -120,13 +120,31 @@ import Testing
         let client = try harness.open()
         harness.resume(1, since: "100", reference: 1, from: client)
         let asked = try harness.askedReads()
-        var answer = EventsAnswer(cursor: Cursor(transaction: 150))
+        var answer = EventsAnswer(
+            cursor: Cursor(transaction: 150), last: Cursor(transaction: 1_000_000))
         answer.append(row, project: 0, payload: Span())
         harness.core.takeEvents(answer, tag: asked.tag)
         harness.notify(event: 3, project: 1)
         harness.settle()
         #expect(
             kinds(of: client, in: harness) == ["resync", "resync", "resync", "resync", "ok", "3"])
+    }
+
+    @Test func `a cursor of the future is a resync, also beside others that aren't`() throws {
+        var harness = try harness()
+        let client = try harness.open()
+        let other = try harness.open()
+        harness.resume(1, since: "100", reference: 1, from: client)
+        harness.resume(1, since: "900", reference: 1, from: other)
+        let asked = try harness.askedReads()
+        var answer = EventsAnswer(
+            cursor: Cursor(transaction: 150), last: Cursor(transaction: 160))
+        let payload = CoreHarness.payload(event: 1, project: 1)
+        answer.append(.event, project: 0, payload: payload.span)
+        harness.core.takeEvents(answer, tag: asked.tag)
+        harness.settle()
+        #expect(kinds(of: client, in: harness) == ["1", "ok"])
+        #expect(kinds(of: other, in: harness) == ["resync", "resync", "resync", "resync", "ok"])
     }
 
     @Test func `a thousand events are listed, one more is a resync`() throws {
@@ -178,13 +196,65 @@ import Testing
         harness.expectNothingLeftAfterResets()
     }
 
+    @Test func `errors for what is left can be too many, and end the connection for good`()
+        throws
+    {
+        var limits = AdmissionLimits()
+        limits.errorsPerMinute = 1
+        var harness = try CoreHarness(admission: limits)
+        harness.core.eventLogIs(.usable)
+        harness.core.listenerBecameLive()
+        harness.core.continueResync()
+        let client = try harness.open()
+        for project in 1...3 as ClosedRange<UInt64> {
+            harness.resume(project, since: "100", keep: true, reference: 1, from: client)
+        }
+        _ = try harness.askedReads()
+        harness.join(4, from: client)
+        let broken = harness.core.brokenInvariant()
+        #expect(broken == nil, "it is in a project although it was closed")
+        harness.settle()
+        harness.expectNothingLeftAfterResets()
+    }
+
+    @Test func `whoever joins a second project within a turn gets nothing of the first twice`()
+        throws
+    {
+        var harness = try harness()
+        let already = try harness.open(project: 1)
+        harness.join(2, keep: true, from: already)
+        let joining = try harness.open(project: 1)
+        harness.settle()
+        harness.notify(event: 5, project: 1)
+        harness.join(2, keep: true, from: joining)
+        harness.settle()
+        for client in [already, joining] {
+            let heard = kinds(of: client, in: harness).filter { $0 == "5" }
+            #expect(heard.count == 1)
+        }
+    }
+
+    @Test func `a subscriber that resumes gets what comes meanwhile once, and in order`() throws {
+        var harness = try harness()
+        let client = try harness.open(project: 1)
+        harness.settle()
+        harness.resume(1, since: "100", reference: 1, from: client)
+        let asked = try harness.askedReads()
+        harness.notify(event: 8, project: 1)
+        harness.settle()
+        harness.answer(asked.tag, events: [1, 8], project: 1, cursor: 150)
+        harness.settle()
+        #expect(kinds(of: client, in: harness) == ["8", "1", "8", "ok"])
+    }
+
     @Test func `an answer that was cut is asked for again from its last project on`() throws {
         var harness = try harness()
         let client = try harness.open()
         harness.resume(1, since: "100", reference: 1, from: client)
         harness.resume(2, since: "100", keep: true, reference: 2, from: client)
         let asked = try harness.askedReads()
-        var answer = EventsAnswer(cursor: Cursor(transaction: 150), isCut: true)
+        var answer = EventsAnswer(
+            cursor: Cursor(transaction: 150), last: Cursor(transaction: 1_000_000), isCut: true)
         for (place, event) in [(0, 1), (1, 2)] {
             let payload = CoreHarness.payload(event: event, project: UInt64(place + 1))
             answer.append(.event, project: place, payload: payload.span)
@@ -278,7 +348,8 @@ extension CoreHarness {
 
     /// The event log has these events for the one project that was asked for.
     mutating func answer(_ tag: UInt64, events: [Int], project: UInt64, cursor: UInt64) {
-        var answer = EventsAnswer(cursor: Cursor(transaction: cursor))
+        var answer = EventsAnswer(
+            cursor: Cursor(transaction: cursor), last: Cursor(transaction: 1_000_000))
         for event in events {
             let payload = Self.payload(event: event, project: project)
             answer.append(.event, project: 0, payload: payload.span)

@@ -7,6 +7,8 @@ enum Expectation {
     /// A pong, or an error with the reference for who has yet to say who it is.
     case pongText(reference: Int)
     case pongFrame([UInt8])
+    /// An `ok` or an error that comes whenever the event log has been read, among other answers.
+    case resume(reference: Int, project: Int, since: Int, sinceCommit: Int)
 
     enum Effect {
         case none

@@ -10,6 +10,15 @@ struct Hearing {
     private var reader = StreamReader()
     private var expectations: [Expectation] = []
     private(set) var subscriptions: [Int: Subscription] = [:]
+    /// What the client has asked to resume and was neither granted nor refused.
+    private var resumes: [Resume] = []
+
+    private struct Resume {
+        let reference: Int
+        let project: Int
+        let sinceCommit: Int
+        var subscription: Subscription
+    }
 
     /// Answers to requests.
     private(set) var statuses: [Int] = []
@@ -32,7 +41,7 @@ struct Hearing {
 
     var isOpen: Bool { reader.isOpen && !isClosed }
     var isWhole: Bool { reader.isWhole }
-    var isWaiting: Bool { !expectations.isEmpty }
+    var isWaiting: Bool { !expectations.isEmpty || !resumes.isEmpty }
 
     /// When the token may have expired at the earliest: one that was sent may be in use already.
     var earliestExpiry: Int64 {
@@ -44,8 +53,17 @@ struct Hearing {
         }
     }
 
-    mutating func expect(_ expectation: Expectation) {
-        if !isLawless { expectations.append(expectation) }
+    mutating func expect(_ expectation: Expectation, _ ledger: Ledger) {
+        guard case .resume(let reference, let project, let since, let commit) = expectation else {
+            if !isLawless { expectations.append(expectation) }
+            return
+        }
+        guard !isLawless else { return }
+        let next = ledger.firstPlace(of: project, since: since)
+        resumes.append(
+            Resume(
+                reference: reference, project: project, sinceCommit: commit,
+                subscription: Subscription(next: next)))
     }
 
     mutating func breakTheLaw() { isLawless = true }
@@ -95,7 +113,7 @@ struct Hearing {
         guard !facts.checksMembership || ledger.wasMember(user, of: project, since: commit) else {
             throw Violation(.membership, "user \(user) was let into project \(project)")
         }
-        subscriptions[project] = Subscription(placesTaken: ledger.placesTaken[project])
+        subscriptions[project] = Subscription(next: ledger.placesTaken[project])
     }
 
     private mutating func hearPong(_ payload: [UInt8]) throws(Violation) {
@@ -114,14 +132,20 @@ struct Hearing {
         _ text: ArraySlice<UInt8>, _ ledger: Ledger
     ) throws(Violation) {
         if text.starts(with: #"{"type":"cache_invalidate""#.utf8), text.suffix(3) == Self.eventEnd {
-            try hearEvent(text, ledger)
+            try hearEvent(text, time: text.suffix(10).prefix(6), ledger)
             return
         }
         guard let object = FlatObject(text), let type = object["type"] else {
             throw Violation(.message, "\(String(decoding: text, as: UTF8.self)) isn't a message")
         }
         switch type {
-        case "cache_invalidate": try hearResync(object, ledger)
+        case "cache_invalidate":
+            if object["cursor"] == nil {
+                try hearResync(object, ledger)
+            } else {
+                let data = ArraySlice((object["data"] ?? "").utf8)
+                try hearEvent(text, time: data.suffix(9).prefix(6), ledger)
+            }
         case "ping", "ready": break
         case "pong":
             guard !isLawless else { return }
@@ -136,19 +160,20 @@ struct Hearing {
 
     private static let eventEnd = ArraySlice(#""}}"#.utf8)
 
+    /// - Parameter time: the last digits of the event's time, which say which one it is.
     private mutating func hearEvent(
-        _ text: ArraySlice<UInt8>, _ ledger: Ledger
+        _ text: ArraySlice<UInt8>, time: ArraySlice<UInt8>, _ ledger: Ledger
     ) throws(Violation) {
-        // `…NNNNNNZ"}}`: the time says which one it is.
-        let digits = String(decoding: text.suffix(10).prefix(6), as: UTF8.self)
-        guard let number = Int(digits), number < ledger.events.count else {
-            throw Violation(.message, "an event of which the database knows nothing")
-        }
+        guard let number = Int(String(decoding: time, as: UTF8.self)),
+            number < ledger.events.count
+        else { throw Violation(.message, "an event of which the database knows nothing") }
         let event = ledger.events[number]
-        guard text.elementsEqual(event.message), let place = event.place else {
+        let isLogged = facts.hasEventLog && text.elementsEqual(event.loggedMessage)
+        guard isLogged || text.elementsEqual(event.message) && event.place != nil else {
             throw Violation(.message, "an event that isn't what was announced")
         }
-        guard subscriptions[event.project] != nil || isLawless else {
+        let isResuming = isLogged && resumes.contains { $0.project == event.project }
+        guard subscriptions[event.project] != nil || isResuming || isLawless else {
             throw Violation(.subscription, "event \(number) of project \(event.project)")
         }
         if facts.checksMembership, user != nil || !isLawless {
@@ -156,9 +181,23 @@ struct Hearing {
                 throw Violation(.membership, "event \(number) of project \(event.project)")
             }
         }
+        if isLogged {
+            hearLogged(number, ledger)
+            return
+        }
+        guard let place = event.place else { return }
         eventCount += 1
         try subscriptions[event.project]?.hear(
             place, mayBeMissing: { ledger.mayBeMissing($0, of: event.project) })
+    }
+
+    private mutating func hearLogged(_ number: Int, _ ledger: Ledger) {
+        let project = ledger.events[number].project
+        let places = ledger.places(coveredBy: number)
+        subscriptions[project]?.hearLogged(places)
+        for position in resumes.indices where resumes[position].project == project {
+            resumes[position].subscription.hearLogged(places)
+        }
     }
 
     private mutating func hearResync(
@@ -167,11 +206,18 @@ struct Hearing {
         guard object["action"] == "RESYNC", let resource = object["resource"],
             let project = Names.number(object["project_id"])
         else { throw Violation(.message, "\(object.members)") }
-        guard subscriptions[project] != nil || isLawless else {
+        let isResuming = resumes.contains { $0.project == project }
+        guard subscriptions[project] != nil || isResuming || isLawless else {
             throw Violation(.subscription, "a resync of project \(project)")
         }
-        try subscriptions[project]?.hearResync(
-            of: resource, placesTaken: ledger.placesTaken[project])
+        let placesTaken = ledger.placesTaken[project]
+        try subscriptions[project]?.hearResync(of: resource, placesTaken: placesTaken)
+        for position in resumes.indices where resumes[position].project == project {
+            // Another resync may be half through.
+            guard resumes[position].subscription.isInResync || resource == "project_members"
+            else { continue }
+            try resumes[position].subscription.hearResync(of: resource, placesTaken: placesTaken)
+        }
     }
 
     // MARK: Outcomes
@@ -187,6 +233,11 @@ struct Hearing {
             guard subscriptions.removeValue(forKey: project) != nil || isLawless else {
                 throw Violation(.subscription, "\(code) of project \(project)")
             }
+            return
+        }
+        if let position = resumes.firstIndex(where: { $0.reference == reference }) {
+            let resume = resumes.remove(at: position)
+            if type == "ok" { try take(resume, ledger) }
             return
         }
         switch expectations.first {
@@ -228,6 +279,16 @@ struct Hearing {
         }
     }
 
+    /// What the client had missed has come, or a resync instead, or it is on its way.
+    private mutating func take(_ resume: Resume, _ ledger: Ledger) throws(Violation) {
+        if subscriptions[resume.project] == nil {
+            try join(resume.project, sinceCommit: resume.sinceCommit, ledger)
+            subscriptions[resume.project] = resume.subscription
+        }
+        // What was announced while the log was read may come again.
+        subscriptions[resume.project]?.allowRepeats(below: ledger.placesTaken[resume.project])
+    }
+
     private mutating func authenticate(
         _ claimed: Int?, _ expiresAt: Int64
     ) throws(Violation) {
@@ -257,7 +318,10 @@ struct Hearing {
     func checkRest(_ ledger: Ledger) throws(Violation) {
         guard isOpen, !isLawless else { return }
         guard isWhole else { throw Violation(.stream, "half of a frame, and nothing more") }
-        guard !isWaiting else { throw Violation(.answer, "\(next) never came") }
+        guard expectations.isEmpty else { throw Violation(.answer, "\(next) never came") }
+        if let resume = resumes.first {
+            throw Violation(.answer, "the answer to \(resume.reference) never came")
+        }
         for project in 0..<facts.projects {
             guard let subscription = subscriptions[project] else { continue }
             try subscription.checkNothingMissing(placesTaken: ledger.placesTaken[project])

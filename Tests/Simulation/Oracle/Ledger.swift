@@ -6,6 +6,8 @@ struct Ledger {
         case event(Int)
         /// Not one of ours.
         case malformed([UInt8])
+        /// Everything before this commit has been announced.
+        case canary(nextCommit: Int)
     }
 
     /// A change that clients are told of.
@@ -15,14 +17,23 @@ struct Ledger {
         let isDoubtful: Bool
         /// When it was committed.
         let commit: Int
+        /// The table and the row that changed.
+        let resource: String
+        let id: String
         /// Its place among its project's events, once it was announced or is lost.
         var place: Int?
         let payload: [UInt8]
-        /// What clients get.
+        /// What clients get when it is announced, with a cursor if there is an event log.
         let message: [UInt8]
+        /// The same as the event log has it.
+        let logged: [UInt8]
+        let loggedMessage: [UInt8]
     }
 
     private let userCount: Int
+    private let hasEventLog: Bool
+    /// The event log has forgotten the commits up to this one.
+    private var horizon = 0
     private(set) var commits = 0
     private(set) var events: [Event] = []
     /// By project: how many of its events were announced or lost.
@@ -39,6 +50,7 @@ struct Ledger {
 
     init(_ facts: WorldFacts) {
         userCount = facts.users
+        hasEventLog = facts.hasEventLog
         placesTaken = Array(repeating: 0, count: facts.projects)
         isLost = Array(repeating: [], count: facts.projects)
         doubtedAt = Array(repeating: -1, count: facts.projects)
@@ -73,6 +85,57 @@ struct Ledger {
         return commits
     }
 
+    /// The place that the project's first event from that commit on has, or will have.
+    func firstPlace(of project: Int, since commit: Int) -> Int {
+        events.count { $0.project == project && $0.commit < commit }
+    }
+
+    /// The places of the event and of all before it that changed the same row: whoever hears of it from
+    /// the event log hears of the others by it.
+    func places(coveredBy number: Int) -> [Int] {
+        let event = events[number]
+        return events[...number].compactMap {
+            $0.project == event.project && $0.resource == event.resource && $0.id == event.id
+                ? $0.place : nil
+        }
+    }
+
+    // MARK: The event log
+
+    /// What the event log says of one project.
+    enum Record {
+        case events([Int])
+        case expired
+        case tooMany
+
+        /// Rows of the answer.
+        var rowCount: Int {
+            if case .events(let numbers) = self { max(numbers.count, 1) } else { 1 }
+        }
+    }
+
+    /// The last change of each row since that commit, removals of members and the like first.
+    func record(of project: Int, since commit: Int) -> Record {
+        guard commit > horizon, commit <= commits + 1 else { return .expired }
+        var rows: Set<String> = []
+        var numbers: [Int] = []
+        for number in events.indices.reversed() {
+            let event = events[number]
+            guard event.commit >= commit else { break }
+            guard event.project == project, rows.insert("\(event.resource) \(event.id)").inserted
+            else { continue }
+            numbers.append(number)
+        }
+        guard numbers.count <= Self.recordedRowsMax else { return .tooMany }
+        numbers.reverse()
+        let isOfMembers = { (number: Int) in events[number].resource == "project_members" }
+        return .events(numbers.filter(isOfMembers) + numbers.filter { !isOfMembers($0) })
+    }
+
+    private static var recordedRowsMax: Int { 1_000 }
+
+    mutating func prune(keeping kept: Int) { horizon = max(horizon, commits - kept) }
+
     // MARK: Committing
 
     mutating func commit(_ change: Change) {
@@ -104,6 +167,8 @@ struct Ledger {
 
     mutating func addMalformed(_ bytes: [UInt8]) { pending.append(.malformed(bytes)) }
 
+    mutating func addCanary() { pending.append(.canary(nextCommit: commits + 1)) }
+
     private mutating func remove(_ user: Int, _ project: Int) {
         guard isMember(user, of: project) else { return }
         isMember[slot(user, project)] = false
@@ -119,17 +184,18 @@ struct Ledger {
         let name = Names.project(project)
         let payload =
             #"{"resource":"\#(resource)","id":"\#(id)","action":"\#(action)","#
-            + #""project_id":"\#(name)","timestamp":"\#(time)"}"#
+            + #""project_id":"\#(name)","timestamp":"\#(time)""#
         let message =
             #"{"type":"cache_invalidate","resource":"\#(resource)","action":"\#(action)","#
-            + #""project_id":"\#(name)","data":{"id":"\#(id)","timestamp":"\#(time)"}}"#
+            + #""project_id":"\#(name)","data":{"id":"\#(id)","timestamp":"\#(time)"}"#
+        let end = hasEventLog ? #","cursor":"\#(commits)"}"# : "}"
         pending.append(.event(events.count))
         events.append(
             Event(
                 project: project, isDoubtful: resource == "projects" || id == "*", commit: commits,
-                place: nil,
-                payload: Array(payload.utf8),
-                message: Array(message.utf8)))
+                resource: resource, id: id, place: nil,
+                payload: Array((payload + end).utf8), message: Array((message + end).utf8),
+                logged: Array((payload + "}").utf8), loggedMessage: Array((message + "}").utf8)))
     }
 
     private static func memberID(_ user: Int, _ project: Int) -> String {
@@ -154,6 +220,12 @@ struct Ledger {
         }
         pending.removeAll()
         doubtedAt = placesTaken
+    }
+
+    /// An event that was announced is lost after all.
+    mutating func lose(_ number: Int) {
+        guard let place = events[number].place else { return }
+        isLost[events[number].project][place] = true
     }
 
     private mutating func place(_ number: Int, isLost: Bool) {

@@ -39,6 +39,10 @@ package enum Action: Equatable, Sendable {
     case refuse(Int)
     case loseQueries
     case regainQueries
+    /// A canary is sent, which comes among the notifications.
+    case canary
+    /// The event log forgets what is older than the last so many commits.
+    case prune(kept: Int)
 
     // MARK: The program
 
@@ -72,6 +76,8 @@ package struct Greeting: Equatable, Sendable {
 /// What clients say.
 package enum Utterance: Equatable, Sendable {
     case join(project: Int, keep: Bool)
+    /// The same with a `since` of so many commits before.
+    case resume(project: Int, commitsAgo: Int)
     case leave(project: Int?)
     /// `init` with a token of the user, when one is given.
     case initialize(user: Int?, project: Int?, seconds: Int)

@@ -88,7 +88,8 @@ struct Generator {
     private mutating func frames() -> Int { random.once(in: 5) ? 2 + random.below(4) : 1 }
 
     private mutating func utterance() -> Utterance {
-        switch random.below(20) {
+        if facts.hasEventLog, random.once(in: 3) { return resume() }
+        return switch random.below(20) {
         case 0..<9: .join(project: project(), keep: !random.once(in: 3))
         case 9, 10: .leave(project: random.once(in: 2) ? nil : project())
         case 11, 12:
@@ -102,6 +103,17 @@ struct Generator {
         case 17: .unknownType
         default: random.once(in: 6) ? nonsense() : .join(project: project(), keep: true)
         }
+    }
+
+    private mutating func resume() -> Utterance {
+        let commitsAgo =
+            switch random.below(8) {
+            case 0: -1_000_000  // Of the future.
+            case 1: 1_000
+            case 2...3: random.below(100)
+            default: random.below(8)
+            }
+        return .resume(project: project(), commitsAgo: commitsAgo)
     }
 
     private mutating func nonsense() -> Utterance {
@@ -163,7 +175,10 @@ struct Generator {
     }
 
     private mutating func databaseAction() -> Action {
-        switch random.below(12) {
+        if facts.hasEventLog, random.once(in: 4) {
+            return random.once(in: 6) ? .prune(kept: random.below(60)) : .canary
+        }
+        return switch random.below(12) {
         case 0: .loseListener
         case 1...3: .regainListener
         case 4: .loseQueries

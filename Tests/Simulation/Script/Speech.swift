@@ -9,7 +9,7 @@ struct Speech {
 
     init(
         _ utterance: Utterance, reference: Int, frames: Int, wallSeconds: Int64,
-        heardCommit: Int
+        heardCommit: Int, commits: Int
     ) {
         switch utterance {
         case .join(let project, let keep):
@@ -20,6 +20,14 @@ struct Speech {
             expectation = .outcome(
                 reference: reference,
                 .join(project: project, keep: keep, sinceCommit: heardCommit))
+        case .resume(let project, let commitsAgo):
+            let since = max(0, commits + 1 - commitsAgo)
+            let text =
+                #"{"type":"join_project","project_id":"\#(Names.project(project))","#
+                + #""keep":true,"since":"\#(since)","ref":\#(reference)}"#
+            bytes = Self.text(text, frames)
+            expectation = .resume(
+                reference: reference, project: project, since: since, sinceCommit: heardCommit)
         case .leave(let project):
             let named = project.map { #""project_id":"\#(Names.project($0))","# } ?? ""
             bytes = Self.text(

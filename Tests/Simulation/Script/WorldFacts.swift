@@ -11,6 +11,8 @@ package struct WorldFacts: Equatable, Sendable {
     package var projects = 3
     package var connectionsMax = 64
     package var checksMembership = true
+    /// Whether the database keeps what it has announced.
+    package var hasEventLog = false
     package var disconnectsSlowConsumers = false
     package var textPing = true
     package var deliveriesPerTurn = 256
@@ -40,6 +42,7 @@ extension WorldFacts {
         if random.once(in: 6) { admission.messagesPerSecond = 1 + random.below(20) }
         if random.once(in: 6) { admission.errorsPerMinute = 1 + random.below(20) }
         if random.once(in: 40) { admission.handshakesPerSecond = 1 }
+        hasEventLog = random.once(in: 2)
     }
 }
 

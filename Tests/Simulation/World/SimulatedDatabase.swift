@@ -11,6 +11,15 @@ struct SimulatedDatabase {
         var found: [Bool]?
     }
 
+    /// A question to the event log.
+    struct Read {
+        let tag: UInt64
+        let projects: [Int]
+        let commits: [Int]
+        /// What was found of each project, and the commit before which all of it was seen.
+        var found: (records: [Ledger.Record], nextCommit: Int)?
+    }
+
     var ledger: Ledger
     var isListening = true
     /// Whether notifications stay on their way.
@@ -21,6 +30,10 @@ struct SimulatedDatabase {
     /// Questions without an answer.
     var queries: [Query] = []
     private(set) var queryCount = 0
+    /// Questions to the event log without an answer, the oldest first.
+    var reads: [Read] = []
+    /// What was announced while older events were being read, as the server keeps it.
+    var backlog: [Ledger.Notification] = []
 
     init(_ ledger: Ledger) {
         self.ledger = ledger
@@ -34,8 +47,31 @@ struct SimulatedDatabase {
         queries.append(Query(number: number, pairs: pairs))
     }
 
+    /// What was kept goes with the listener, and has to be read again.
+    mutating func loseBacklog() {
+        for case .event(let number) in backlog { ledger.lose(number) }
+        backlog.removeAll()
+    }
+
+    /// Takes a question in, in the form of its statement's parameters: `{…,…}` each.
+    mutating func read(_ tag: UInt64, projects: [UInt8], cursors: [UInt8]) {
+        let items = { (text: [UInt8]) in
+            String(decoding: text.dropFirst().dropLast(), as: UTF8.self).split(separator: ",")
+        }
+        reads.append(
+            Read(
+                tag: tag, projects: items(projects).compactMap { Names.number(String($0)) },
+                commits: items(cursors).compactMap { Int($0) }))
+    }
+
     /// Finds the answers that haven't been found, as things stand now.
     mutating func look() {
+        for position in reads.indices where reads[position].found == nil {
+            let records = zip(reads[position].projects, reads[position].commits).map {
+                ledger.record(of: $0, since: $1)
+            }
+            reads[position].found = (records, ledger.commits + 1)
+        }
         for position in queries.indices where queries[position].found == nil {
             queries[position].found = queries[position].pairs.map {
                 ledger.isMember(Int($0.user.low), of: Int($0.project.low))

@@ -31,6 +31,8 @@ extension World {
         case .regainQueries:
             database.answersQueries = true
             core.setCanAsk(true)
+        case .canary: database.ledger.addCanary()
+        case .prune(let kept): database.ledger.prune(keeping: kept)
         case .drain:
             if drainBegan == nil { drainBegan = now }
             core.beginDrain()
@@ -97,11 +99,11 @@ extension World {
         references += 1
         let speech = Speech(
             utterance, reference: references, frames: frames, wallSeconds: wall.unixSeconds,
-            heardCommit: database.ledger.heardCommit)
+            heardCommit: database.ledger.heardCommit, commits: database.ledger.commits)
         kernel.peers[number].outbox += speech.bytes
         if speech.isLawful {
             if let expectation = speech.expectation {
-                kernel.peers[number].hearing.expect(expectation)
+                kernel.peers[number].hearing.expect(expectation, database.ledger)
             }
         } else {
             kernel.peers[number].hearing.breakTheLaw()
@@ -114,6 +116,7 @@ extension World {
         guard database.isListening else { return }
         database.isListening = false
         core.listenerWasLost()
+        database.loseBacklog()
     }
 
     mutating func regainListener() {
@@ -123,9 +126,56 @@ extension World {
         core.listenerBecameLive()
     }
 
+    /// Answers the oldest question to the event log.
+    mutating func answerRead(isRefused: Bool) {
+        database.look()
+        guard !database.reads.isEmpty else { return }
+        let read = database.reads.removeFirst()
+        lastAnswer = awakeNanoseconds
+        guard !isRefused, let found = read.found else {
+            let error = PostgresError(message: "refused")
+            core.eventsFailed(tag: read.tag, isRefused ? .refused(error) : .lost)
+            return
+        }
+        core.takeEvents(
+            Self.rows(of: found.records, found.nextCommit, database.ledger), tag: read.tag)
+    }
+
+    /// Rows of one statement.
+    private static var rowsMax: Int { 2_048 }
+
+    private static func rows(
+        of records: [Ledger.Record], _ nextCommit: Int, _ ledger: Ledger
+    ) -> EventsAnswer {
+        let count = records.reduce(0) { $0 + $1.rowCount }
+        var answer = EventsAnswer(
+            cursor: Cursor(transaction: UInt64(nextCommit)),
+            last: Cursor(transaction: UInt64(nextCommit)), isCut: count >= rowsMax)
+        for (project, record) in records.enumerated() {
+            for (row, payload) in rows(of: record, ledger) where answer.count < rowsMax {
+                answer.append(row, project: project, payload: payload.span)
+            }
+        }
+        return answer
+    }
+
+    private static func rows(
+        of record: Ledger.Record, _ ledger: Ledger
+    ) -> [(EventsAnswer.Row, [UInt8])] {
+        switch record {
+        case .expired: [(.expired, [])]
+        case .tooMany: [(.tooMany, [])]
+        case .events([]): [(.event, [])]
+        case .events(let numbers): numbers.map { (.event, ledger.events[$0].logged) }
+        }
+    }
+
     /// Answers one question, of those that there are the one at `position`.
     mutating func answer(_ position: Int, isRefused: Bool) {
-        guard !database.queries.isEmpty else { return }
+        if position == 2 || database.queries.isEmpty {
+            answerRead(isRefused: isRefused)
+            return
+        }
         database.look()
         let query = database.queries.remove(at: position % database.queries.count)
         lastAnswer = awakeNanoseconds
@@ -143,6 +193,8 @@ extension World {
         database.answersQueries = false
         core.setCanAsk(false)
         while !database.queries.isEmpty { answer(0, isRefused: true) }
+        for read in database.reads { core.eventsFailed(tag: read.tag, .lost) }
+        database.reads.removeAll()
     }
 }
 

@@ -42,7 +42,8 @@ extension World {
 
     private var isAtRest: Bool {
         guard !core.hasWorkLeft, core.membershipDeadline == nil, database.queries.isEmpty,
-            database.ledger.pending.isEmpty
+            !core.wantsReads, !core.isCatchingUp, database.reads.isEmpty,
+            database.backlog.isEmpty, database.ledger.pending.isEmpty
         else { return false }
         return live.allSatisfy { number in
             let peer = kernel.peers[number]
@@ -67,7 +68,10 @@ extension World {
         let heard = kernel.peers.reduce(0) { $0 + $1.hearing.eventCount }
         try compare("bytes sent", core.metrics.sentBytes, kernel.takenBytes)
         try compare("bytes received", core.metrics.receivedBytes, tally.receivedBytes)
-        try compare("notifications", core.metrics.notificationsReceived, tally.notifications)
+        // What an audience missed is taken in like notifications.
+        if !facts.hasEventLog || core.metrics.notificationsReceived < tally.notifications {
+            try compare("notifications", core.metrics.notificationsReceived, tally.notifications)
+        }
         try compare("connections dropped", dropped, tally.dropped)
         try compare("membership queries", core.metrics.membershipQueries, database.queryCount)
         try compare("membership outcomes", outcomes, Int(core.metrics.membershipChecks))

@@ -10,6 +10,8 @@ extension World {
         takeNotifications()
         while core.runTimers(heardEveryone: true) {}
         if core.drain != nil { _ = core.continueDrain() }
+        core.expireReads()
+        askReads()
         askMemberships()
         flush()
         try applyInterests()
@@ -88,6 +90,9 @@ extension World {
                 answer(random.below(database.queries.count), isRefused: false)
             }
         }
+        if !database.holdsAnswers, !database.reads.isEmpty, random.once(in: 2) {
+            answerRead(isRefused: false)
+        }
         core.takeMembershipAnswers()
         while let index = core.nextResumed() { receive([], from: index) }
         core.continueClosings()
@@ -97,18 +102,40 @@ extension World {
     private static var notificationsPerTurn: Int { 512 }
 
     private mutating func takeNotifications() {
-        if database.isListening, !database.holdsNotifications {
-            for _ in 0..<Self.notificationsPerTurn {
-                guard let notification = database.ledger.announceNext() else { break }
-                notify(notification)
+        for _ in 0..<Self.notificationsPerTurn {
+            // What was kept while missed events were read is older than what comes.
+            if !core.isCatchingUp, !database.backlog.isEmpty {
+                notify(database.backlog.removeFirst())
+                continue
             }
+            guard database.isListening, !database.holdsNotifications,
+                let notification = database.ledger.announceNext()
+            else { break }
+            take(notification)
         }
         core.continueResync()
     }
 
+    private mutating func take(_ notification: Ledger.Notification) {
+        if case .canary(let nextCommit) = notification {
+            let song = CanarySong(Array("1 \(nextCommit)".utf8).span)
+            if let song { core.heardCanary(song) }
+        } else if core.isCatchingUp {
+            database.backlog.append(notification)
+            if database.backlog.count >= Self.backlogMax { core.giveUpCatchingUp() }
+        } else {
+            notify(notification)
+        }
+    }
+
+    /// Notifications that are kept while older ones are read: fewer than in the server, so that there
+    /// are too many at times.
+    private static var backlogMax: Int { 400 }
+
     private mutating func notify(_ notification: Ledger.Notification) {
         tally.notifications += 1
         switch notification {
+        case .canary: return
         case .event(let number):
             let payload = database.ledger.events[number].payload
             core.notify(payload.span)
@@ -121,6 +148,20 @@ extension World {
             core.notify(payload.span)
         }
     }
+
+    private mutating func askReads() {
+        var projects = ByteBuffer()
+        var cursors = ByteBuffer()
+        while core.wantsReads, database.answersQueries, database.reads.count < Self.readsMax,
+            let tag = core.askReads(&projects, &cursors)
+        {
+            database.read(tag, projects: projects.copy(), cursors: cursors.copy())
+            if random.once(in: 2) { database.look() }
+        }
+    }
+
+    /// Questions to the event log that may be under way.
+    private static var readsMax: Int { 2 }
 
     private mutating func askMemberships() {
         core.continueVerifications()

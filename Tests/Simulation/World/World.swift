@@ -51,6 +51,7 @@ package struct World: ~Copyable {
             log: EventLog(format: .text, level: .critical), now: now,
             wall: Timestamp(unixSeconds: Self.startSeconds))
         core.setCanAsk(true)
+        core.eventLogIs(facts.hasEventLog ? .usable : .absent)
         core.listenerBecameLive()
     }
 

@@ -225,11 +225,15 @@ extension Core {
             project: project, resync: isTooLarge || read.isOverflown ? .tooManyChanges : nil,
             missed: missed, kept: kept,
             cursor: answer.cursor)
+        let expired = FinishedRead(
+            project: project, resync: .cursorExpired, missed: .none, kept: .none, cursor: nil)
         for var waiter in read.waiters {
             if settings.checksMembership, let index = clients.index(of: waiter.client) {
                 waiter.isDoubtful = waiter.isDoubtful || doubts.concern(clients[index].user)
             }
-            deliver(finished, to: waiter)
+            // What was read for it may have begun before what it asked for.
+            let isOfTheFuture = answer.last.map { waiter.since > $0 } ?? true
+            deliver(isOfTheFuture ? expired : finished, to: waiter)
         }
         if missed != .none { segments.release(missed) }
         if kept != .none { segments.release(kept) }

@@ -66,8 +66,7 @@ extension Core {
         guard let project = message.project else {
             preconditionFailure("a join_project without a project was let through")
         }
-        // Who is in the project already has been checked, and would have been thrown out.
-        if settings.checksMembership, !hub.isMember(index, of: project) {
+        if needsCheck(index, project, since: message.since) {
             let purpose = MembershipPurpose.join(
                 keepsOthers: message.keepsOthers, message.reference, since: message.since)
             let pair = MembershipPair(project: project, user: clients[index].user)
@@ -79,6 +78,14 @@ extension Core {
             since: message.since)
     }
 
+    /// Who is in the project already has been checked, and would have been thrown out. That isn't
+    /// enough for one who comes back while a removal is looked into, and asks for what it missed.
+    private func needsCheck(_ index: ClientIndex, _ project: ProjectID, since: Since?) -> Bool {
+        guard settings.checksMembership else { return false }
+        return !hub.isMember(index, of: project)
+            || since != nil && hub.isInDoubt(index, of: project)
+    }
+
     /// Does what a `join_project` asks for, and answers it.
     mutating func join(
         _ index: ClientIndex, _ project: ProjectID, keepsOthers: Bool, _ reference: Reference,
@@ -87,6 +94,8 @@ extension Core {
         if !keepsOthers {
             hub.leaveAll(index, except: project)
             cancelResumes(of: index) { $0 != project }
+            // Each of those is told an error, which may be one too many.
+            guard clients[index].phase == .open else { return }
         }
         subscribe(index, to: project, since: since, .confirmation(reference))
     }
@@ -145,7 +154,7 @@ extension Core {
             close(index, .badToken, "no token", keepsQueue: true)
             return
         }
-        if let project, settings.checksMembership, !hub.isMember(index, of: project) {
+        if let project, needsCheck(index, project, since: message.since) {
             let pair = MembershipPair(project: project, user: clients[index].user)
             let purpose = MembershipPurpose.initialize(message.reference, since: message.since)
             if !ask(pair, purpose, for: index) { sendUncheckable(message.reference, to: index) }

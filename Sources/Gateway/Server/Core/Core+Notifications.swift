@@ -28,7 +28,9 @@ extension Core {
                 milliseconds: settings.pacing.spreadMilliseconds(audience: audience), to: &text)
             frame.removeAll()
             FrameEncoder.write(text, opcode: .text, into: &frame)
-            if !reads.isEmpty { reads.keep(frame, of: facts.project) }
+            if !reads.isEmpty, settings.plantedFault != .forgetsWhatComesMeanwhile {
+                reads.keep(frame, of: facts.project)
+            }
             guard let room else { return }
             guard hub.suspension(of: room) == .none else {
                 metrics.notificationsWithheld += 1

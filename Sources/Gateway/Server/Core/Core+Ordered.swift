@@ -27,7 +27,8 @@ extension Core {
     }
 
     /// Puts the turn's ordered events into the queues of those whom they concern. First thing in
-    /// the flush: the segment is complete, and whoever left in this turn gets nothing.
+    /// the flush: the segment is complete, and whoever left in this turn gets nothing. Earlier only
+    /// when another client becomes an ordered one behind some of them.
     mutating func queueOrderedEvents() {
         guard orderedSegment != .none else { return }
         for position in orderedEvents.indices {
@@ -85,6 +86,9 @@ extension Core {
     /// Prepares a client for joining another project: from here on it gets events one by one, so
     /// what a fan-out would still have brought it is queued now.
     mutating func prepareForAnotherProject(_ index: ClientIndex) {
+        // Those who are ordered already get what they are to get: of that this client has the
+        // fan-out's copy, and would get another.
+        queueOrderedEvents()
         guard let pending = hub.makeOrdered(index) else { return }
         if pending.fanOut != .none {
             metrics.deliveries &+= UInt64(segments.frames(of: pending.fanOut))

@@ -46,10 +46,16 @@ extension Core {
             subscribeWithResync(index, to: project, .cursorExpired, answer)
             return
         }
+        // Of a removal that wasn't announced yet only the log can tell, if it is read from where all
+        // has been heard: whatever the client says that it knows.
+        let hasHeard = !settings.checksMembership || cursor != nil
+        let from = settings.checksMembership ? min(since, cursor ?? since) : since
         let waiter = ReadWaiter(
             client: clients.handle(of: index, kind: HandleKind.client.rawValue), since: since,
-            answer: answer,
-            deadline: now.advanced(byNanoseconds: Limits.resumeNanosecondsMax))
+            from: from, answer: answer,
+            deadline: now.advanced(byNanoseconds: Limits.resumeNanosecondsMax),
+            isSubscribed: hub.isMember(index, of: project),
+            isDoubtful: !hasHeard || hub.isInDoubt(index, of: project))
         guard reads.add(waiter, for: project) else {
             subscribeWithResync(index, to: project, .tooManyChanges, answer)
             return
@@ -135,7 +141,7 @@ extension Core {
         }
         queueResumed(read.missed, to: index)
         confirm(waiter.answer, of: read.project, from: cursor, to: index)
-        queueResumed(read.kept, to: index)
+        if !waiter.isSubscribed { queueResumed(read.kept, to: index) }
     }
 
     /// Queues a run of frames of a resume, which may be more than a queue may hold of others: it is

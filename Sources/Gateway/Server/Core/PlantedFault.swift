@@ -7,4 +7,6 @@ package enum PlantedFault: String, CaseIterable, Sendable {
     case trustsOldAnswers
     /// Segments of a queue that is dropped aren't released.
     case keepsDroppedSegments
+    /// What is announced while missed events are read isn't kept for those who wait for them.
+    case forgetsWhatComesMeanwhile
 }

@@ -5,12 +5,16 @@ struct ReadWaiter: BitwiseCopyable {
     let client: Handle
     /// From where this client wants to resume.
     let since: Cursor
+    /// From where is read for it: see `Core.resume`.
+    let from: Cursor
     let answer: SubscriptionAnswer
     /// By when it is answered, if only with a resync.
     let deadline: Instant
+    /// Whether it was subscribed when it asked: then what comes meanwhile reaches it as everyone.
+    let isSubscribed: Bool
     /// Whether a removal was announced that may concern it, since its membership was checked: it
     /// must not get what the read brings.
-    var isDoubtful = false
+    var isDoubtful: Bool
 }
 
 /// How a client is told that its subscription stands.

@@ -45,11 +45,11 @@ struct ReadTable {
     mutating func add(_ waiter: ReadWaiter, for project: ProjectID) -> Bool {
         guard waiterCount < Limits.resumesWaitingMax else { return false }
         waiterCount += 1
-        if let under = asked[project], under.since <= waiter.since, !under.isOverflown {
+        if let under = asked[project], under.since <= waiter.from, !under.isOverflown {
             asked[project]?.waiters.append(waiter)
             return true
         }
-        want(project, since: waiter.since)
+        want(project, since: waiter.from)
         wanted[project]?.waiters.append(waiter)
         return true
     }
