@@ -13,10 +13,12 @@ from members import add_members
 from plot import write_plots
 from report import Report
 from scenarios import SCENARIOS
+from start import measure
 
 OUTPUT = REPOSITORY / ".state" / "bench"
 QUICK_SECONDS = 105  # Of two minutes; the database's start and end need some too.
 RUN_SECONDS_EXTRA = 90  # Beyond what a scenario measures, for connecting and settling.
+CLIENTS_PER_SECOND = 1_000  # Of the largest crowds, which need longer to connect.
 
 
 def arguments():
@@ -59,9 +61,12 @@ def available(field):
 
 def run_once(programs, contestant, scenario, is_quick):
     """One scenario against a fresh server: the load generator's result, or why there is none."""
+    if scenario.is_own:
+        return measure(contestant)
     words = scenario.arguments(is_quick)
     seconds = float(words[words.index("--seconds") + 1]) if "--seconds" in words else 10
     bound = int(seconds + (20 if is_quick else RUN_SECONDS_EXTRA))
+    bound += scenario.options.get("clients", 0) // CLIENTS_PER_SECOND
     output = OUTPUT / "run.json"
     output.unlink(missing_ok=True)
     environment = dict(os.environ)
@@ -118,20 +123,25 @@ def main():
     report = Report(field, scenarios, rounds, options.quick)
     OUTPUT.mkdir(parents=True, exist_ok=True)
     lines = open(OUTPUT / "results.jsonl", "w")
-    total = rounds * len(scenarios) * len(field)
+    matches = [
+        (scenario, contestant)
+        for scenario in scenarios
+        for contestant in field
+        if contestant.is_own or not scenario.is_own
+    ]
+    total = rounds * len(matches)
     done = 0
     for number in range(1, rounds + 1):
-        for scenario in scenarios:
-            for contestant in field:
-                done += 1
-                if deadline and time.monotonic() > deadline - 6:
-                    report.skip(scenario, contestant)
-                    continue
-                show(f"[{done}/{total}] round {number}: {scenario.name}, {contestant.name}")
-                result = run_once(options.programs, contestant, scenario, options.quick)
-                report.add(scenario, contestant, result)
-                record = {"round": number, "name": scenario.name, "contestant": contestant.name, **result}
-                print(json.dumps(record), file=lines, flush=True)
+        for scenario, contestant in matches:
+            done += 1
+            if deadline and time.monotonic() > deadline - 6:
+                report.skip(scenario, contestant)
+                continue
+            show(f"[{done}/{total}] round {number}: {scenario.name}, {contestant.name}")
+            result = run_once(options.programs, contestant, scenario, options.quick)
+            report.add(scenario, contestant, result)
+            record = {"round": number, "name": scenario.name, "contestant": contestant.name, **result}
+            print(json.dumps(record), file=lines, flush=True)
     lines.close()
     show("")
     text = report.text()

@@ -24,9 +24,14 @@ class Contestant:
         self.environment = environment or {}
         self.description = description
 
+    @property
+    def is_own(self):
+        """Whether it is the gateway; the others have a script that starts them."""
+        return not self.command[0].endswith("/start")
+
     def missing(self):
         """Names the Debian packages without which it can't run; an empty text when all are there."""
-        if not self.command[0].endswith("/start"):
+        if self.is_own:
             return ""
         check = subprocess.run(
             [self.command[0], "--check"], capture_output=True, text=True, timeout=60, check=False

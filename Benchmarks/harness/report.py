@@ -77,6 +77,8 @@ class Report:
 
     def rows(self, scenario):
         for contestant in self.field:
+            if scenario.is_own and not contestant.is_own:
+                continue
             cells = []
             for figure in scenario.figures:
                 own = self.value(scenario.name, contestant.name, figure)

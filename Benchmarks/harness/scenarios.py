@@ -14,6 +14,8 @@ class Scenario:
     quick: dict | None = None
     # Runs only when it is asked for by name: not everybody can do it.
     is_extra: bool = False
+    # Only for the gateway itself; the others begin with a script that may build them.
+    is_own: bool = False
 
     def arguments(self, is_quick):
         options = {**self.options, **(self.quick or {})} if is_quick else self.options
@@ -98,6 +100,13 @@ SCENARIOS = (
         "processor time of 18,000 idle connections over a minute, keepalive included",
         {"scenario": "idlecpu", "clients": 18_000, "seconds": 60},
         ("server_core_share",),
+    ),
+    Scenario(
+        "start",
+        "from exec(3) until connections are accepted, and until the database is heard; ten starts",
+        {"scenario": "start"},
+        ("exec_to_listening", "exec_to_hearing"),
+        is_own=True,
     ),
     Scenario(
         "scale-100k",
