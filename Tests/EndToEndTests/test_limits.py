@@ -1,13 +1,19 @@
 """Who may come in and how much they may do: origins, addresses, users, rates."""
 
+import contextlib
 import json
+import os
+import statistics
+import subprocess
+import sys
+import time
 import uuid
 
 import pytest
 
 from support import tokens
 from support.clients import PythonClient
-from support.gateway import PATH
+from support.gateway import PATH, UNLIMITED
 from support.raw import PING, TEXT, RawSocket, handshake
 
 OVER_RATE = (4301, '{"retry_after_ms":5000}')
@@ -137,6 +143,48 @@ async def test_a_flood_harms_nobody_else(gateway, database):
         assert (await other.receive_json())["data"]["id"] == task
     gateway.wait_for_metric('devhive_limits_reached_total{limit="messages_per_second"}', 1)
     await other.close()
+
+
+PING_FLOOD = os.path.join(os.path.dirname(__file__), "support", "ping_flood.py")
+
+
+@contextlib.contextmanager
+def ping_flood(gateway, pings_per_second):
+    target = f"{PATH}?token={tokens.token(str(uuid.uuid4()))}"
+    flood = subprocess.Popen([sys.executable, PING_FLOOD, *map(str, gateway.address), target, str(pings_per_second)])
+    try:
+        yield
+    finally:
+        flood.kill()
+        flood.wait()
+
+
+@pytest.mark.skipif("DEVHIVE_TEST_LATENCY" not in os.environ, reason="it measures; scripts/soak runs it")
+@pytest.mark.parametrize("limit", ["off", "20"])
+def test_a_flood_less_than_doubles_the_latency_of_others(start_gateway, database, limit):
+    """100,000 pings a second and no answer read, with the limit on messages and without; in turn with quiet rounds."""
+    gateway = start_gateway(*UNLIMITED, "--messages-per-second", limit, "--log-level", "warning")
+    project = database.add_project()
+    client = RawSocket.upgrade(gateway, token=tokens.token(str(uuid.uuid4())), project=project)
+
+    def latency():
+        began = time.monotonic()
+        task = database.add_task(project)
+        while task.encode() not in client.read_frame()[1]:
+            pass
+        return time.monotonic() - began
+
+    quiet, flooded = [], []
+    for _ in range(10):
+        quiet += [latency() for _ in range(100)]
+        before = gateway.metrics()["devhive_received_bytes_total"]
+        with ping_flood(gateway, 100_000):
+            gateway.wait_for_metric("devhive_received_bytes_total", before + 1000)
+            flooded += [latency() for _ in range(100)]
+    ratio = statistics.median(flooded) / statistics.median(quiet)
+    print(f"median latency in a flood of pings, limit {limit}: {ratio:.2f} times that without")
+    assert ratio < 2
+    client.close()
 
 
 def test_too_many_errors_close_with_4301(start_gateway):

@@ -4,10 +4,7 @@ Other libraries don't allocate for clients: JSON is parsed in an arena. Swift's 
 process when they fail; Linux grants them until it ends a process itself.
 """
 
-import os
-import shutil
 import ssl
-import subprocess
 import uuid
 
 import pytest
@@ -15,27 +12,21 @@ import pytest
 from support import tokens
 from support.certificates import Certificate
 from support.gateway import PATH, UNLIMITED
+from support.preloaded import Preloaded
 from support.raw import TEXT, RawSocket, handshake
 from support.secure import SecureSocket, trusting
 
-SOURCE = os.path.join(os.path.dirname(__file__), "support", "failing_malloc.c")
 ATTEMPTS = 200
 
 
-class Shortage:
+class Shortage(Preloaded):
     """How many of 256 allocations of OpenSSL fail in the gateways that are started with `environment`."""
 
     def __init__(self, folder):
-        library, self._file = str(folder / "failing_malloc.so"), str(folder / "share")
-        compiler = shutil.which("cc") or shutil.which("clang")
-        subprocess.run([compiler, "-shared", "-fPIC", "-O1", "-o", library, SOURCE, "-ldl"], check=True)
-        self.set(0)
-        self.environment = {"LD_PRELOAD": library, "FAILING_MALLOC": self._file}
+        super().__init__(folder, "failing_malloc.c", bytes([0]))
 
     def set(self, share):
-        # In place: the gateway has mapped it.
-        with open(self._file, "r+b" if os.path.exists(self._file) else "wb") as file:
-            file.write(bytes([share]))
+        self.write(bytes([share]))
 
 
 @pytest.fixture

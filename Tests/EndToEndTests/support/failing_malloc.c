@@ -1,6 +1,6 @@
 // Preloaded into a gateway, lets allocations of OpenSSL fail at random.
 //
-// The file named by FAILING_MALLOC holds one byte: of 256 allocations, so many fail. It is mapped, so
+// The file named by PRELOADED_SETTINGS holds one byte: of 256 allocations, so many fail. It is mapped, so
 // that a test can change it while the gateway runs.
 
 #define _GNU_SOURCE
@@ -19,7 +19,7 @@ static volatile const uint8_t *share;
 static uint32_t state = 2463534242u;
 
 __attribute__((constructor)) static void map_share(void) {
-    const char *path = getenv("FAILING_MALLOC");
+    const char *path = getenv("PRELOADED_SETTINGS");
     int descriptor = path ? open(path, O_RDONLY | O_CLOEXEC) : -1;
     if (descriptor < 0) return;
     void *page = mmap(NULL, 1, PROT_READ, MAP_SHARED, descriptor, 0);
