@@ -33,7 +33,7 @@ public struct Slab<Element: BitwiseCopyable>: ~Copyable {
     public mutating func insert(_ element: Element) -> UInt32? {
         guard let index = occupancy.takeLowest() else { return nil }
         unsafe elements[Int(index)] = element
-        unsafe generations[Int(index)] &+= 1  // Even to odd; wraps after 2^32 changes.
+        changeGeneration(of: index)  // Even to odd.
         count += 1
         assert(isOccupied(index))
         return index
@@ -42,9 +42,14 @@ public struct Slab<Element: BitwiseCopyable>: ~Copyable {
     /// Frees an occupied slot. Its handles are stale from here on.
     public mutating func remove(_ index: UInt32) {
         precondition(isOccupied(index))
-        unsafe generations[Int(index)] &+= 1
+        changeGeneration(of: index)
         occupancy.giveBack(index)
         count -= 1
+    }
+
+    /// Wraps after 2^32 changes. Not by `&+=`: there ThreadSanitizer makes Swift 6.3 fail.
+    private func changeGeneration(of index: UInt32) {
+        unsafe generations[Int(index)] = generations[Int(index)] &+ 1
     }
 
     /// Gives the memory of the elements above the high-water mark back to the kernel. Generations
