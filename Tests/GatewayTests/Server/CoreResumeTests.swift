@@ -234,6 +234,23 @@ import Testing
         }
     }
 
+    @Test func `a slow client that is closed while it joins is in no project`() throws {
+        var harness = try CoreHarness(disconnectsSlowConsumers: true)
+        harness.core.listenerBecameLive()
+        harness.core.continueResync()
+        let client = try harness.open(project: 1)
+        harness.settle()
+        harness.setCapacity(0, of: client)
+        harness.notify(event: 0, project: 1)
+        harness.turn()
+        for event in 1...300 { harness.notify(event: event, project: 1) }
+        harness.join(2, keep: true, from: client)
+        let broken = harness.core.brokenInvariant()
+        #expect(broken == nil)
+        harness.settle()
+        harness.expectNothingLeftAfterResets()
+    }
+
     @Test func `a subscriber that resumes gets what comes meanwhile once, and in order`() throws {
         var harness = try harness()
         let client = try harness.open(project: 1)

@@ -111,8 +111,12 @@ extension Core {
 
     /// Subscribes the client. From here on no event of the project passes it by: what the database
     /// announces later is broadcast to all members, and what it couldn't announce ends in a resync.
+    ///
+    /// Returns `.limitReached` as well when there is no client any more: what it has yet to get of its
+    /// other project can be too much for one that reads slowly.
     mutating func join(_ index: ClientIndex, _ project: ProjectID) -> JoinOutcome {
         if !hub.isMember(index, of: project) { prepareForAnotherProject(index) }
+        guard clients[index].phase == .open else { return .limitReached }
         let outcome = hub.join(index, project)
         if outcome == .joined, let room = hub.room(of: project) {
             log.clientJoined(

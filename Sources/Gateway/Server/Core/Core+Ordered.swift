@@ -86,6 +86,7 @@ extension Core {
     /// Prepares a client for joining another project: from here on it gets events one by one, so
     /// what a fan-out would still have brought it is queued now.
     mutating func prepareForAnotherProject(_ index: ClientIndex) {
+        guard hub.isInFanOut(index) else { return }
         // Those who are ordered already get what they are to get: of that this client has the
         // fan-out's copy, and would get another.
         queueOrderedEvents()

@@ -66,6 +66,7 @@ extension Core {
     private mutating func refuseSubscription(
         _ index: ClientIndex, _ project: ProjectID, _ answer: SubscriptionAnswer
     ) {
+        guard clients[index].phase == .open else { return }
         sendTooManyProjects(answer.reference, to: index)
         // Who it is was accepted all the same.
         if case .ready = answer { confirm(answer, of: nil, from: offeredCursor, to: index) }
