@@ -20,7 +20,8 @@ package enum EventsQuery {
     /// snapshot as the events, so that nothing is pruned in between. The payloads carry no cursor:
     /// a client that got half of them must begin again where it began.
     ///
-    /// Removals of members come first, so that nobody hears of what came after his own.
+    /// What may end memberships comes first, so that nobody hears of what came after his own end: the
+    /// project's, then bulk changes of members, which may be anyone's, then single removals.
     ///
     /// Of several changes of one row the last in `seq` is its last: writers of one row wait for
     /// each other. The rest stands in that order too, which is nearly that of the commits.
@@ -45,7 +46,13 @@ package enum EventsQuery {
             END AS code
         ) AS verdict
         LEFT JOIN LATERAL (
-            SELECT last.resource, last.seq, json_build_object(
+            SELECT last.seq, CASE
+                WHEN last.resource = 'projects' AND last.action IN ('DELETE', 'TRUNCATE') THEN 0
+                WHEN last.resource <> 'project_members' OR last.action = 'INSERT' THEN 3
+                WHEN last.record_id = '*' THEN 1
+                WHEN last.action IN ('DELETE', 'TRUNCATE') THEN 2
+                ELSE 3
+            END AS rank, json_build_object(
                 'resource', last.resource,
                 'id', last.record_id,
                 'action', last.action,
@@ -63,7 +70,7 @@ package enum EventsQuery {
                 LIMIT \(eventsMax + 1)
             ) AS last
         ) AS event ON true
-        ORDER BY asked.position, event.resource IS DISTINCT FROM 'project_members', event.seq
+        ORDER BY asked.position, event.rank, event.seq
         LIMIT \(rowsMax)
         """
 

@@ -176,7 +176,9 @@ struct Hearing {
         guard subscriptions[event.project] != nil || isResuming || isLawless else {
             throw Violation(.subscription, "event \(number) of project \(event.project)")
         }
-        if facts.checksMembership, user != nil || !isLawless {
+        // The event log has the last end of a project only, and that is told to all who were in it.
+        let isEndOfProject = isLogged && event.resource == "projects"
+        if facts.checksMembership, user != nil || !isLawless, !isEndOfProject {
             guard let user, ledger.wasMember(user, of: event.project, since: event.commit) else {
                 throw Violation(.membership, "event \(number) of project \(event.project)")
             }

@@ -20,6 +20,7 @@ struct Ledger {
         /// The table and the row that changed.
         let resource: String
         let id: String
+        let isInsertion: Bool
         /// Its place among its project's events, once it was announced or is lost.
         var place: Int?
         let payload: [UInt8]
@@ -114,7 +115,7 @@ struct Ledger {
         }
     }
 
-    /// The last change of each row since that commit, removals of members and the like first.
+    /// The last change of each row since that commit.
     func record(of project: Int, since commit: Int) -> Record {
         guard commit > horizon, commit <= commits + 1 else { return .expired }
         var rows: Set<String> = []
@@ -128,8 +129,15 @@ struct Ledger {
         }
         guard numbers.count <= Self.recordedRowsMax else { return .tooMany }
         numbers.reverse()
-        let isOfMembers = { (number: Int) in events[number].resource == "project_members" }
-        return .events(numbers.filter(isOfMembers) + numbers.filter { !isOfMembers($0) })
+        return .events((0...3).flatMap { rank in numbers.filter { self.rank(of: $0) == rank } })
+    }
+
+    /// The place of the event's kind in the event log's answer: what may end memberships comes first.
+    private func rank(of number: Int) -> Int {
+        let event = events[number]
+        if event.resource == "projects" { return 0 }
+        guard event.resource == "project_members", !event.isInsertion else { return 3 }
+        return event.id == "*" ? 1 : 2
     }
 
     private static var recordedRowsMax: Int { 1_000 }
@@ -193,7 +201,7 @@ struct Ledger {
         events.append(
             Event(
                 project: project, isDoubtful: resource == "projects" || id == "*", commit: commits,
-                resource: resource, id: id, place: nil,
+                resource: resource, id: id, isInsertion: action == "INSERT", place: nil,
                 payload: Array((payload + end).utf8), message: Array((message + end).utf8),
                 logged: Array((payload + "}").utf8), loggedMessage: Array((message + "}").utf8)))
     }

@@ -260,8 +260,10 @@ extension Core {
         noteError(code, of: index)
     }
 
-    /// Queues the message in `text`.
+    /// Queues the message in `text`; nothing for a client that an earlier answer was one too many for:
+    /// there is no message behind a Close frame.
     mutating func sendText(to index: ClientIndex) {
+        guard clients[index].takesMessages else { return }
         frame.removeAll()
         FrameEncoder.write(text, opcode: .text, into: &frame)
         queueOwn(frames: 1, to: index)
