@@ -49,6 +49,24 @@ async def test_ready_brings_a_cursor_and_a_change_brings_the_next(database, gate
     assert list(event) == ["type", "resource", "action", "project_id", "data", "cursor"]
 
 
+async def test_what_may_end_memberships_comes_first(database, gateway):
+    """Whoever it concerns must hear of nothing that was committed behind it."""
+    project = database.add_project()
+    removed = [database.add_user(), database.add_user()]
+    for user in removed:
+        database.add_member(project, user)
+    cursor = await first_cursor(gateway, project)
+    task = database.add_task(project)
+    added = database.add_member(project, database.add_user())
+    for user in removed:
+        database.execute("DELETE FROM project_members WHERE project_id = %s AND user_id = %s", project, user)
+    client = await PythonClient.connect(gateway)
+    missed, _ = await ready(client, project_id=project, since=cursor)
+    kinds = [(message["action"], message["data"]["id"]) for message in missed]
+    assert kinds == [*(("DELETE", f"{project}:{user}") for user in removed), ("INSERT", task), ("INSERT", added)]
+    await client.close()
+
+
 async def test_a_client_that_was_away_gets_each_row_once_then_ready_then_what_comes(database, gateway):
     project, other = database.add_project(), database.add_project()
     cursor = await first_cursor(gateway, project)

@@ -217,6 +217,28 @@ import Testing
         harness.expectNothingLeftAfterResets()
     }
 
+    @Test func `no answer stands behind the Close frame of too many errors`() throws {
+        var limits = AdmissionLimits()
+        limits.errorsPerMinute = 1
+        var harness = try CoreHarness(admission: limits)
+        harness.core.eventLogIs(.usable)
+        harness.core.listenerBecameLive()
+        harness.core.continueResync()
+        let client = try harness.open()
+        harness.resume(1, since: "100", reference: 1, from: client)
+        _ = try harness.askedReads()
+        for project in [3, 1] as [UInt64] {
+            harness.receive(
+                text: #"{"type":"leave_project","project_id":"\#(CoreHarness.project(project))"}"#,
+                from: client)
+        }
+        harness.settle()
+        // A frame behind it would be a failure of the stream itself.
+        let closeCode = harness.stream(of: client).closeCode
+        #expect(closeCode == 4301)
+        harness.expectNothingLeftAfterResets()
+    }
+
     @Test func `whoever joins a second project within a turn gets nothing of the first twice`()
         throws
     {
