@@ -163,7 +163,7 @@ def ping_flood(gateway, pings_per_second):
 @pytest.mark.parametrize("limit", ["off", "20"])
 def test_a_flood_less_than_doubles_the_latency_of_others(start_gateway, database, limit):
     """100,000 pings a second and no answer read, with the limit on messages and without; in turn with quiet rounds."""
-    gateway = start_gateway(*UNLIMITED, "--messages-per-second", limit, "--log-level", "warning")
+    gateway = start_gateway(*UNLIMITED, "--messages-per-second", limit, "--log-level", "info")
     project = database.add_project()
     client = RawSocket.upgrade(gateway, token=tokens.token(str(uuid.uuid4())), project=project)
 
