@@ -13,7 +13,7 @@ from members import add_members
 from plot import write_plots
 from report import Report
 from scenarios import SCENARIOS
-from start import measure
+from start import measure_start
 
 OUTPUT = REPOSITORY / ".state" / "bench"
 QUICK_SECONDS = 105  # Of two minutes; the database's start and end need some too.
@@ -62,7 +62,7 @@ def available(field):
 def run_once(programs, contestant, scenario, is_quick):
     """One scenario against a fresh server: the load generator's result, or why there is none."""
     if scenario.is_own:
-        return measure(contestant)
+        return measure_start(contestant)
     words = scenario.arguments(is_quick)
     seconds = float(words[words.index("--seconds") + 1]) if "--seconds" in words else 10
     bound = int(seconds + (20 if is_quick else RUN_SECONDS_EXTRA))

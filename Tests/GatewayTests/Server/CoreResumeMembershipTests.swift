@@ -23,6 +23,14 @@ import Testing
                 + #""timestamp":"2026-01-02T03:04:05.000006Z"}"#).utf8)
     }
 
+    /// A removal of the user, and an event that was committed after it.
+    private func appendRemoval(of user: UInt64, to answer: inout EventsAnswer) {
+        let removed = removal(of: user)
+        let event = CoreHarness.payload(event: 7, project: 1)
+        answer.append(.event, project: 0, payload: removed.span)
+        answer.append(.event, project: 0, payload: event.span)
+    }
+
     private func kinds(of client: Int, in harness: borrowing CoreHarness) -> [String] {
         harness.stream(of: client).texts.map { text in
             if text.contains("membership_revoked") { return "revoked" }
@@ -52,10 +60,7 @@ import Testing
         harness.database.remove(1, from: 1)
         var answer = EventsAnswer(
             cursor: Cursor(transaction: 150), last: Cursor(transaction: 1_000_000))
-        let removed = removal(of: 1)
-        let event = CoreHarness.payload(event: 7, project: 1)
-        answer.append(.event, project: 0, payload: removed.span)
-        answer.append(.event, project: 0, payload: event.span)
+        appendRemoval(of: 1, to: &answer)
         harness.core.takeEvents(answer, tag: tag)
         harness.settle()
         harness.turn(milliseconds: 20)
@@ -126,10 +131,7 @@ import Testing
         #expect(asked.cursors == "{100}")
         var answer = EventsAnswer(
             cursor: Cursor(transaction: 150), last: Cursor(transaction: 150))
-        let removed = removal(of: 1)
-        let event = CoreHarness.payload(event: 7, project: 1)
-        answer.append(.event, project: 0, payload: removed.span)
-        answer.append(.event, project: 0, payload: event.span)
+        appendRemoval(of: 1, to: &answer)
         harness.core.takeEvents(answer, tag: asked.tag)
         harness.settle()
         harness.turn(milliseconds: 20)
@@ -148,10 +150,7 @@ import Testing
         let asked = try harness.askedReads()
         var answer = EventsAnswer(
             cursor: Cursor(transaction: 150), last: Cursor(transaction: 1_000_000))
-        let removed = removal(of: 1)
-        let event = CoreHarness.payload(event: 7, project: 1)
-        answer.append(.event, project: 0, payload: removed.span)
-        answer.append(.event, project: 0, payload: event.span)
+        appendRemoval(of: 1, to: &answer)
         harness.core.takeEvents(answer, tag: asked.tag)
         harness.settle()
         harness.turn(milliseconds: 20)

@@ -5,8 +5,10 @@ import Testing
 /// What a client that comes back gets, and in which order, whatever happens while its read of the
 /// event log is under way.
 @Suite struct CoreResumeBehaviour {
-    private func harness() throws -> CoreHarness {
-        var harness = try CoreHarness()
+    private func harness(errorsPerMinute: Int? = nil) throws -> CoreHarness {
+        var limits = AdmissionLimits()
+        limits.errorsPerMinute = errorsPerMinute
+        var harness = try CoreHarness(admission: limits)
         harness.core.eventLogIs(.usable)
         harness.core.listenerBecameLive()
         harness.core.continueResync()
@@ -199,12 +201,7 @@ import Testing
     @Test func `errors for what is left can be too many, and end the connection for good`()
         throws
     {
-        var limits = AdmissionLimits()
-        limits.errorsPerMinute = 1
-        var harness = try CoreHarness(admission: limits)
-        harness.core.eventLogIs(.usable)
-        harness.core.listenerBecameLive()
-        harness.core.continueResync()
+        var harness = try harness(errorsPerMinute: 1)
         let client = try harness.open()
         for project in 1...3 as ClosedRange<UInt64> {
             harness.resume(project, since: "100", keep: true, reference: 1, from: client)
@@ -218,12 +215,7 @@ import Testing
     }
 
     @Test func `no answer stands behind the Close frame of too many errors`() throws {
-        var limits = AdmissionLimits()
-        limits.errorsPerMinute = 1
-        var harness = try CoreHarness(admission: limits)
-        harness.core.eventLogIs(.usable)
-        harness.core.listenerBecameLive()
-        harness.core.continueResync()
+        var harness = try harness(errorsPerMinute: 1)
         let client = try harness.open()
         harness.resume(1, since: "100", reference: 1, from: client)
         _ = try harness.askedReads()
