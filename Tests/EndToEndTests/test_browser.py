@@ -29,8 +29,7 @@ class Product:
         page = await self.browser.open(f"{self.web.url}/tab.html?project={self.project}&page={name}")
         await page.until("window.tab")
         # Its joining is a resync, and what it fetched before that it fetches again.
-        await page.until("tab.tasks.fetches == 0 || tab.tasks.state.fetchStatus == 'idle'")
-        await asyncio.sleep(0.1)
+        await page.until("tab.tasks.fetches >= 1 && tab.tasks.state.fetchStatus == 'idle'")
         return page
 
     async def add(self, title):

@@ -262,7 +262,6 @@ async def test_a_crowd_with_public_key_tokens_gets_in_while_others_are_served(st
     crowd = asyncio.gather(*(PythonClient.connect(gateway, token=token, by="header") for _ in range(300)))
     while not crowd.done():
         assert await inside.ask({"type": "ping"}) == {"type": "pong"}
-        await asyncio.sleep(0)
     for client in [inside, *await crowd]:
         await client.abandon()
     assert gateway.metrics()['devhive_handshakes_refused_total{reason="unavailable"}'] == 0
