@@ -218,6 +218,18 @@ def test_old_versions_and_weak_ciphers_are_refused(gateway):
     fails(gateway, "unsupported", 2)
 
 
+def test_aes_128_is_chosen_of_all_and_chacha_for_who_wants_it_first(gateway, certificate, version):
+    everything = SecureSocket.using(trusting(certificate, version))(gateway.address)
+    assert "AES" in everything.socket.cipher()[0] and "128" in everything.socket.cipher()[0]
+    everything.close()
+    if version == ssl.TLSVersion.TLSv1_2:  # Python has no say in the ciphers of TLS 1.3.
+        context = trusting(certificate, version)
+        context.set_ciphers("ECDHE+CHACHA20:ECDHE+AESGCM")
+        without_instructions = SecureSocket.using(context)(gateway.address)
+        assert "CHACHA20" in without_instructions.socket.cipher()[0]
+        without_instructions.close()
+
+
 def test_a_session_is_resumed_by_its_ticket(gateway, certificate, version):
     context = trusting(certificate, version)
     first = SecureSocket.using(context)(gateway.address)

@@ -66,6 +66,12 @@ extension Hub {
         return .finished(rooms[room].endFanOut())
     }
 
+    // Hot path.
+    /// Who gets the segment of the room's fan-out after `steps` others; `nil` beyond the last member.
+    package func recipient(after steps: UInt32, in room: RoomIndex) -> Member? {
+        rooms[room].recipient(after: steps)
+    }
+
     /// The compressed form of the room's fan-out; `nil` while there is none.
     package func packedFanOut(of room: RoomIndex) -> SegmentIndex? {
         rooms[room].fanOutPacked == .none ? nil : rooms[room].fanOutPacked

@@ -112,6 +112,13 @@ struct Room: ~Copyable {
     }
 
     // Hot path.
+    /// The member that is served after `steps` others; `nil` beyond the last.
+    func recipient(after steps: UInt32) -> Member? {
+        let position = fanOutCursor + steps
+        return position < fanOutEnd ? members[position] : nil
+    }
+
+    // Hot path.
     /// The next member to serve; `nil` when all were.
     mutating func nextRecipient() -> Member? {
         guard fanOutCursor < fanOutEnd else { return nil }

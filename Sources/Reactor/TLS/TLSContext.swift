@@ -42,7 +42,12 @@ public struct TLSContext: ~Copyable {
     public let notAfterUnixSeconds: Int64?
 
     /// TLS 1.2 keeps only what TLS 1.3 would offer too: ephemeral keys and authenticated encryption.
-    private static let cipherList = "ECDHE+AESGCM:ECDHE+CHACHA20"
+    private static let cipherList = "ECDHE+AES128+AESGCM:ECDHE+AESGCM:ECDHE+CHACHA20"
+    /// The server's order counts, except for a client that puts ChaCha20 first because it has no
+    /// instructions for AES. AES-128 is what browsers prefer as well: a short record costs less, and so
+    /// does the handshake's SHA-256.
+    private static let cipherSuites =
+        "TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256"
     private static let groups = "X25519:P-256:P-384"
     /// A ticket spares a client that comes back the server's signature. Browsers use one once; two,
     /// OpenSSL's default, cost 0.3 ms for 1,000 clients and memory until the second is sent.
@@ -102,6 +107,7 @@ public struct TLSContext: ~Copyable {
         guard let raw = unsafe SSL_CTX_new(method) else { throw .taken("a TLS context") }
         guard unsafe ces_SSL_CTX_set_min_proto_version(raw, TLS1_2_VERSION) == 1,
             unsafe SSL_CTX_set_cipher_list(raw, Self.cipherList) == 1,
+            unsafe SSL_CTX_set_ciphersuites(raw, Self.cipherSuites) == 1,
             unsafe ces_SSL_CTX_set1_groups_list(raw, Self.groups) == 1
         else {
             unsafe SSL_CTX_free(raw)

@@ -9,33 +9,39 @@ internal import CEpollShim
 @safe
 public struct TLSSessionTable: ~Copyable {
     /// One session; zeroed while there is none.
-    @unsafe private struct Entry: BitwiseCopyable {
+    @unsafe struct Entry: BitwiseCopyable {
         var session: OpaquePointer?
         /// Records without data, and demands for an answer, so far.
         var controlCount: UInt32
         var isEstablished: Bool
         /// Our close_notify or a fatal alert was written: nothing may follow.
         var hasEnded: Bool
+        /// OpenSSL takes a short buffer for what is written next.
+        var writesShort = false
     }
 
     /// The most plaintext in one record (RFC 8446 §5.1).
     public static let recordBytesMax = 16_384
     /// More than a record adds to its plaintext: header, nonce, type and tag take 22 to 29 bytes.
-    private static let recordOverheadMax = 64
+    static let recordOverheadMax = 64
     /// Room that is kept for what a session writes besides records: a handshake's certificates,
     /// alerts.
-    private static let reserveBytes = 32_768
+    static let reserveBytes = 32_768
     /// Bytes received for one client at a time.
     private static let inputCapacity = 65_536
     /// Bytes of records that can leave in one batch: a batch of short messages fits into the
     /// processor's cache, and 15 of the longest records fit as well.
     private static let outputCapacity = 262_144 + reserveBytes
+    /// Plaintext up to here is sealed in a buffer that malloc(3) has at hand: OpenSSL adds 184 bytes to
+    /// it, and glibc keeps blocks of up to 1,032 in a list of the thread's own. Idle sessions keep no
+    /// buffer, so each record needs one anew.
+    static let shortRecordBytesMax = 768
     /// Key updates, warnings, refused renegotiations and the like in the life of a session. Nobody
     /// needs more than a handful, and each costs as much as hundreds of messages.
     public static let controlsMax = 128
 
-    private let entries: UnsafeMutablePointer<Entry>
-    private let capacity: Int
+    let entries: UnsafeMutablePointer<Entry>
+    let capacity: Int
     let wire: TLSWire
     /// Sessions that are there now.
     public private(set) var count = 0
@@ -248,73 +254,9 @@ public struct TLSSessionTable: ~Copyable {
         return false
     }
 
-    // MARK: Bytes out
-
-    // Hot path.
-    /// Encrypts bytes, at most a record's, and appends them to the output, for which there must be
-    /// room. Returns `false` when the session has failed; what it appended is of no use then.
-    public mutating func seal(_ bytes: borrowing Span<UInt8>, for index: UInt32) -> Bool {
-        precondition(bytes.count > 0 && bytes.count <= Self.recordBytesMax)
-        let session = unsafe session(index)
-        guard unsafe entries[Int(index)].isEstablished && !entries[Int(index)].hasEnded else {
-            return false
-        }
-        OpenSSLErrors.forget()
-        var written = 0
-        let status = unsafe bytes.withUnsafeBufferPointer { source in
-            unsafe SSL_write_ex(session, source.baseAddress, source.count, &written)
-        }
-        guard status == 1 else {
-            _ = fail(index)
-            return false
-        }
-        return true
-    }
-
-    /// Appends a close_notify: we send nothing more. Nothing when the session can't, or did before.
-    public mutating func finish(_ index: UInt32) {
-        guard exists(index) else { return }
-        guard unsafe entries[Int(index)].isEstablished && !entries[Int(index)].hasEnded else {
-            return
-        }
-        unsafe entries[Int(index)].hasEnded = true
-        OpenSSLErrors.forget()
-        // Zero says that the peer's is yet to come; less, that the session failed meanwhile.
-        if unsafe SSL_shutdown(session(index)) < 0 { ERR_clear_error() }
-    }
-
-    /// Whether a record of `count` bytes fits into what is left of the output.
-    public func hasRoom(for count: Int) -> Bool {
-        let left = unsafe wire.state.pointee.outputCapacity - outputCount
-        return count + Self.recordOverheadMax + Self.reserveBytes <= left
-    }
-
-    /// Bytes of ciphertext that wait to be sent or kept.
-    public var outputCount: Int { unsafe wire.state.pointee.outputCount }
-
-    /// That ciphertext; valid until the next change.
-    public var output: Span<UInt8> {
-        @_lifetime(borrow self)
-        get {
-            let span = unsafe Span(_unsafeStart: wire.state.pointee.output, count: outputCount)
-            return unsafe _overrideLifetime(span, borrowing: self)
-        }
-    }
-
-    /// Where it stands, for system calls. It doesn't move while it grows.
-    @unsafe public var outputAddress: UnsafeRawPointer {
-        unsafe UnsafeRawPointer(wire.state.pointee.output)
-    }
-
-    /// Forgets the output from `count` on.
-    public mutating func truncateOutput(to count: Int) {
-        precondition(count >= 0 && count <= outputCount)
-        unsafe wire.state.pointee.outputCount = count
-    }
-
     // MARK: Parts
 
-    private func session(_ index: UInt32) -> OpaquePointer {
+    func session(_ index: UInt32) -> OpaquePointer {
         precondition(Int(index) < capacity)
         guard let session = unsafe entries[Int(index)].session else {
             preconditionFailure("the client has no TLS session")
@@ -322,7 +264,7 @@ public struct TLSSessionTable: ~Copyable {
         return unsafe session
     }
 
-    private mutating func fail(_ index: UInt32) -> TLSFault {
+    mutating func fail(_ index: UInt32) -> TLSFault {
         unsafe entries[Int(index)].isEstablished = false
         unsafe entries[Int(index)].hasEnded = true
         return .taken()

@@ -84,9 +84,9 @@ class AlertSender:
         context.keylog_filename = str(key_log)
         self.client = MemoryClient(address, context)
         self.client.shake_hands()
-        assert self.client.session.cipher()[0] == "TLS_AES_256_GCM_SHA384"
+        assert self.client.session.cipher()[0] == "TLS_AES_128_GCM_SHA256"
         secret = self._logged(key_log, "CLIENT_TRAFFIC_SECRET_0")
-        self.cipher = AESGCM(self._expand(secret, b"key", 32))
+        self.cipher = AESGCM(self._expand(secret, b"key", 16))
         self.nonce = int.from_bytes(self._expand(secret, b"iv", 12), "big")
         self.sequence = 0
 
@@ -100,7 +100,7 @@ class AlertSender:
         """HKDF-Expand-Label with an empty context (RFC 8446 §7.1)."""
         label = b"tls13 " + label
         info = struct.pack("!HB", count, len(label)) + label + b"\0"
-        return HKDFExpand(hashes.SHA384(), count, info).derive(secret)
+        return HKDFExpand(hashes.SHA256(), count, info).derive(secret)
 
     def _send(self, content, content_type):
         header = struct.pack("!BHH", 23, 0x0303, len(content) + 1 + 16)

@@ -141,4 +141,32 @@ private func project(_ number: UInt64) -> ProjectID { ProjectID(high: 1, low: nu
         let order = (0..<3).map { hub.project(of: hub.activeRoom(at: $0)) }
         #expect(order == [project(1), project(2), project(0)])
     }
+
+    @Test func `who is served later is known before, and nobody behind the last`() throws {
+        var hub = Hub(clientCapacity: 4, projectsPerClientMax: 100)
+        var pool = SegmentPool()
+        var frame = ByteBuffer()
+        frame.append("x")
+        for client in UInt32(0)..<3 { _ = hub.join(client, project(1)) }
+        let foundRoom = hub.room(of: project(1))
+        let room = try #require(foundRoom)
+        _ = hub.append(frame, to: room, in: &pool, framesMax: 9, bytesMax: 9)
+        _ = hub.fanOut(of: room)
+        var expected = hub.recipient(after: 1, in: room)?.client
+        guard case .member = hub.nextRecipient(in: room),
+            case .member(let second) = hub.nextRecipient(in: room)
+        else {
+            Issue.record("three members, and not two of them are served")
+            return
+        }
+        #expect(second.client == expected)
+        expected = hub.recipient(after: 0, in: room)?.client
+        let behind = hub.recipient(after: 1, in: room)
+        #expect(behind == nil)
+        guard case .member(let third) = hub.nextRecipient(in: room) else {
+            Issue.record("the third member isn't served")
+            return
+        }
+        #expect(third.client == expected)
+    }
 }

@@ -21,6 +21,21 @@ import Testing
     }
 
     @Test(arguments: TLSVersion.allCases)
+    func `each sealing makes one record, whatever was sealed before`(_ version: TLSVersion) throws {
+        var pair = try TLSPair.established(try TestCertificate(), version: version)
+        for size in [1, 768, 16_384, 769, 2, 16_384, 768, 769] {
+            let bytes = [UInt8](repeating: UInt8(truncatingIfNeeded: size), count: size)
+            let isSealed = pair.seal(.server, bytes)
+            #expect(isSealed)
+            let ciphertext = pair.take(.server)
+            // A header has the record's length at its end (RFC 8446 §5.1).
+            #expect(ciphertext.count == 5 + Int(ciphertext[3]) << 8 + Int(ciphertext[4]), "\(size)")
+            let reading = pair.read(.client, ciphertext)
+            #expect(reading == TLSPair.Reading(bytes: bytes))
+        }
+    }
+
+    @Test(arguments: TLSVersion.allCases)
     func `a handshake is the same byte by byte`(_ version: TLSVersion) throws {
         var pair = try TLSPair(try TestCertificate(), version: version)
         pair.shakeHands(chunk: 1)

@@ -24,6 +24,10 @@ extension Server {
 
     // MARK: Broadcasts
 
+    /// Members between the one that is served and the one whose session is fetched: memory takes less
+    /// time than one sealing.
+    private static let prefetchDistance: UInt32 = 1
+
     // Hot path.
     /// Goes on with the fan-out of a room whose members speak TLS. Each gets a record of its own; the
     /// records of a batch stand one behind the other in the sessions' output. Returns how many
@@ -39,6 +43,9 @@ extension Server {
                 served += 1
                 core.metrics.deliveries &+= frames
                 let index = member.client
+                if let later = core.hub.recipient(after: Self.prefetchDistance, in: room) {
+                    secure?.sessions.prefetch(later.client)
+                }
                 let form = broadcast.form(for: index, &core)
                 if form.count <= TLSSessionTable.recordBytesMax,
                     core.clients[index].takesBroadcastSealed
