@@ -71,6 +71,18 @@ def without_event_log(database):
 
 
 @pytest.fixture
+def role(cluster, database):
+    """The connection string of a role with no more rights than it needs, and its name."""
+    name = f"role_{database.name}"
+    database.execute(f"CREATE ROLE {name} LOGIN")
+    database.execute(f"GRANT SELECT ON project_members TO {name}")
+    database.execute(f"GRANT SELECT, DELETE ON cache_events TO {name}")
+    database.execute(f"GRANT SELECT, UPDATE ON cache_events_horizon TO {name}")
+    yield database.url.replace("postgres@", f"{name}@"), name
+    database.execute(f"DROP OWNED BY {name}; DROP ROLE {name}")
+
+
+@pytest.fixture
 def listener(database):
     listener = Listener(database)
     yield listener

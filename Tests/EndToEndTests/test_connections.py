@@ -1,8 +1,11 @@
 """The life of a connection: keepalive, slow readers, protocol errors, the close handshake, the drain."""
 
 import asyncio
+import contextlib
 import json
+import resource
 import signal
+import socket
 import time
 import uuid
 
@@ -19,6 +22,30 @@ RESOURCES = ["project_members", "projects", "sprints", "tasks"]
 
 def upgraded(gateway, project=None, **options):
     return RawSocket.upgrade(gateway, token=tokens.token(str(uuid.uuid4())), project=project, **options)
+
+
+def has_ipv6():
+    with contextlib.suppress(OSError), socket.socket(socket.AF_INET6) as probe:
+        probe.bind(("::1", 0))
+        return True
+    return False
+
+
+@pytest.mark.skipif(not has_ipv6(), reason="THERE IS NO IPv6 HERE")
+async def test_ipv6_is_served_like_ipv4(start_gateway, database):
+    project = database.add_project()
+    gateway = start_gateway("--listen", "[::1]:0", "--admin-listen", "[::1]:0")
+    client = await PythonClient.connect(gateway, project)
+    announce(database, project, "heard")
+    assert (await client.receive_json())["data"]["id"] == "heard"
+    # Of an IPv6 address the network counts, and that of ::1 is this host.
+    assert gateway.wait_for_log("client registered")["address"] == "local"
+
+
+def test_the_limit_on_descriptors_is_raised_as_far_as_it_goes(start_gateway):
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    gateway = start_gateway(limits={resource.RLIMIT_NOFILE: (256, hard)})
+    assert gateway.metrics()["process_max_fds"] == hard
 
 
 # Keepalive

@@ -34,18 +34,6 @@ def examine(url, *options):
     return done.returncode, findings
 
 
-@pytest.fixture
-def role(cluster, database):
-    """The connection string of a role with no more rights than it needs, and its name."""
-    name = f"role_{database.name}"
-    database.execute(f"CREATE ROLE {name} LOGIN")
-    database.execute(f"GRANT SELECT ON project_members TO {name}")
-    database.execute(f"GRANT SELECT, DELETE ON cache_events TO {name}")
-    database.execute(f"GRANT SELECT, UPDATE ON cache_events_horizon TO {name}")
-    yield database.url.replace("postgres@", f"{name}@"), name
-    database.execute(f"DROP OWNED BY {name}; DROP ROLE {name}")
-
-
 def test_a_database_that_is_well(role):
     code, findings = examine(role[0], "--max-connections", "100")
     assert code == 0, findings

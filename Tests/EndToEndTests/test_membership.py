@@ -103,6 +103,19 @@ async def test_what_the_database_does_not_answer_is_no(gateway, database, projec
     await client.join(project)
 
 
+async def test_what_the_database_refuses_to_answer_is_no(gateway, database, project, user):
+    client = await PythonClient.connect(gateway, user=user)
+    database.execute("ALTER TABLE project_members RENAME TO moved_away")
+    with pytest.raises(Refused) as refused:
+        await PythonClient.connect(gateway, project, user)
+    assert refused.value.status == 503
+    answer = await client.ask({"type": "join_project", "project_id": project, "ref": 1})
+    assert (answer["code"], answer["temporary"]) == ("unavailable", True)
+    assert "migrate" in gateway.wait_for_log("statement refused", what="membership query")["advice"]
+    database.execute("ALTER TABLE moved_away RENAME TO project_members")
+    await client.join(project)
+
+
 async def test_a_crowd_costs_a_few_queries(gateway, database, project):
     users = [database.add_user() for _ in range(40)]
     with database.silence():

@@ -255,3 +255,29 @@ async def test_a_client_that_leaves_before_the_answer_is_not_subscribed(database
     announce(database, project, "unheard")
     await client.send_json({"type": "ping"})
     assert (await client.receive_json())["type"] == "pong"
+
+
+async def test_a_log_that_may_not_be_read_any_more_is_made_up_for_by_a_resync(database, start_gateway, role):
+    url, name = role
+    gateway = start_gateway(url=url)
+    project = database.add_project()
+    cursor = await first_cursor(gateway, project)
+    database.add_task(project)
+    database.execute(f"REVOKE SELECT ON cache_events FROM {name}")
+    client = await PythonClient.connect(gateway)
+    missed, _ = await ready(client, project_id=project, since=cursor)
+    assert [message["resource"] for message in missed if message["action"] == "RESYNC"] == RESOURCES
+    line = gateway.wait_for_log("statement refused", what="reading the event log")
+    assert "doctor" in line["advice"]
+    line = gateway.wait_for_log("event log", state="not readable for this role")
+    assert "GRANT SELECT" in line["advice"]
+
+
+def test_a_canary_that_is_refused_is_reported_and_announcements_go_on(database, start_gateway, role):
+    gateway = start_gateway(url=role[0])
+    project = database.add_project()
+    database.execute("REVOKE EXECUTE ON FUNCTION pg_notify(text, text) FROM PUBLIC")
+    assert "doctor" in gateway.wait_for_log("statement refused", what="canary")["advice"]
+    before = gateway.metrics()["devhive_notifications_received_total"]
+    database.add_task(project)
+    gateway.wait_for_metric("devhive_notifications_received_total", before + 1)

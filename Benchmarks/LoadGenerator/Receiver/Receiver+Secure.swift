@@ -24,7 +24,7 @@ struct SecureSide: ~Copyable {
     mutating func sendOutput(to descriptor: Int32) -> Bool {
         let count = sessions.outputCount
         guard count > 0 else { return true }
-        let result = OutboundSocket.send(sessions.output, to: descriptor)
+        let result = ClientSocket.send(sessions.output, to: descriptor)
         sessions.truncateOutput(to: 0)
         return result == .sent(count)
     }
@@ -71,7 +71,7 @@ extension Receiver {
         through secure: inout SecureSide?
     ) -> Bool {
         guard secure != nil else {
-            return OutboundSocket.send(bytes.bytes, to: descriptor) == .sent(bytes.count)
+            return ClientSocket.send(bytes.bytes, to: descriptor) == .sent(bytes.count)
         }
         let isSealed = secure?.seal(bytes, for: index) ?? false
         let isSent = secure?.sendOutput(to: descriptor) ?? false

@@ -60,21 +60,6 @@ extension DatabaseLoss: CustomStringConvertible {
             nil
         }
     }
-
-    /// A label of few values, for metrics.
-    package var kind: StaticString {
-        switch self {
-        case .unresolved: "unresolved"
-        case .resolvingTimeout: "resolving_timeout"
-        case .refused: "refused"
-        case .connectingTimeout: "connecting_timeout"
-        case .closed: "closed"
-        case .preparingFailed: "preparing_failed"
-        case .answerTimeout: "answer_timeout"
-        case .outOfMemory: "out_of_memory"
-        case .silent: "silent"
-        }
-    }
 }
 
 /// What epoll has to watch for a session.

@@ -39,7 +39,8 @@ extension Server {
                 guard let position = rows.integer(row: row, column: 0),
                     core.noteMember(position, inMembershipBatch: number)
                 else {
-                    core.log.failed("a membership query", error: "not the rows that were asked for")
+                    let error = PostgresError(message: "rows of another shape")
+                    core.log.refused("membership query", error, at: core.now)
                     core.failMembershipBatch(number)
                     return
                 }
@@ -49,7 +50,7 @@ extension Server {
             core.failMembershipBatch(number)
         case .failed(let failure):
             if case .refused(let error) = failure {
-                core.log.failed("a membership query", error: error.description)
+                core.log.refused("membership query", error, at: core.now)
             }
             core.failMembershipBatch(number)
         }

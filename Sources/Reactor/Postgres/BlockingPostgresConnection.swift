@@ -30,14 +30,6 @@ public struct BlockingPostgresConnection: ~Copyable {
         unsafe PQfinish(connection)
     }
 
-    /// Whether a transaction is open, failed ones included.
-    public var isInTransaction: Bool {
-        switch unsafe PQtransactionStatus(connection) {
-        case PQTRANS_INTRANS, PQTRANS_INERROR, PQTRANS_ACTIVE: true
-        default: false
-        }
-    }
-
     /// The backend's process id as it was told when connecting. A pooler makes one up, so that it
     /// differs from what `pg_backend_pid()` says.
     public var serverProcessID: Int32 {

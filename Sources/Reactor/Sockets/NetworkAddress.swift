@@ -6,7 +6,7 @@ public struct NetworkAddress: Hashable, BitwiseCopyable, Sendable {
 
     private static var mappedPrefix: UInt64 { 0x0000_FFFF_0000_0000 }
 
-    /// This host itself, over a Unix socket.
+    /// This host itself, over a Unix socket or from ::1.
     public static let local = NetworkAddress(raw: 0)
 
     private init(raw: UInt64) {

@@ -38,22 +38,6 @@ public enum OutboundSocket {
         return code == 0 ? nil : Errno(code: code)
     }
 
-    /// One send(2) that doesn't block.
-    public static func send(_ bytes: borrowing Span<UInt8>, to descriptor: Int32) -> SendResult {
-        let flags = ces_MSG_NOSIGNAL | ces_MSG_DONTWAIT
-        while true {
-            let sent = unsafe bytes.withUnsafeBufferPointer { buffer in
-                unsafe CEpollShim.send(descriptor, buffer.baseAddress, buffer.count, flags)
-            }
-            if sent >= 0 { return .sent(sent) }
-            switch Errno.current {
-            case .interrupted: continue
-            case .wouldBlock: return .wouldBlock
-            default: return .failed
-            }
-        }
-    }
-
     /// Closes with a reset instead of an orderly end (socket(7), SO_LINGER with zero seconds), as
     /// a client does that is killed or loses its network. Leaves no socket in TIME_WAIT.
     public static func reset(_ descriptor: Int32) {

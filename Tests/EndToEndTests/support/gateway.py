@@ -80,13 +80,14 @@ class Gateway:
 
     def _bound(self, listener):
         host, port = self.wait_for_log("listening", listener=listener)["address"].rsplit(":", 1)
-        return host, int(port)
+        return host.strip("[]"), int(port)
 
     # What it offers
 
     @property
     def url(self):
-        return f"ws://{self.address[0]}:{self.address[1]}{PATH}"
+        host, port = self.address
+        return f"ws://[{host}]:{port}{PATH}" if ":" in host else f"ws://{host}:{port}{PATH}"
 
     def request(self, path, method="GET", admin=False, headers=None):
         """One plain HTTP request: status, headers, body."""

@@ -31,6 +31,42 @@ import Testing
                     + "user=00000000-0000-0000-0000-000000000001\n"))
     }
 
+    @Test func `a queue of notifications that fills up is a warning that says what to do`() {
+        let pipe = LinePipe()
+        var log = Self.log(to: pipe)
+        log.queueFillsUp(percent: 51, at: Self.now)
+        let line = pipe.read()
+        #expect(line.contains("Z warning notification queue fills up advice="))
+        #expect(line.contains(" percent=51"))
+    }
+
+    @Test(arguments: [
+        ("25006", "primary"), ("42501", "doctor"), ("28P01", "password"), ("28000", "password"),
+        ("3D000", "create it"), ("42P01", "migrate"), ("53300", "max_connections"),
+    ])
+    func `a statement that is refused says what to do about it`(sqlstate: String, advice: String) {
+        let pipe = LinePipe()
+        var log = Self.log(to: pipe)
+        log.refused("canary", PostgresError(sqlstate: sqlstate, message: "no"), at: Self.now)
+        let line = pipe.read()
+        #expect(line.contains("Z warning statement refused advice="))
+        #expect(line.contains(advice))
+    }
+
+    @Test func `metadata of the handler and of its provider is in each line`() {
+        let pipe = LinePipe()
+        var handler = StandardErrorLogHandler(
+            format: .text, level: .info, output: LogOutput(standardError: pipe.standardError))
+        handler[metadataKey: "worker"] = "3"
+        handler.metadataProvider = Logger.MetadataProvider { ["region": "north"] }
+        let kept = handler[metadataKey: "worker"]
+        #expect(kept == "3")
+        let made = handler
+        Logger(label: "test") { _ in made }.info("hello", metadata: ["region": "south"])
+        let line = pipe.read()
+        #expect(line.hasSuffix("Z info hello region=south worker=3\n"))
+    }
+
     @Test func `JSON lines hold numbers as numbers`() {
         let pipe = LinePipe()
         let log = Self.log(to: pipe, format: .json)

@@ -181,6 +181,18 @@ import Testing
         #expect(kinds(of: client, in: harness).count == 5)
     }
 
+    @Test func `more than can be kept while the log is read is a resync instead`() throws {
+        var harness = try harness()
+        let client = try harness.open()
+        harness.resume(1, since: "100", reference: 1, from: client)
+        let asked = try harness.askedReads()
+        for event in 1...1_025 { harness.notify(event: event, project: 1) }
+        harness.answer(asked.tag, events: [2_000], project: 1, cursor: 150)
+        harness.settle()
+        #expect(kinds(of: client, in: harness) == ["resync", "resync", "resync", "resync", "ok"])
+        harness.expectNothingLeftAfterResets()
+    }
+
     @Test func `a client that leaves or goes while it waits gets nothing`() throws {
         var harness = try harness()
         let leaving = try harness.open()
