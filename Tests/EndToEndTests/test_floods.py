@@ -10,7 +10,10 @@ import socket
 import time
 import uuid
 
+import pytest
+
 from support import tokens
+from support.clients import announce
 from support.gateway import PATH, UNLIMITED
 from support.raw import RawSocket, handshake
 from support.waiting import wait_until
@@ -87,6 +90,30 @@ def test_slow_and_silent_connections_are_closed_in_time_and_others_go_on(start_g
         assert can_upgrade(gateway)
     finally:
         close_all(silent + slow)
+
+
+@pytest.mark.skipif(resource.getrlimit(resource.RLIMIT_NOFILE)[1] < 6_000, reason="TOO FEW DESCRIPTORS FOR A CROWD")
+def test_the_memory_of_a_crowd_that_has_left_is_given_back(start_gateway, database):
+    """From 4,096 places on; and of the places behind the last client alone, so who stays came first."""
+    gateway = start_gateway(*UNLIMITED)
+    project = database.add_project()
+    token = tokens.token(str(uuid.uuid4()))
+    with RawSocket.upgrade(gateway, token=token, project=project) as steady:
+        crowd = connect_many(gateway, 5_000)
+        try:
+            for one in crowd:
+                one.send(handshake(f"{PATH}?token={token}&projectId={project}"))
+            gateway.wait_for_metric("devhive_connections", 5_001)
+            most = gateway.metrics()["process_resident_memory_bytes"]
+        finally:
+            close_all(crowd)
+        wait_until(lambda: gateway.metrics()["devhive_connections"] == 1, "the crowd has left")
+        if "DEVHIVE_TEST_SANITIZER" not in os.environ:  # Its own memory would be judged.
+            wait_until(
+                lambda: gateway.metrics()["process_resident_memory_bytes"] < most - 5_000 * 128, "its memory is given back")
+        announce(database, project, "still here")
+        assert b'"still here"' in steady.read_frame()[1]
+        assert can_upgrade(gateway)
 
 
 def test_one_address_can_not_take_all_places(start_gateway):
