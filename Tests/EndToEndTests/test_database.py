@@ -120,6 +120,22 @@ async def test_a_unix_socket_and_key_value_form_work_too(cluster, start_gateway,
     await client.close()
 
 
+async def test_the_name_of_the_databases_host_is_resolved_without_standing_still(start_gateway, database):
+    gateway = start_gateway(url=database.url.replace("127.0.0.1", "localhost"))
+    project = database.add_project()
+    client = await PythonClient.connect(gateway, project)
+    task = database.add_task(project)
+    assert (await client.receive_json())["data"]["id"] == task
+
+
+def test_a_name_that_nobody_has_is_tried_again(start_gateway, database):
+    # RFC 6761 §6.4: a name under it never exists.
+    gateway = start_gateway(url=database.url.replace("127.0.0.1", "database.invalid"), ready=False)
+    gateway.wait_for_log("listener lost")
+    assert gateway.request("/readyz", admin=True)[0] == 503
+    wait_until(lambda: len(gateway.log("listener lost")) > 1, "it is tried again")
+
+
 # The command `migrate`
 
 

@@ -118,9 +118,14 @@ import Testing
         "user=user password=hunter2hunter2", "user=user password='hunter2\\'hunter2 x'",
     ])
     func `the report shows the connection and neither password nor key`(text: String) throws {
-        let configuration = try Self.load(["DATABASE_URL": text, "JWT_SECRET": Self.key]).get()
+        let next = String(Self.key.reversed())
+        let configuration = try Self.load([
+            "DATABASE_URL": text, "JWT_SECRET": Self.key, "JWT_SECRET_NEXT": next,
+        ]).get()
         let report = configuration.report(connectionsMax: 5)
         #expect(report.contains("user=user"))
+        #expect(report.contains("jwt-secret-next             = **** (\(next.utf8.count) bytes)\n"))
+        #expect(!report.contains(next))
         #expect(report.contains("password=****"))
         #expect(report.contains("= auto (5)\n"))
         #expect(!report.contains("hunter2"))
