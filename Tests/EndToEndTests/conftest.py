@@ -94,8 +94,8 @@ def start_gateway(database):
     """Starts a gateway with the given options: `start_gateway("--ping-interval", "1s")`."""
     started = []
 
-    def start(*options, ready=True, url=None, environment=None, limits=None):
-        gateway = Gateway(url or database.url, *options, environment=environment, limits=limits)
+    def start(*options, ready=True, url=None, environment=None, **confinement):
+        gateway = Gateway(url or database.url, *options, environment=environment, **confinement)
         started.append(gateway)
         if ready:
             gateway.wait_until_ready()

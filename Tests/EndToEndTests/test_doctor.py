@@ -12,16 +12,18 @@ import pytest
 from support.certificates import Certificate
 from support.cluster import free_port
 from support.gateway import BINARY
+from support.seccomp import IO_URING_SETUP, forbid
 
 TABLES = ["projects", "sprints", "tasks", "project_members"]
 
 
-def examine(url, *options):
-    """The exit code, and the lines: verdict and text by subject."""
+def examine(url, *options, forbidden=()):
+    """The exit code, and the lines: verdict and text by subject. `forbidden`: numbers of system calls."""
     clean = {name: value for name, value in os.environ.items() if not name.startswith(("DEVHIVE_", "PG", "JWT_"))}
     done = subprocess.run(
         [BINARY, "doctor", *options], env={**clean, "DATABASE_URL": url}, stdin=subprocess.DEVNULL,
-        capture_output=True, text=True, timeout=60, check=False)
+        capture_output=True, text=True, timeout=60, check=False,
+        preexec_fn=lambda: [forbid(number) for number in forbidden])
     assert done.stderr == ""
     findings = {}
     for line in done.stdout.splitlines():
@@ -32,6 +34,13 @@ def examine(url, *options):
     assert (done.returncode == 69) == any(verdict == "FAIL" for verdict, _ in findings.values())
     assert done.returncode in (0, 69)
     return done.returncode, findings
+
+
+def test_io_uring_that_is_forbidden_is_a_warning(role):
+    code, findings = examine(role[0], "--max-connections", "100", forbidden=[IO_URING_SETUP])
+    verdict, text = findings["io_uring"]
+    assert (code, verdict) == (0, "warn")
+    assert "seccomp" in text
 
 
 def test_a_database_that_is_well(role):

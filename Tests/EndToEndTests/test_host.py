@@ -1,16 +1,20 @@
-"""What the host itself does to a gateway: its wall clock jumps (FAULTS 23), its table of open files is full (14)."""
+"""What the host itself does to a gateway: its wall clock jumps (FAULTS 23), its table of open files is full (14), it has
+no io_uring, or one that fails (16)."""
 
+import os
 import select
 import struct
+import subprocess
 import time
 import uuid
 
 import pytest
 
 from support import tokens
-from support.gateway import PATH, UNLIMITED
+from support.gateway import BINARY, PATH, UNLIMITED
 from support.preloaded import Preloaded
 from support.raw import PING, PONG, TEXT, RawSocket, handshake
+from support.seccomp import IO_URING_ENTER, IO_URING_SETUP, forbid
 from support.waiting import wait_until
 from test_floods import cpu_seconds
 
@@ -95,3 +99,27 @@ def test_a_full_table_of_open_files(start_gateway, database, host):
         assert waiting.read_answer(head_only=True)[0] == 101
     assert gateway.metrics()["devhive_accept_pauses_total"] < 10
     client.close()
+
+
+@pytest.mark.parametrize("call", [IO_URING_SETUP, IO_URING_ENTER], ids=["absent", "failing"])
+def test_without_io_uring_broadcasts_go_out_all_the_same(start_gateway, database, call):
+    """As in a container, whose runtime forbids it."""
+    gateway = start_gateway("--io-uring", "auto", forbidden=[call])
+    project = database.add_project()
+    clients = [RawSocket.upgrade(gateway, token=tokens.token(str(uuid.uuid4())), project=project) for _ in range(8)]
+    for _ in range(20):
+        task = database.add_task(project)
+        for client in clients:
+            assert hears(client, task)
+    gateway.wait_for_log("send method changed", send_method="send")
+    for client in clients:
+        client.close()
+
+
+def test_io_uring_that_is_demanded_and_absent_is_an_error_that_says_so(database):
+    done = subprocess.run(
+        [BINARY, "serve", "--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0", "--io-uring", "on"],
+        env={**os.environ, "DATABASE_URL": database.url, "JWT_SECRET": tokens.SECRET}, stdin=subprocess.DEVNULL,
+        capture_output=True, text=True, timeout=20, check=False, preexec_fn=lambda: forbid(IO_URING_SETUP))
+    assert done.returncode > 0
+    assert "--io-uring on" in done.stderr and "not permitted" in done.stderr

@@ -2,6 +2,8 @@
 
 import asyncio
 import os
+import resource
+import select
 import signal
 import socket
 import subprocess
@@ -16,6 +18,8 @@ from support.raw import RawSocket
 from support.waiting import DEADLINE_SECONDS, wait_until
 
 CLIENTS_MAX = 64
+# Of the parent (Supervisor.swift).
+OPERATORS_MAX = 64
 
 
 def process_of(gateway, worker):
@@ -208,6 +212,40 @@ def test_connections_of_operators_are_kept_and_requests_may_be_pipelined(pair):
         raw.send(b"nonsense\r\n\r\n")
         assert raw.read_answer()[0] == 400
         assert raw.read_to_end() == b""
+
+
+def begin_requests(gateway, count):
+    """Connections of operators that don't end their request."""
+    sockets = []
+    for _ in range(count):
+        one = socket.create_connection(gateway.admin_address)
+        one.send(b"G")
+        sockets.append(one)
+    return sockets
+
+
+def test_a_parent_without_descriptors_answers_again_when_it_has_some(start_gateway):
+    gateway = start_gateway("--workers", "2", limits={resource.RLIMIT_NOFILE: (64, 64)})
+    crowd = begin_requests(gateway, 100)
+    gateway.wait_for_log("failed", what="accept")
+    for one in crowd:
+        one.close()
+    assert gateway.request("/livez", admin=True)[0] == 200
+    assert gateway.request("/metrics", admin=True)[0] == 200
+
+
+def test_more_operators_than_the_parent_takes_are_closed_and_the_others_served(start_gateway):
+    gateway = start_gateway("--workers", "2")
+    crowd = begin_requests(gateway, OPERATORS_MAX + 6)
+    wait_until(
+        lambda: sum(bool(select.select([one], [], [], 0)[0]) for one in crowd) == 6,
+        "what is beyond the table is closed")
+    served = next(one for one in crowd if not select.select([one], [], [], 0)[0])
+    served.send(b"ET /livez HTTP/1.1\r\nHost: a\r\n\r\n")
+    served.settimeout(20)
+    assert served.recv(4096).startswith(b"HTTP/1.1 200 ")
+    for one in crowd:
+        one.close()
 
 
 def test_a_worker_that_hangs_is_seen(start_gateway):

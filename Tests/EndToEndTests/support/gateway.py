@@ -10,6 +10,7 @@ import subprocess
 import threading
 
 from . import tokens
+from .seccomp import forbid
 from .waiting import DEADLINE_SECONDS, wait_until
 
 REPOSITORY = os.path.join(os.path.dirname(__file__), "..", "..", "..")
@@ -22,8 +23,8 @@ UNLIMITED = ("--connections-per-address", "off", "--handshakes-per-second", "off
 
 
 class Gateway:
-    def __init__(self, database_url, *options, environment=None, limits=None):
-        """`limits`: soft and hard by resource, as `resource.setrlimit` has them."""
+    def __init__(self, database_url, *options, environment=None, limits=None, forbidden=()):
+        """`limits`: soft and hard by resource, as `resource.setrlimit` has them; `forbidden`: numbers of system calls."""
         clean = {name: value for name, value in os.environ.items()
                  if not name.startswith(("DEVHIVE_", "PG")) and name not in ("JWT_SECRET", "JWT_SECRET_FILE")}
         self.process = subprocess.Popen(
@@ -31,7 +32,7 @@ class Gateway:
              "--log-format", "json", "--log-level", "debug", *self._with_defaults(options)],
             env={**clean, "DATABASE_URL": database_url, "JWT_SECRET": tokens.SECRET, **(environment or {})},
             stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
-            preexec_fn=lambda: [resource.setrlimit(*limit) for limit in (limits or {}).items()])
+            preexec_fn=lambda: self._confine(limits or {}, forbidden))
         self.lines = []
         self._reader = threading.Thread(target=self._read_log, daemon=True)
         self._reader.start()
@@ -41,6 +42,13 @@ class Gateway:
         except BaseException:
             self.kill()
             raise
+
+    @staticmethod
+    def _confine(limits, forbidden):
+        for limit in limits.items():
+            resource.setrlimit(*limit)
+        for number in forbidden:
+            forbid(number)
 
     @staticmethod
     def _with_defaults(options):
