@@ -21,13 +21,14 @@ from support.waiting import wait_until
 MANY = int(os.environ.get("DEVHIVE_FLOOD_CONNECTIONS", "1000"))
 
 
-def connect_many(gateway, count):
-    """From several addresses: one has 28,232 ports."""
+def connect_many(gateway, count, request=b""):
+    """From several addresses: one has 28,232 ports. Each sends the request at once: many take longer than a handshake may."""
     sockets = []
     for number in range(count):
         one = socket.socket()
         one.bind((f"127.0.{1 + number // 10_000}.1", 0))
         one.connect(gateway.address)
+        one.sendall(request)
         sockets.append(one)
     return sockets
 
@@ -55,7 +56,7 @@ def test_slow_and_silent_connections_are_closed_in_time_and_others_go_on(start_g
     silent, slow = connect_many(gateway, MANY // 2), connect_many(gateway, MANY // 2)
     opened = time.monotonic()
     request = handshake(PATH)
-    waiting, upgrades, position = set(silent + slow), 0, 0
+    waiting, position = set(silent + slow), 0
     try:
         while waiting:
             assert time.monotonic() < opened + 3 + 5, f"{len(waiting)} are still there"
@@ -65,9 +66,7 @@ def test_slow_and_silent_connections_are_closed_in_time_and_others_go_on(start_g
                 except OSError:
                     pass  # It was answered and closed.
             position += 1
-            if time.monotonic() < began + 2.5:
-                assert can_upgrade(gateway)
-                upgrades += 1
+            assert can_upgrade(gateway)
             # In rounds of half a second: that is the byte's rate.
             until = time.monotonic() + 0.5
             while waiting and (left := until - time.monotonic()) > 0:
@@ -84,7 +83,6 @@ def test_slow_and_silent_connections_are_closed_in_time_and_others_go_on(start_g
                             assert answer.startswith(b"HTTP/1.1 408 ")
                     except ConnectionResetError:
                         waiting.discard(one)  # A byte of ours came after the end.
-        assert upgrades > 0
         assert time.monotonic() - began > 2.9, "nobody was closed early"
         assert gateway.metrics()['devhive_handshakes_refused_total{reason="timeout"}'] == len(silent + slow)
         assert can_upgrade(gateway)
@@ -99,10 +97,8 @@ def test_the_memory_of_a_crowd_that_has_left_is_given_back(start_gateway, databa
     project = database.add_project()
     token = tokens.token(str(uuid.uuid4()))
     with RawSocket.upgrade(gateway, token=token, project=project) as steady:
-        crowd = connect_many(gateway, 5_000)
+        crowd = connect_many(gateway, 5_000, handshake(f"{PATH}?token={token}&projectId={project}"))
         try:
-            for one in crowd:
-                one.send(handshake(f"{PATH}?token={token}&projectId={project}"))
             gateway.wait_for_metric("devhive_connections", 5_001)
             most = gateway.metrics()["process_resident_memory_bytes"]
         finally:
@@ -160,9 +156,7 @@ def test_many_that_come_and_drop_at_once(start_gateway):
     token = tokens.token(str(uuid.uuid4()))
 
     def round_of_all():
-        sockets = connect_many(gateway, MANY)
-        for one in sockets:
-            one.sendall(handshake(f"{PATH}?token={token}"))
+        sockets = connect_many(gateway, MANY, handshake(f"{PATH}?token={token}"))
         statuses = {}
         for one in sockets:
             one.settimeout(20)
