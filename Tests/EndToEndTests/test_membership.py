@@ -12,6 +12,7 @@ import pytest
 
 from support import tokens
 from support.clients import PythonClient, Refused
+from support.raw import TEXT, RawSocket, frame
 from support.waiting import wait_until
 
 # Removals in the storm; the full size takes a minute.
@@ -101,6 +102,15 @@ async def test_what_the_database_does_not_answer_is_no(gateway, database, projec
         cursor.execute("ROLLBACK")
     wait_until(gateway.is_ready, "the database answers again")
     await client.join(project)
+
+
+def test_what_comes_behind_a_message_that_waits_is_kept_until_its_answer(gateway, project, user):
+    with RawSocket.upgrade(gateway, token=tokens.token(user)) as raw:
+        join = {"type": "join_project", "project_id": project, "ref": 1}
+        # One segment, so that all of it is received before the question is asked.
+        raw.send(frame(TEXT, json.dumps(join).encode()) + frame(TEXT, b'{"type":"ping"}'))
+        answers = [json.loads(raw.read_frame()[1])["type"] for _ in range(2)]
+        assert answers == ["ok", "pong"]
 
 
 async def test_what_the_database_refuses_to_answer_is_no(gateway, database, project, user):

@@ -5,6 +5,8 @@ import os
 import sys
 
 LINES_PERCENT_MIN = 90
+# What is excused is taken off the list from here on: which lines a run reaches depends a little on time.
+LINES_PERCENT_GOOD = 95
 
 
 def read_exceptions(path):
@@ -30,7 +32,7 @@ def main():
         print(f"{percent:6.1f} %  {counts['covered']:4d} of {counts['count']:4d}  {name}  {reason}".rstrip())
         if percent < least:
             faults.append(f"{name}: {percent:.1f} % of its lines, less than {least}")
-        elif name in exceptions and percent >= LINES_PERCENT_MIN:
+        elif name in exceptions and percent >= LINES_PERCENT_GOOD:
             faults.append(f"{name} is excused, and has {percent:.1f} %")
     covered = sum(counts["covered"] for counts in lines.values())
     total = sum(counts["count"] for counts in lines.values())

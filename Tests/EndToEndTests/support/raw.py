@@ -84,21 +84,8 @@ class RawSocket:
         assert status == 101, (status, body)
         return raw
 
-    def send_frame(self, opcode, payload=b"", first_byte=None, masked=True):
-        """One final frame with a random masking key; `first_byte` replaces opcode and flags."""
-        head = bytes([0x80 | opcode if first_byte is None else first_byte])
-        mask_bit = 0x80 if masked else 0
-        if len(payload) < 126:
-            head += bytes([mask_bit | len(payload)])
-        elif len(payload) < 65536:
-            head += bytes([mask_bit | 126]) + struct.pack(">H", len(payload))
-        else:
-            head += bytes([mask_bit | 127]) + struct.pack(">Q", len(payload))
-        if masked:
-            key = os.urandom(4)
-            payload = bytes(byte ^ key[index % 4] for index, byte in enumerate(payload))
-            head += key
-        self.send(head + payload)
+    def send_frame(self, opcode, payload=b"", **options):
+        self.send(frame(opcode, payload, **options))
 
     def read_frame(self):
         """Opcode and payload. The gateway sends neither fragments nor reserved bits nor masks."""
@@ -120,6 +107,23 @@ class RawSocket:
             opcode, payload = self.read_frame()
             if opcode == CLOSE:
                 return close_of(payload)
+
+
+def frame(opcode, payload=b"", first_byte=None, masked=True):
+    """One final frame with a random masking key; `first_byte` replaces opcode and flags."""
+    head = bytes([0x80 | opcode if first_byte is None else first_byte])
+    mask_bit = 0x80 if masked else 0
+    if len(payload) < 126:
+        head += bytes([mask_bit | len(payload)])
+    elif len(payload) < 65536:
+        head += bytes([mask_bit | 126]) + struct.pack(">H", len(payload))
+    else:
+        head += bytes([mask_bit | 127]) + struct.pack(">Q", len(payload))
+    if masked:
+        key = os.urandom(4)
+        payload = bytes(byte ^ key[index % 4] for index, byte in enumerate(payload))
+        head += key
+    return head + payload
 
 
 def close_of(payload):
