@@ -175,6 +175,8 @@ def test_many_that_come_and_drop_at_once(start_gateway):
     first = gateway.metrics()["process_resident_memory_bytes"]
     for _ in range(3):
         round_of_all()
-    grown = gateway.metrics()["process_resident_memory_bytes"] - first
-    # What stays is what the largest crowd has touched; it doesn't grow with their number. A sanitizer keeps more.
-    assert grown < 2 << 20 or "DEVHIVE_TEST_SANITIZER" in os.environ
+    if "DEVHIVE_TEST_SANITIZER" not in os.environ:  # It keeps more.
+        # What stays is what the largest crowd has touched; it doesn't grow with their number. That of the last one may be
+        # about to be given back.
+        wait_until(
+            lambda: gateway.metrics()["process_resident_memory_bytes"] < first + (2 << 20), "no more memory than before")
