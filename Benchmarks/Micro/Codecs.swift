@@ -75,7 +75,7 @@ enum Codecs {
         }
         var found = 0
         meter.measure("notification without audience", operations: 1_000_000) { count in
-            for _ in 0..<count where Notification.project(in: payload.span) != nil { found += 1 }
+            for _ in 0..<count where PayloadOutline(payload.span) != nil { found += 1 }
         }
         consume(found)
         var token = ByteBuffer(capacity: 1_024)

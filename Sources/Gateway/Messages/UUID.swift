@@ -19,25 +19,16 @@ package struct UUID: Hashable, BitwiseCopyable, Sendable {
     /// Reads the hyphenated text form, in either case and nothing else: no braces, no `urn:uuid:`,
     /// no surrounding white space. `nil` for anything different.
     package init?(_ text: borrowing Span<UInt8>) {
-        guard text.count == Self.textCount else { return nil }
-        var high: UInt64 = 0
-        var low: UInt64 = 0
-        var digits = 0
-        for index in 0..<Self.textCount {
-            let character = text[index]
-            if index == 8 || index == 13 || index == 18 || index == 23 {
-                guard character == UInt8(ascii: "-") else { return nil }
-                continue
-            }
-            guard let value = Self.value(ofHexadecimalDigit: character) else { return nil }
-            if digits < 16 {
-                high = high << 4 | value
-            } else {
-                low = low << 4 | value
-            }
-            digits += 1
-        }
-        self.init(high: high, low: low)
+        guard text.count == Self.textCount, text[8] == UInt8(ascii: "-"),
+            text[13] == UInt8(ascii: "-"), text[18] == UInt8(ascii: "-"),
+            text[23] == UInt8(ascii: "-"),
+            let timeLow = Self.value(ofHexadecimalDigits: text.extracting(0..<8)),
+            let timeMid = Self.value(ofHexadecimalDigits: text.extracting(9..<13)),
+            let timeHigh = Self.value(ofHexadecimalDigits: text.extracting(14..<18)),
+            let sequence = Self.value(ofHexadecimalDigits: text.extracting(19..<23)),
+            let node = Self.value(ofHexadecimalDigits: text.extracting(24..<36))
+        else { return nil }
+        self.init(high: timeLow << 32 | timeMid << 16 | timeHigh, low: sequence << 48 | node)
     }
 
     /// Reads a `String`; for configuration and tests.
@@ -60,13 +51,15 @@ package struct UUID: Hashable, BitwiseCopyable, Sendable {
         buffer.append(text.span)
     }
 
-    private static func value(ofHexadecimalDigit character: UInt8) -> UInt64? {
-        switch character {
-        case UInt8(ascii: "0")...UInt8(ascii: "9"): UInt64(character - UInt8(ascii: "0"))
-        case UInt8(ascii: "a")...UInt8(ascii: "f"): UInt64(character - UInt8(ascii: "a") + 10)
-        case UInt8(ascii: "A")...UInt8(ascii: "F"): UInt64(character - UInt8(ascii: "A") + 10)
-        default: nil
+    private static func value(ofHexadecimalDigits text: borrowing Span<UInt8>) -> UInt64? {
+        var value: UInt64 = 0
+        for index in 0..<text.count {
+            let digit = text[index] &- UInt8(ascii: "0")
+            let letter = (text[index] | 0x20) &- UInt8(ascii: "a")  // In lower case.
+            guard digit < 10 || letter < 6 else { return nil }
+            value = value << 4 | UInt64(digit < 10 ? digit : letter + 10)
         }
+        return value
     }
 
     private static func hexadecimalDigit(_ value: UInt8) -> UInt8 {

@@ -35,7 +35,7 @@ extension Server {
         return nearest
     }
 
-    private func nanosecondsUntilNextDeadline() -> UInt64? {
+    private mutating func nanosecondsUntilNextDeadline() -> UInt64? {
         var nearest = core.nanosecondsUntilNextTimer()
         shorten(&nearest, to: database.deadline)
         shorten(&nearest, to: core.membershipDeadline)

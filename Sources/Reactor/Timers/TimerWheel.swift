@@ -29,6 +29,9 @@ public struct TimerWheel: ~Copyable {
     public private(set) var count = 0
     /// The tick up to which all visits were made.
     private var reached: UInt32
+    /// The buckets of the ticks behind `reached` and before this one are empty: so a turn need not
+    /// look through all of them again, which are 2 KiB of memory that it has no other use for.
+    private var emptyBefore: UInt32
     /// The node to look at next in the bucket that is being visited.
     private var cursor = Self.none
     private var nodes: UnsafeMutablePointer<Node>
@@ -38,6 +41,7 @@ public struct TimerWheel: ~Copyable {
     public init(capacity: Int, now: UInt32) {
         self.capacity = capacity
         reached = now
+        emptyBefore = now
         unsafe nodes = ReservedMemory.reserve(Node.self, count: capacity)
         unsafe heads = .allocate(capacity: Self.slotCount)
         unsafe heads.initialize(repeating: Self.none, count: Self.slotCount)
@@ -99,15 +103,13 @@ public struct TimerWheel: ~Copyable {
 
     /// Nanoseconds until the next tick that has a visit pending, looking at most one round ahead;
     /// `nil` when nothing is pending at all.
-    public func nanosecondsUntilNext(now: Instant) -> UInt64? {
+    public mutating func nanosecondsUntilNext(now: Instant) -> UInt64? {
         guard count > 0 else { return nil }
-        for ahead in 1...UInt32(Self.slotCount) {
-            let tick = reached &+ ahead
-            guard unsafe heads[slot(tick)] != Self.none else { continue }
-            return Instant(nanoseconds: UInt64(tick) * Self.tickNanoseconds)
-                .nanoseconds(since: now)
-        }
-        return 0
+        emptyBefore = max(emptyBefore, reached &+ 1)
+        // Ends within a round: something is pending.
+        while unsafe heads[slot(emptyBefore)] == Self.none { emptyBefore &+= 1 }
+        return Instant(nanoseconds: UInt64(emptyBefore) * Self.tickNanoseconds)
+            .nanoseconds(since: now)
     }
 
     /// Gives the memory of the nodes from `first` on back to the kernel; none of them may have a
@@ -127,6 +129,9 @@ public struct TimerWheel: ~Copyable {
         if head != Self.none { unsafe nodes[Int(head)].previous = index }
         unsafe heads[slot] = index
         count += 1
+        // The next time that its bucket comes round.
+        let tick = reached &+ 1 &+ (due &- reached &- 1) % UInt32(Self.slotCount)
+        emptyBefore = min(emptyBefore, tick)
     }
 
     private mutating func unlink(_ index: UInt32) {

@@ -2,23 +2,32 @@ internal import Gateway
 internal import Reactor
 
 /// `Notification`: the message that clients get is JSON, and a payload made of its parts gives the
-/// same message again. The short way to the project finds the same one.
+/// same message again. What a plain payload is taken for is what the JSON document says.
 enum NotificationTarget {
     static func run(_ input: [UInt8]) {
         var message = ByteBuffer()
         message.append("before")
         let facts: NotificationFacts
         do throws(NotificationError) {
-            facts = try Notification.encode(payload: input.span, into: &message)
+            facts = try Notification.encode(payload: input.span, outline: nil, into: &message)
         } catch {
+            precondition(PayloadOutline(input.span) == nil, "plain, and yet refused")
             precondition(message.copy() == Array("before".utf8), "written, and then refused")
             precondition(!error.description.isEmpty)
             return
         }
         let text = Array(message.copy().dropFirst(6))
         precondition(JSONText.isObject(text.span))
-        if let found = Notification.project(in: input.span) {
-            precondition(found == facts.project, "two projects in one payload")
+        if let outline = PayloadOutline(input.span) {
+            var other = ByteBuffer()
+            do throws(NotificationError) {
+                let same = try Notification.encode(
+                    payload: input.span, outline: outline, into: &other)
+                precondition(outline.project == facts.project && same == facts)
+            } catch {
+                preconditionFailure("\(error)")
+            }
+            precondition(other.copy() == text, "two readings of one payload")
         }
         if let timestamp = facts.timestamp { check(timestamp) }
 

@@ -5,17 +5,18 @@ extension Core {
     // Hot path, once for each notification.
     /// Takes in the payload of a notification on `cache_invalidate`: encodes it once and appends
     /// it to the segment of its project. A payload that can't be understood is counted, logged and
-    /// skipped; one of a project in which nobody is interested costs a look for the project.
+    /// skipped; a plain one of a project in which nobody is interested costs a look at it.
     package mutating func notify(_ payload: borrowing Span<UInt8>) {
         metrics.notificationsReceived += 1
         log.notificationReceived(payload: payload, at: now)
-        if let project = Notification.project(in: payload), !isOfInterest(project) {
+        let outline = PayloadOutline(payload)
+        if let outline, !isOfInterest(outline.project) {
             metrics.notificationsWithoutAudience += 1
             return
         }
         text.removeAll()
         do throws(NotificationError) {
-            let facts = try Notification.encode(payload: payload, into: &text)
+            let facts = try Notification.encode(payload: payload, outline: outline, into: &text)
             if settings.checksMembership { revoke(facts) }
             if let cursor = facts.cursor { advance(to: cursor) }
             let room = hub.room(of: facts.project)

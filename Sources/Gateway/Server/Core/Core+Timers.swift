@@ -121,7 +121,7 @@ extension Core {
     }
 
     /// Nanoseconds until the loop has to wake for a client; `nil` when nothing is pending.
-    package func nanosecondsUntilNextTimer() -> UInt64? {
+    package mutating func nanosecondsUntilNextTimer() -> UInt64? {
         timers.nanosecondsUntilNext(now: now)
     }
 }
