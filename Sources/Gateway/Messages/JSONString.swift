@@ -13,17 +13,15 @@ package enum JSONString {
         buffer.append(UInt8(ascii: "\""))
         var runStart = 0
         var index = 0
-        while index < text.count {
+        while true {
+            index = text.endOfPlainText(from: index)
+            guard index < text.count else { break }
             let byte = text[index]
             if byte < 0x80 {
-                if isPlain(byte) {
-                    index += 1
-                } else {
-                    buffer.append(text.extracting(runStart..<index))
-                    writeEscape(of: byte, into: &buffer)
-                    index += 1
-                    runStart = index
-                }
+                buffer.append(text.extracting(runStart..<index))
+                writeEscape(of: byte, into: &buffer)
+                index += 1
+                runStart = index
             } else {
                 let sequence = UTF8Sequence(at: index, in: text)
                 if !sequence.isWellFormed {
@@ -36,10 +34,6 @@ package enum JSONString {
         }
         buffer.append(text.extracting(runStart..<index))
         buffer.append(UInt8(ascii: "\""))
-    }
-
-    private static func isPlain(_ byte: UInt8) -> Bool {
-        byte >= 0x20 && byte != UInt8(ascii: "\"") && byte != UInt8(ascii: "\\")
     }
 
     @inline(never)

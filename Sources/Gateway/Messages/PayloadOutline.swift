@@ -81,17 +81,11 @@ private struct Reader: BitwiseCopyable {
     mutating func string(in payload: borrowing Span<UInt8>) -> Range<Int>? {
         guard skip("\"", in: payload) else { return nil }
         let start = index
-        while index < payload.count {
-            switch payload[index] {
-            case UInt8(ascii: "\""):
-                index += 1
-                return start < index - 1 ? start..<(index - 1) : nil
-            case UInt8(ascii: "\\"), 0..<0x20, 0x80...:
-                return nil
-            default:
-                index += 1
-            }
+        let end = payload.endOfPlainText(from: start)
+        guard end < payload.count, payload[end] == UInt8(ascii: "\""), end > start else {
+            return nil
         }
-        return nil
+        index = end + 1
+        return start..<end
     }
 }

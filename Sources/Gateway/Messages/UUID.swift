@@ -39,15 +39,11 @@ package struct UUID: Hashable, BitwiseCopyable, Sendable {
     /// Appends the text form in lower case, as PostgreSQL writes it.
     package func write(to buffer: inout ByteBuffer) {
         var text = InlineArray<36, UInt8>(repeating: UInt8(ascii: "-"))
-        var position = 0
-        for index in 0..<16 {
-            if index == 4 || index == 6 || index == 8 || index == 10 { position += 1 }
-            let word = index < 8 ? high : low
-            let byte = UInt8(truncatingIfNeeded: word >> UInt64((7 - index % 8) * 8))
-            text[position] = Self.hexadecimalDigit(byte >> 4)
-            text[position + 1] = Self.hexadecimalDigit(byte & 0xF)
-            position += 2
-        }
+        Self.write(high >> 32, digits: 8, at: 0, of: &text)
+        Self.write(high >> 16, digits: 4, at: 9, of: &text)
+        Self.write(high, digits: 4, at: 14, of: &text)
+        Self.write(low >> 48, digits: 4, at: 19, of: &text)
+        Self.write(low, digits: 12, at: 24, of: &text)
         buffer.append(text.span)
     }
 
@@ -62,8 +58,16 @@ package struct UUID: Hashable, BitwiseCopyable, Sendable {
         return value
     }
 
-    private static func hexadecimalDigit(_ value: UInt8) -> UInt8 {
-        value < 10 ? UInt8(ascii: "0") + value : UInt8(ascii: "a") + value - 10
+    /// Writes the lowest hexadecimal digits of `value`.
+    private static func write(
+        _ value: UInt64, digits: Int, at start: Int, of text: inout InlineArray<36, UInt8>
+    ) {
+        var rest = value
+        for position in stride(from: start + digits - 1, through: start, by: -1) {
+            let digit = UInt8(truncatingIfNeeded: rest & 0xF)
+            text[position] = digit &+ (digit < 10 ? UInt8(ascii: "0") : UInt8(ascii: "a") - 10)
+            rest >>= 4
+        }
     }
 }
 
