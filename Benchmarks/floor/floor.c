@@ -2,6 +2,7 @@
  *
  * It accepts, upgrades, LISTENs, encodes each notification once, and sends it to each client of its
  * project in a loop. It checks no token, no frame and no limit, has no timers, and trusts its input.
+ * Of what clients send it knows the close, and the ping by which round trips are measured.
  * The notifications of one read from PostgreSQL are sent together, one send per client.
  *
  * Environment: PORT, DATABASE_URL, and SEND_METHOD: `send` (the default), or `uring` for batches of
@@ -315,6 +316,15 @@ static bool upgrade(int descriptor, const char *head) {
     return true;
 }
 
+/* Answers a ping that came alone and whole (RFC 6455 section 5.5.2). */
+static void answer_ping(int descriptor, const uint8_t *frame, size_t count) {
+    size_t payload_count = frame[1] & 0x7f;
+    if (count != payload_count + 6 || payload_count > 125) return;
+    uint8_t pong[2 + 125] = {0x8a, payload_count};
+    for (size_t i = 0; i < payload_count; i++) pong[2 + i] = frame[6 + i] ^ frame[2 + i % 4];
+    send(descriptor, pong, 2 + payload_count, MSG_DONTWAIT | MSG_NOSIGNAL);
+}
+
 static void read_client(int descriptor) {
     char input[HEAD_BYTES_MAX + 1];
     struct client *client = &clients[descriptor];
@@ -322,7 +332,9 @@ static void read_client(int descriptor) {
     if (count < 0 && errno == EAGAIN) return;
     if (count <= 0) return close_client(descriptor);
     if (client->project != NULL) {
-        if ((input[0] & 0x0f) == 0x8) close_client(descriptor); /* a close frame; the rest is ignored */
+        int opcode = input[0] & 0x0f;
+        if (opcode == 0x8) close_client(descriptor);
+        if (opcode == 0x9 && count > 1) answer_ping(descriptor, (const uint8_t *)input, count);
         return;
     }
     if (client->pending != NULL || count < 4 || memcmp(input + count - 4, "\r\n\r\n", 4) != 0) {
