@@ -2,10 +2,11 @@
 /// object of known keys, each at most once, whose values are strings with content; ASCII without a
 /// backslash; no white space but spaces behind colons and commas.
 ///
-/// It spares the hot path a JSON document for each notification, which is nine tenths of the
+/// It spares the hot path a JSON document for each notification, which would be most of the
 /// instructions from the payload to the message. It is no second opinion on JSON: what isn't
 /// plain, `Notification.encode` reads whole, and of what is plain both say the same.
 package struct PayloadOutline: Sendable {
+    /// All that a payload can have; up to `timestamp` it must have them.
     enum Part: Int, BitwiseCopyable {
         case resource, id, action, projectID, timestamp, cursor, origin
     }
@@ -66,8 +67,8 @@ extension PayloadOutline.Part {
 private struct Reader: BitwiseCopyable {
     var index = 0
 
-    /// Whether the next byte is `character`; if so, it and the spaces behind it have been passed,
-    /// unless it is a brace.
+    /// Whether the next byte is `character`; if so, it has been passed, and behind a colon or a
+    /// comma the spaces too.
     mutating func skip(_ character: Unicode.Scalar, in payload: borrowing Span<UInt8>) -> Bool {
         guard index < payload.count, payload[index] == UInt8(ascii: character) else { return false }
         index += 1

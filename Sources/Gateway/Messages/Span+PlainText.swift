@@ -1,12 +1,10 @@
-internal import Reactor
-
 extension Span<UInt8> {
     /// Where the run of bytes ends that begins at `start` and can stand in a JSON string as they are
     /// (RFC 8259 §7): the index of the first quotation mark, backslash, control character or byte
     /// above ASCII; `count` if there is none.
     ///
     /// Hot path: eight bytes at a time.
-    func endOfPlainText(from start: Int) -> Int {
+    package func endOfPlainText(from start: Int) -> Int {
         var index = start
         while count - index >= 8 {
             let word = UInt64(
