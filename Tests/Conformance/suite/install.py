@@ -13,6 +13,7 @@ Needs a Python from 3.8 to 3.12 with venv and lib2to3. Exit code 75: PyPI can't 
 import ast
 import collections
 import difflib
+import fcntl
 import hashlib
 import io
 import json
@@ -184,6 +185,10 @@ def main():
     state = hashlib.sha256()
     for name in ("install.py", "rules.py", "octets.py", "constraints.txt"):
         state.update((HERE / name).read_bytes())
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    # Scripts that need it may run side by side: the second waits for what the first one makes.
+    lock = open(folder.with_name(folder.name + ".lock"), "w", encoding="utf-8")
+    fcntl.flock(lock, fcntl.LOCK_EX)
     stamp = folder / STAMP
     if stamp.exists() and json.loads(stamp.read_text())["installer"] == state.hexdigest():
         return
