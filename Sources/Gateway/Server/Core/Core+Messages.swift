@@ -94,7 +94,7 @@ extension Core {
         if !keepsOthers {
             hub.leaveAll(index, except: project)
             cancelResumes(of: index) { $0 != project }
-            // Each of those is told an error, which may be one too many.
+            // Each of those is told an error, and the queue may not have room for all.
             guard clients[index].phase == .open else { return }
         }
         subscribe(index, to: project, since: since, .confirmation(reference))
@@ -253,11 +253,18 @@ extension Core {
     mutating func send(
         _ code: ErrorCode, _ message: StaticString, _ reference: Reference, to index: ClientIndex
     ) {
+        sendUncounted(code, message, reference, to: index)
+        noteError(code, of: index)
+    }
+
+    /// Tells the client of an error that costs it nothing of its allowance.
+    mutating func sendUncounted(
+        _ code: ErrorCode, _ message: StaticString, _ reference: Reference, to index: ClientIndex
+    ) {
         metrics.clientErrors[code] += 1
         text.removeAll()
         ServerMessage.writeError(code, message: message, reference: reference, into: &text)
         sendText(to: index)
-        noteError(code, of: index)
     }
 
     /// Queues the message in `text`; nothing for a client that an earlier answer was one too many for:

@@ -157,7 +157,8 @@ extension Core {
     // MARK: Those who don't wait any longer
 
     /// Takes back what the client waits for in projects that it leaves itself. What it asked to be
-    /// told of is answered: with the error, since it isn't subscribed.
+    /// told of is answered: with an error, since it isn't subscribed. That isn't one of its mistakes,
+    /// of which it may make so many a minute.
     mutating func cancelResumes(
         of index: ClientIndex, where isLeft: (ProjectID) -> Bool
     ) {
@@ -168,7 +169,7 @@ extension Core {
         }
         for one in removed {
             guard one.waiter.answer.reference.isPresent else { continue }
-            send(
+            sendUncounted(
                 .notSubscribed, "the project was left before the answer",
                 one.waiter.answer.reference, to: index)
         }
