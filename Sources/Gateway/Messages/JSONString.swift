@@ -13,9 +13,8 @@ package enum JSONString {
         buffer.append(UInt8(ascii: "\""))
         var runStart = 0
         var index = 0
-        while true {
-            index = text.endOfPlainText(from: index)
-            guard index < text.count else { break }
+        while let next = ByteSearch.firstOutsidePlainText(in: index..<text.count, of: text) {
+            index = next
             let byte = text[index]
             if byte < 0x80 {
                 buffer.append(text.extracting(runStart..<index))
@@ -32,7 +31,7 @@ package enum JSONString {
                 index += sequence.count
             }
         }
-        buffer.append(text.extracting(runStart..<index))
+        buffer.append(text.extracting(runStart..<text.count))
         buffer.append(UInt8(ascii: "\""))
     }
 

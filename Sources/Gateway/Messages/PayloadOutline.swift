@@ -82,10 +82,10 @@ private struct Reader: BitwiseCopyable {
     mutating func string(in payload: borrowing Span<UInt8>) -> Range<Int>? {
         guard skip("\"", in: payload) else { return nil }
         let start = index
-        let end = payload.endOfPlainText(from: start)
-        guard end < payload.count, payload[end] == UInt8(ascii: "\""), end > start else {
-            return nil
-        }
+        guard
+            let end = ByteSearch.firstOutsidePlainText(in: start..<payload.count, of: payload),
+            payload[end] == UInt8(ascii: "\""), end > start
+        else { return nil }
         index = end + 1
         return start..<end
     }

@@ -50,10 +50,8 @@ package struct UUID: Hashable, BitwiseCopyable, Sendable {
     private static func value(ofHexadecimalDigits text: borrowing Span<UInt8>) -> UInt64? {
         var value: UInt64 = 0
         for index in 0..<text.count {
-            let digit = text[index] &- UInt8(ascii: "0")
-            let letter = (text[index] | 0x20) &- UInt8(ascii: "a")  // In lower case.
-            guard digit < 10 || letter < 6 else { return nil }
-            value = value << 4 | UInt64(digit < 10 ? digit : letter + 10)
+            guard let digit = ASCII.hexadecimalValue(of: text[index]) else { return nil }
+            value = value << 4 | UInt64(digit)
         }
         return value
     }

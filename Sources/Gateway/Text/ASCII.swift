@@ -1,4 +1,4 @@
-/// Questions about bytes of ASCII text that the codecs of this folder share.
+/// Questions about bytes of ASCII text that the codecs share.
 package enum ASCII {
     static let carriageReturn: UInt8 = 0x0D
     static let lineFeed: UInt8 = 0x0A
@@ -6,17 +6,10 @@ package enum ASCII {
     static let space: UInt8 = 0x20
 
     /// Whether `bytes[range]` is `text`.
-    @safe
     package static func isEqual(
         _ bytes: borrowing Span<UInt8>, _ range: Range<Int>, to text: StaticString
     ) -> Bool {
-        guard range.count == text.utf8CodeUnitCount else { return false }
-        for offset in 0..<range.count {
-            // In bounds: the counts are equal.
-            let character = unsafe text.utf8Start[offset]
-            guard bytes[range.lowerBound + offset] == character else { return false }
-        }
-        return true
+        bytes.extracting(range).isEqual(to: text)
     }
 
     /// Whether `bytes[range]` is `text` but for the case of letters; `text` is in lower case.
@@ -52,12 +45,10 @@ package enum ASCII {
 
     /// The value of a hexadecimal digit in either case, `nil` for anything else.
     static func hexadecimalValue(of byte: UInt8) -> UInt8? {
-        switch byte {
-        case UInt8(ascii: "0")...UInt8(ascii: "9"): byte - UInt8(ascii: "0")
-        case UInt8(ascii: "a")...UInt8(ascii: "f"): byte - UInt8(ascii: "a") + 10
-        case UInt8(ascii: "A")...UInt8(ascii: "F"): byte - UInt8(ascii: "A") + 10
-        default: nil
-        }
+        let digit = byte &- UInt8(ascii: "0")
+        if digit < 10 { return digit }
+        let letter = (byte | 0x20) &- UInt8(ascii: "a")  // In lower case.
+        return letter < 6 ? letter + 10 : nil
     }
 
     /// `tchar` (RFC 9110 §5.6.2): what methods and field names are made of.

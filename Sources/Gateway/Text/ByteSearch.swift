@@ -1,5 +1,5 @@
-/// Searches of a head, eight bytes at a time. Measured: a browser's handshake of 738 bytes is read
-/// in 1.0 µs; in 2.3 µs when each byte is looked at.
+/// Searches of HTTP heads and JSON, eight bytes at a time. Measured: a browser's handshake of 738
+/// bytes is read in 1.0 µs; in 2.3 µs when each byte is looked at.
 package enum ByteSearch {
     /// Where `byte` is first found in `range`.
     package static func firstIndex(
@@ -34,6 +34,17 @@ package enum ByteSearch {
         firstIndex(in: range, of: bytes) { word in
             zeroBytes(word ^ repeated(UInt8(ascii: "%")))
                 | zeroBytes(word ^ repeated(UInt8(ascii: "+")))
+        }
+    }
+
+    /// Where a byte is first found in `range` that can't stand in a JSON string as it is, or isn't
+    /// ASCII: a quotation mark, a backslash, a control character (RFC 8259 §7), 0x80 and above.
+    package static func firstOutsidePlainText(
+        in range: Range<Int>, of bytes: borrowing Span<UInt8>
+    ) -> Int? {
+        firstIndex(in: range, of: bytes) { word in
+            bytesBelow(0x20, word) | zeroBytes(word ^ repeated(UInt8(ascii: "\"")))
+                | zeroBytes(word ^ repeated(UInt8(ascii: "\\"))) | word & topBits
         }
     }
 

@@ -10,9 +10,14 @@ import Testing
             !(0x21...0x7E).contains(bytes[$0]) || bytes[$0] == UInt8(ascii: "#")
         }
         let encoded = range.first { [UInt8(ascii: "%"), UInt8(ascii: "+")].contains(bytes[$0]) }
+        let unplain = range.first {
+            !(0x20...0x7F).contains(bytes[$0])
+                || [UInt8(ascii: "\""), UInt8(ascii: "\\")].contains(bytes[$0])
+        }
         #expect(ByteSearch.firstControl(in: range, of: span) == control)
         #expect(ByteSearch.firstOutsideTarget(in: range, of: span) == outside)
         #expect(ByteSearch.firstEncoded(in: range, of: span) == encoded)
+        #expect(ByteSearch.firstOutsidePlainText(in: range, of: span) == unplain)
     }
 
     @Test func `every byte is told apart at every place of a word and behind it`() {
@@ -28,7 +33,9 @@ import Testing
     }
 
     @Test func `what is behind the first find or outside the range doesn't matter`() {
-        let telling: [UInt8] = [0x00, 0x1F, 0x20, 0x21, 0x23, 0x25, 0x2B, 0x7E, 0x7F, 0x80, 0xFF]
+        let telling: [UInt8] = [
+            0x00, 0x1F, 0x20, 0x21, 0x22, 0x23, 0x25, 0x2B, 0x5B, 0x5C, 0x7E, 0x7F, 0x80, 0xFF,
+        ]
         for first in telling {
             for second in telling {
                 let bytes = [0x0A, first, second, 0x61, second, 0x61, 0x61, first, first, 0x0A]
