@@ -9,6 +9,8 @@ package struct HTTPError: Error, Sendable {
         case missingToken
         /// A token that doesn't hold; answered with the same status and code as none.
         case invalidToken
+        /// The same, with what is wrong with the token beside it, instead of the sentence in here.
+        case refusedToken
         case forbidden
         case notFound
         case methodNotAllowed
@@ -35,7 +37,7 @@ package struct HTTPError: Error, Sendable {
     package var status: HTTPStatus {
         switch kind {
         case .badRequest: .badRequest
-        case .missingToken, .invalidToken: .unauthorized
+        case .missingToken, .invalidToken, .refusedToken: .unauthorized
         case .forbidden: .forbidden
         case .notFound: .notFound
         case .methodNotAllowed: .methodNotAllowed
@@ -51,7 +53,7 @@ package struct HTTPError: Error, Sendable {
     package var code: StaticString {
         switch kind {
         case .badRequest: "bad_request"
-        case .missingToken, .invalidToken: "unauthorized"
+        case .missingToken, .invalidToken, .refusedToken: "unauthorized"
         case .forbidden: "forbidden"
         case .notFound: "not_found"
         case .methodNotAllowed: "method_not_allowed"
@@ -68,8 +70,8 @@ package struct HTTPError: Error, Sendable {
     package var closesConnection: Bool {
         switch kind {
         case .badRequest, .timeout, .headerTooLarge, .tooManyConnections, .unavailable: true
-        case .missingToken, .invalidToken, .forbidden, .notFound, .methodNotAllowed,
-            .upgradeRequired:
+        case .missingToken, .invalidToken, .refusedToken, .forbidden, .notFound,
+            .methodNotAllowed, .upgradeRequired:
             false
         }
     }

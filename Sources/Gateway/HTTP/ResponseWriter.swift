@@ -125,7 +125,7 @@ package enum ResponseWriter {
         switch error.kind {
         case .missingToken:
             buffer.append("WWW-Authenticate: Bearer realm=\"devhive\"\r\n")
-        case .invalidToken:
+        case .invalidToken, .refusedToken:
             buffer.append(
                 "WWW-Authenticate: Bearer realm=\"devhive\", error=\"invalid_token\"\r\n")
         case .methodNotAllowed:

@@ -56,6 +56,39 @@ import Testing
         #expect(stream.status == 101 && stream.events == Self.expected)
     }
 
+    @Test(arguments: ["Bearer", "Bearer a b"])
+    func `a refusal quotes nothing that was written for somebody else`(field: String) throws {
+        var harness = try CoreHarness()
+        let other = try harness.open(project: 1)
+        harness.receive(text: #"{"type":"leave_project","ref":"a secret"}"#, from: other)
+        let path =
+            "GET /api/v1/projects/\(CoreHarness.project(1))/ws/status HTTP/1.1\r\nHost: a\r\n"
+        for request in [
+            CoreHarness.handshake(token: nil, fields: ["Authorization: \(field)"]),
+            Array("\(path)Authorization: \(field)\r\n\r\n".utf8),
+        ] {
+            let client = try harness.connect()
+            harness.receive(request, from: client)
+            harness.settle()
+            let answer = String(decoding: harness.sockets[client].taken, as: UTF8.self)
+            #expect(answer.hasPrefix("HTTP/1.1 401 "))
+            let body = #"{"error":{"code":"unauthorized","message":"the token is not valid"}}"#
+            #expect(answer.hasSuffix("\r\n\r\n\(body)"), "\(answer)")
+        }
+    }
+
+    @Test func `of very many handshakes that fail, sent at once, the last answer says so`() throws {
+        var harness = try CoreHarness()
+        let client = try harness.connect()
+        let request = "GET /api/v1/messages/ws HTTP/1.1\r\nHost: a\r\n\r\n"
+        harness.receive(Array(String(repeating: request, count: 300).utf8), from: client)
+        harness.settle()
+        let answers = String(decoding: harness.sockets[client].taken, as: UTF8.self)
+            .split(separator: "HTTP/1.1 ")
+        #expect(answers.count == 101 && answers.allSatisfy { $0.hasPrefix("426 ") })
+        #expect(answers.last?.contains("Connection: close") == true)
+    }
+
     @Test func `a connection without a token has to say who it is`() throws {
         var harness = try CoreHarness()
         let client = try harness.connect()

@@ -48,7 +48,7 @@ extension Core {
         }
         switch Route(of: head, in: bytes, on: listener) {
         case .webSocket:
-            upgrade(head, in: bytes, of: index)
+            upgrade(head, in: bytes, as: form, of: index)
         case .projectStatus(let project):
             answerStatus(of: project, head, in: bytes, as: form, to: index)
         case .live:
@@ -69,7 +69,8 @@ extension Core {
     // MARK: The upgrade
 
     private mutating func upgrade(
-        _ head: RequestHead, in bytes: borrowing Span<UInt8>, of index: ClientIndex
+        _ head: RequestHead, in bytes: borrowing Span<UInt8>, as form: ResponseForm,
+        of index: ClientIndex
     ) {
         do throws(HTTPError) {
             let handshake = try Handshake(of: head, in: bytes)
@@ -92,14 +93,13 @@ extension Core {
                 subprotocol: handshake.subprotocols.selected, deflate: deflate, into: &frame)
             noteDeflate(deflate, of: index)
             if let claims, let project, settings.checksMembership {
-                try awaitMembership(
-                    of: claims, in: project, since: since, ResponseForm(answering: head), index)
+                try awaitMembership(of: claims, in: project, since: since, form, index)
                 return
             }
             guard queueResponse(to: index) else { return }
             open(index, claims: claims, project: project, since: since)
         } catch {
-            refuse(index, error, as: ResponseForm(answering: head))
+            refuse(index, error, as: form)
         }
     }
 
@@ -226,7 +226,7 @@ extension Core {
         let label = RefusalLabel(error.kind)
         metrics.handshakesRefused[label] += 1
         frame.removeAll()
-        if error == .tokenRefused {
+        if error.kind == .refusedToken {
             ResponseWriter.write(error, message: text, as: form, into: &frame)
         } else {
             ResponseWriter.write(error, as: form, into: &frame)
@@ -274,7 +274,7 @@ extension HTTPError {
     }
     /// The message beside it says what is wrong.
     fileprivate static var tokenRefused: HTTPError {
-        HTTPError(.invalidToken, "the token is not valid")
+        HTTPError(.refusedToken, "the token is not valid")
     }
 }
 
@@ -282,7 +282,7 @@ extension RefusalLabel {
     init(_ kind: HTTPError.Kind) {
         switch kind {
         case .badRequest: self = .badRequest
-        case .missingToken, .invalidToken: self = .unauthorized
+        case .missingToken, .invalidToken, .refusedToken: self = .unauthorized
         case .forbidden: self = .forbidden
         case .notFound: self = .notFound
         case .methodNotAllowed: self = .methodNotAllowed
