@@ -65,11 +65,18 @@ public struct TimerWheel: ~Copyable {
     /// Asks for a visit of `index` at `due`, instead of the one it may have pending.
     ///
     /// The bucket after `reached` may be half visited, so a tick that has passed means the one
-    /// behind that: a visit is never lost, and one that asks for itself again ends the round.
+    /// behind that: a visit is never lost, and one that asks for itself again ends the round. One
+    /// that is pending for an earlier tick stays then: it is overdue, and whoever asks in every tick
+    /// would put it off for ever.
     public mutating func schedule(_ index: UInt32, at due: UInt32) {
         precondition(Int(index) < capacity)
-        if unsafe nodes[Int(index)].due != Self.unscheduled { unlink(index) }
-        link(index, due: max(due, reached &+ 2))
+        let target = max(due, reached &+ 2)
+        let pending = unsafe nodes[Int(index)].due
+        if pending != Self.unscheduled {
+            if due < target && pending <= target { return }
+            unlink(index)
+        }
+        link(index, due: target)
     }
 
     /// Takes back the pending visit, if there is one.

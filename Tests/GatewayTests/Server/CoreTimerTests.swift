@@ -36,6 +36,31 @@ import Testing
         harness.expectNothingLeftAfterResets()
     }
 
+    @Test func `whoever joins in every tick is closed when the token expires all the same`() throws
+    {
+        var harness = try CoreHarness(checksMembership: true)
+        for project in 1...2 as ClosedRange<UInt64> { harness.database.add(1, to: project) }
+        let client = try harness.open(tokenSeconds: 5)
+        for round in 0..<400 where harness.stream(of: client).closeCode == nil {
+            harness.join(UInt64(1 + round % 2), from: client)
+            harness.turn(milliseconds: 100)
+        }
+        #expect(harness.stream(of: client).closeCode == 4_101)
+        harness.expectNothingLeftAfterResets()
+    }
+
+    @Test(arguments: [32_503_680_000, 253_402_300_799] as [Int64])
+    func `a token that is good for centuries is one that doesn't expire`(expiry: Int64) throws {
+        var harness = try CoreHarness()
+        let client = try harness.open(tokenSeconds: expiry - CoreHarness.startSeconds)
+        let token = try CoreHarness.token(seconds: expiry - CoreHarness.startSeconds)
+        harness.receive(text: #"{"type":"init","token":"\#(token)"}"#, from: client)
+        harness.pass(milliseconds: 30_000)
+        let stream = harness.stream(of: client)
+        #expect(stream.closeCode == nil && stream.texts.contains { $0.contains(#""ready""#) })
+        harness.expectNothingLeftAfterResets()
+    }
+
     @Test func `a client that is silent for 60 s is closed with 4201`() throws {
         var harness = try CoreHarness()
         let silent = try harness.open()

@@ -46,6 +46,19 @@ import Testing
         #expect(Self.drain(&wheel, now: 700) == [0])
     }
 
+    @Test func `who asks for a tick that has passed again and again is visited all the same`() {
+        var wheel = TimerWheel(capacity: 2, now: 1_000)
+        wheel.schedule(0, at: 1_005)
+        wheel.schedule(1, at: 1_002)
+        var visits: [UInt32] = []
+        for now in 1_001..<1_010 as Range<UInt32> {
+            // In every tick before the timers run, as a client does that says something in each.
+            if visits.isEmpty || now < 1_005 { wheel.schedule(0, at: 1_005) }
+            visits += Self.drain(&wheel, now: now).filter { $0 == 0 }
+        }
+        #expect(visits == [0])
+    }
+
     @Test(arguments: [511, 512, 513, 1_024, 1_025, 5_000] as [UInt32])
     func `a visit further ahead than a round waits for its own round`(ahead: UInt32) {
         var wheel = TimerWheel(capacity: 1, now: 300)

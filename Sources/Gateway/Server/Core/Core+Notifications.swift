@@ -160,8 +160,10 @@ extension Core {
     /// fan-outs that go on.
     package mutating func observeFlush(wall: Timestamp) {
         for timestamp in announced {
-            let microseconds = max(0, wall.microseconds - timestamp.microseconds)
-            metrics.commitToSocket.observe(nanoseconds: UInt64(microseconds) * 1_000)
+            let microseconds = UInt64(clamping: wall.microseconds - timestamp.microseconds)
+            // Whoever can NOTIFY can name any time: that of centuries ago is counted as very long.
+            let (nanoseconds, isTooLong) = microseconds.multipliedReportingOverflow(by: 1_000)
+            metrics.commitToSocket.observe(nanoseconds: isTooLong ? .max : nanoseconds)
         }
     }
 
