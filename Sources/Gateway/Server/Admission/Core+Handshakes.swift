@@ -105,6 +105,8 @@ extension Core {
         case .absent: break
         case .invalid: metrics.proxyFaults[.forwardedFor] += 1
         case .client(let address):
+            // An earlier request on the connection named nobody, and was counted as the proxy's.
+            endAddressCount(of: index)
             clients[index].peer = NetworkAddress(address)
             clients[index].allowance.marks.insert(.isForwarded)
         }
@@ -165,13 +167,18 @@ extension Core {
         clients[index].allowance.marks.insert(.countedForUser)
     }
 
+    /// The connection is no longer its address's.
+    private mutating func endAddressCount(of index: ClientIndex) {
+        clients[index].allowance.marks.remove(.isOverAddressLimit)
+        guard clients[index].allowance.marks.remove(.countedForAddress) != nil else { return }
+        admission.removeConnection(of: clients[index].peer)
+    }
+
     /// The connection is over.
     mutating func endLimits(of index: ClientIndex) {
+        endAddressCount(of: index)
         let marks = clients[index].allowance.marks
         clients[index].allowance.marks = []
-        if marks.contains(.countedForAddress) {
-            admission.removeConnection(of: clients[index].peer)
-        }
         if marks.contains(.countedForUser) {
             admission.removeConnection(of: clients[index].user)
         }

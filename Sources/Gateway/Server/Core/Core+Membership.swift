@@ -194,11 +194,12 @@ extension Core {
     }
 
     /// The next client whose held bytes can be taken in: `restoreLeftover`, then `receive` with
-    /// nothing new. It may be somebody else's place by now, which does no harm.
+    /// nothing new. It may be somebody else's place by now, which does no harm, except before a PROXY
+    /// header: its bytes are no request's.
     package mutating func nextResumed() -> ClientIndex? {
         while let index = resumed.removeLast() {
             guard clients.isOccupied(index), clients[index].phase != .gone,
-                clients[index].leftover != .none,
+                clients[index].phase != .proxyHeader, clients[index].leftover != .none,
                 !clients[index].flags.contains(.awaitsMembership)
             else { continue }
             return index

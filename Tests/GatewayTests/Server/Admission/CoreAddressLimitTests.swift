@@ -141,6 +141,30 @@ import Testing
         #expect(harness.core.metrics.proxyFaults[.forwardedFor] == 1)
     }
 
+    @Test(arguments: [[], ["X-Forwarded-For: unknown"]])
+    func `a connection whose second request names its client counts for that one`(
+        first: [String]
+    ) throws {
+        var harness = try CoreHarness(admission: Self.trusting("10.0.0.1"))
+        let number = try harness.connect(from: "10.0.0.1")
+        harness.receive(CoreHarness.handshake(token: "x", fields: first), from: number)
+        harness.settle()
+        #expect(harness.stream(of: number).status == 401)
+        #expect(!harness.sockets[number].isFinished)
+        let forwarded = ["X-Forwarded-For: 192.0.2.1"]
+        harness.receive(
+            CoreHarness.handshake(token: try CoreHarness.token(), fields: forwarded), from: number)
+        harness.settle()
+        #expect(harness.peer(of: number) == "192.0.2.1")
+        // Of the proxy's own two places none is taken, of the client's one is.
+        let others = try [[], [], forwarded, forwarded].map {
+            try Self.upgrade(&harness, from: "10.0.0.1", fields: $0)
+        }
+        let statuses = others.map { harness.stream(of: $0).status }
+        #expect(statuses == [101, 101, 101, 429])
+        harness.expectNothingLeftAfterResets()
+    }
+
     @Test func `a refusal ends a connection whose address a proxy has named`() throws {
         var harness = try CoreHarness(admission: Self.trusting("10.0.0.1"))
         let number = try harness.connect(from: "10.0.0.1")

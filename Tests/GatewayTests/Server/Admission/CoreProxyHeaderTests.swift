@@ -35,6 +35,25 @@ import Testing
         }
     }
 
+    @Test func `what another client had held is not looked for before a header`() throws {
+        var harness = try CoreHarness(admission: Self.limits(), checksMembership: true)
+        harness.database.answersAtOnce = false
+        let first = try harness.connect(from: "10.0.0.1")
+        _ = harness.receiveProxyHeader(Self.header, from: first)
+        let request = CoreHarness.handshake(
+            token: try CoreHarness.token(), project: CoreHarness.project(1))
+        harness.receive(request + [0x81], from: first)
+        harness.turn()
+        harness.reset(first)
+        let freed = harness.core.freeNext()
+        #expect(freed != nil)
+        let second = try harness.connect(from: "10.0.0.1")
+        #expect(harness.sockets[second].index == harness.sockets[first].index)
+        _ = harness.receiveProxyHeader(Array(Self.header.prefix(9)), from: second)
+        let resumed = harness.core.nextResumed()
+        #expect(resumed == nil)
+    }
+
     @Test func `it is taken from trusted proxies only`() throws {
         var harness = try CoreHarness(admission: Self.limits())
         let number = try harness.connectUnlessDropped(from: "192.0.2.1")
