@@ -489,6 +489,50 @@ def test_a_flood_of_alerts_ends_the_session_and_hurts_nobody(gateway, database, 
     steady.close()
 
 
+def test_what_a_failed_session_leaves_reaches_no_other(gateway, database, certificate, tmp_path):
+    """One session is in the middle of a key update when it has to write, another one fails with bytes unread, both in
+    one turn: neither's bytes may get into a third one's stream."""
+    bystander = MemoryClient(gateway.address, trusting(certificate))
+    bystander.shake_hands()
+    halfway = AlertSender(gateway.address, trusting(certificate), tmp_path / "keys")
+    broken = MemoryClient(gateway.address, trusting(certificate))
+    broken.shake_hands()
+    request = b"GET /nothing HTTP/1.1\r\nHost: a\r\n\r\n"
+    with gateway.standing_still():
+        halfway.send_data(request)
+        halfway.send_key_update_header()
+        broken.plain.send((b"\x17\x03\x03\x00\x20" + os.urandom(32)) * 2)
+    fails(gateway, "malformed")
+    bystander.session.write(request)
+    bystander.flush()
+    assert bystander.receive().startswith(b"HTTP/1.1 404 ")
+    for client in (bystander, halfway, broken):
+        client.close()
+
+
+def test_very_small_records_of_many_hold_nobody_up(gateway, database, certificate):
+    project = database.add_project()
+    steady = connect(gateway, trusting(certificate), project)
+    crowd = [MemoryClient(gateway.address, trusting(certificate)) for _ in range(20)]
+    for client in crowd:
+        client.shake_hands()
+        client.session.write(b"GET / HTTP/1.1\r\nHost: a\r\nX-A: " + b"a" * 10000)
+        for _ in range(2000):
+            client.session.write(b"a")
+    with gateway.standing_still():
+        for client in crowd:
+            client.flush()
+    gateway.wait_for_metric("devhive_tls_reads_shortened_total", 1)
+    announce(database, project, "still here")
+    assert b'"still here"' in steady.read_frame()[1]
+    for client in crowd:
+        client.session.write(b"\r\n\r\n")
+        client.flush()
+        assert client.receive().startswith(b"HTTP/1.1 404 ")
+        client.close()
+    steady.close()
+
+
 def test_a_flood_of_alerts_instead_of_a_handshake(gateway, database, certificate):
     project = database.add_project()
     steady = connect(gateway, trusting(certificate), project)

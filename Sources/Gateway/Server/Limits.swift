@@ -33,6 +33,12 @@ package enum Limits {
     /// them is finished. A handshake costs 0.25 to 0.5 ms with the usual keys, and 10 times that with
     /// an RSA key of 4,096 bits, so it isn't their number that is bounded.
     static let handshakeNanosecondsPerTurn: UInt64 = 5_000_000
+    /// Nanoseconds of reading TLS records in a turn, after which each further client is read by
+    /// `secureReceiveBytesOfMany`: records may hold one byte each, at 2 µs, and so a whole receive of
+    /// them costs 5 ms.
+    static let secureReadNanosecondsPerTurn: UInt64 = 5_000_000
+    /// Bytes of one client in the rest of such a turn; what it sent besides waits in its socket.
+    static let secureReceiveBytesOfMany = 512
     /// Answers about membership that are acted on: each may open a WebSocket, at 10 to 20 µs.
     static let membershipAnswersPerTurn = 256
     /// Members that are looked at for removals, after which notifications wait for the next turn:

@@ -13,7 +13,7 @@ extension TLSSessionTable {
 
     // Hot path.
     /// Encrypts bytes, at most a record's, and appends them to the output, for which there must be
-    /// room. Returns `false` when the session has failed; what it appended is of no use then.
+    /// room. Returns `false` when the session has failed; then nothing is appended.
     public mutating func seal(_ bytes: borrowing Span<UInt8>, for index: UInt32) -> Bool {
         precondition(bytes.count > 0 && bytes.count <= Self.recordBytesMax)
         let session = unsafe session(index)
@@ -26,13 +26,17 @@ extension TLSSessionTable {
                 session, isShort ? Self.shortRecordBytesMax : Self.recordBytesMax)
             unsafe entries[Int(index)].writesShort = isShort
         }
+        forgetInput()
         OpenSSLErrors.forget()
+        let outputBefore = outputCount
         var written = 0
         let status = unsafe bytes.withUnsafeBufferPointer { source in
             unsafe SSL_write_ex(session, source.baseAddress, source.count, &written)
         }
         guard status == 1 else {
             _ = fail(index)
+            // An alert that stayed would be taken for the beginning of the next session's output.
+            truncateOutput(to: outputBefore)
             return false
         }
         return true
@@ -45,9 +49,16 @@ extension TLSSessionTable {
             return
         }
         unsafe entries[Int(index)].hasEnded = true
+        forgetInput()
         OpenSSLErrors.forget()
         // Zero says that the peer's is yet to come; less, that the session failed meanwhile.
         if unsafe SSL_shutdown(session(index)) < 0 { ERR_clear_error() }
+    }
+
+    /// What a session that has failed left unread is nobody else's: OpenSSL reads as well while it
+    /// writes, in the middle of a key update.
+    private func forgetInput() {
+        unsafe wire.state.pointee.inputPosition = wire.state.pointee.inputCount
     }
 
     /// Whether a record of `count` bytes fits into what is left of the output.

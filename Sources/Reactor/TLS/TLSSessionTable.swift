@@ -153,14 +153,17 @@ public struct TLSSessionTable: ~Copyable {
 
     // MARK: Bytes in
 
-    /// One recv(2) for the client whose session is read next.
-    public mutating func receive(from descriptor: Int32) -> ReceiveResult {
+    /// One recv(2) for the client whose session is read next, of at most so many bytes.
+    public mutating func receive(
+        from descriptor: Int32, atMost bytesMax: Int = .max
+    ) -> ReceiveResult {
+        precondition(bytesMax > 0)
         let state = unsafe wire.state
         unsafe state.pointee.inputPosition = 0
         unsafe state.pointee.inputCount = 0
         while true {
             let received = unsafe recv(
-                descriptor, state.pointee.input, state.pointee.inputCapacity, 0)
+                descriptor, state.pointee.input, min(bytesMax, state.pointee.inputCapacity), 0)
             if received > 0 {
                 unsafe state.pointee.inputCount = received
                 return .bytes(received)

@@ -1,5 +1,6 @@
 """The built gateway as a process: its addresses, its log, its metrics, its end."""
 
+import contextlib
 import http.client
 import json
 import os
@@ -127,6 +128,16 @@ class Gateway:
         wait_until(lambda: self.metrics().get(name, 0) >= at_least, f"{name} >= {at_least}\n{self.tail()}")
 
     # Its end
+
+    @contextlib.contextmanager
+    def standing_still(self):
+        """Stops the process, so that what comes meanwhile is all there in its next turn."""
+        self.process.send_signal(signal.SIGSTOP)
+        try:
+            os.waitid(os.P_PID, self.process.pid, os.WSTOPPED | os.WNOWAIT)
+            yield
+        finally:
+            self.process.send_signal(signal.SIGCONT)
 
     def terminate(self):
         self.process.send_signal(signal.SIGTERM)

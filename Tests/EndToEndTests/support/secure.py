@@ -63,6 +63,14 @@ class MemoryClient:
         for start in range(0, len(data), chunk):
             self.plain.send(data[start:start + chunk])
 
+    def receive(self):
+        """What the session decrypts next."""
+        while True:
+            try:
+                return self.session.read(65536)
+            except ssl.SSLWantReadError:
+                self.pull()
+
     def pull(self):
         data = self.plain.socket.recv(65536)
         if not data:
@@ -114,13 +122,12 @@ class AlertSender:
     def send_data(self, content):
         self._send(content, 23)
 
+    def send_key_update_header(self):
+        """All of a KeyUpdate but its last byte (RFC 8446 §4.6.3)."""
+        self._send(b"\x18\x00\x00\x01", 22)
+
     def receive(self):
-        """What the session decrypts next."""
-        while True:
-            try:
-                return self.client.session.read(65536)
-            except ssl.SSLWantReadError:
-                self.client.pull()
+        return self.client.receive()
 
     def close(self):
         self.client.close()

@@ -15,6 +15,8 @@ struct SecureClients: ~Copyable {
     var kept: ReservedTable<KeptCiphertext>
     /// What this turn may still spend on handshakes.
     var handshakeNanoseconds = Limits.handshakeNanosecondsPerTurn
+    /// What reading records may still take of this turn until it goes on in small pieces.
+    var readNanoseconds = Limits.secureReadNanosecondsPerTurn
 
     let certificatePath: String
     let keyPath: String

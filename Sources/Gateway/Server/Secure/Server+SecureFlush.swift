@@ -188,10 +188,7 @@ extension SecureClients {
         _ segment: SegmentIndex, of pool: borrowing SegmentPool, for index: ClientIndex
     ) -> Range<Int> {
         let start = sessions.outputCount
-        guard sessions.seal(pool.bytes(of: segment), for: index) else {
-            sessions.truncateOutput(to: start)
-            return start..<start
-        }
+        _ = sessions.seal(pool.bytes(of: segment), for: index)
         return start..<sessions.outputCount
     }
 
