@@ -12,7 +12,7 @@ import pytest
 
 from support import tokens
 from support.clients import PythonClient, Refused
-from support.raw import TEXT, RawSocket, frame
+from support.raw import PONG, TEXT, RawSocket, frame
 from support.waiting import wait_until
 
 # Removals in the storm; the full size takes a minute.
@@ -111,6 +111,28 @@ def test_what_comes_behind_a_message_that_waits_is_kept_until_its_answer(gateway
         raw.send(frame(TEXT, json.dumps(join).encode()) + frame(TEXT, b'{"type":"ping"}'))
         answers = [json.loads(raw.read_frame()[1])["type"] for _ in range(2)]
         assert answers == ["ok", "pong"]
+
+
+@pytest.mark.parametrize("end", ["drain", "expiry"])
+def test_much_that_is_held_for_a_client_ends_with_it(start_gateway, cluster, project, user, end):
+    gateway = start_gateway("--membership", "on", "--jwt-leeway", "0s", "--drain-seconds", "1")
+    gateway.wait_until_ready()
+    token = tokens.token(user, expires_in=3 if end == "expiry" else 3600)
+    with RawSocket.upgrade(gateway, token=token) as raw:
+        cluster.pause()
+        try:
+            join = frame(TEXT, json.dumps({"type": "join_project", "project_id": project}).encode())
+            # More than a receive: the rest waits in the socket.
+            raw.send(join + frame(PONG, b"x" * 125) * 2000)
+            if end == "drain":
+                gateway.terminate()
+            assert raw.read_close()[0] == (1012 if end == "drain" else 4101)
+        finally:
+            cluster.resume()
+        if end == "drain":
+            assert gateway.wait() == 0
+        else:
+            wait_until(gateway.is_ready, "the database answers again")
 
 
 async def test_what_the_database_refuses_to_answer_is_no(gateway, database, project, user):

@@ -103,6 +103,11 @@ extension Server {
     private mutating func receive(from index: ClientIndex) {
         guard core.clients[index].phase != .gone else { return }
         core.restoreLeftover(of: index, to: &area)
+        guard area.hasRoomToReceive else {
+            // What was held while it waited, and the wait is over; epoll reports the rest again.
+            Self.receive(0, in: &area, from: index, core: &core)
+            return
+        }
         switch area.receive(from: core.clients[index].descriptor) {
         case .bytes(let count):
             Self.receive(count, in: &area, from: index, core: &core)

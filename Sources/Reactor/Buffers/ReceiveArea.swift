@@ -76,7 +76,7 @@ public struct ReceiveArea: ~Copyable {
     private mutating func receive(
         from descriptor: Int32, atMost bytesMax: Int, flags: Int32
     ) -> ReceiveResult {
-        precondition(count <= leftoverCapacity)
+        precondition(hasRoomToReceive)
         while true {
             let received = unsafe recv(descriptor, base + count, bytesMax, flags)
             if received > 0 {
@@ -91,6 +91,9 @@ public struct ReceiveArea: ~Copyable {
             }
         }
     }
+
+    /// Whether `receive` may be called: false with a leftover that is larger than `leftoverCapacity`.
+    public var hasRoomToReceive: Bool { count <= leftoverCapacity }
 
     /// Bytes that can still be taken in for the present client.
     public var room: Int { receiveCapacity + leftoverCapacity - count }
