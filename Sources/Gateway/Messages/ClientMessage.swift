@@ -53,6 +53,17 @@ package struct ClientMessage: BitwiseCopyable, Sendable {
     ) throws(ClientMessageError) {
         let root = document.root
         guard root.kind == .object else { throw ClientMessageError(.notAnObject) }
+        do throws(ClientMessageError) {
+            try self.init(root, token: &token)
+        } catch {
+            var error = error
+            error.isOfInitialize =
+                root.memberUnlessNull("type")?.string?.isEqual(to: "init") == true
+            throw error
+        }
+    }
+
+    private init(_ root: JSONValue, token: inout ByteBuffer) throws(ClientMessageError) {
         reference = try Self.reference(in: root)
         guard let typeValue = root.memberUnlessNull("type") else {
             throw ClientMessageError(.missing(.type), reference: reference)

@@ -20,6 +20,8 @@ package struct ClientMessageError: Error, BitwiseCopyable, Sendable {
     package let fault: Fault
     /// The message's `ref`, where it could be read.
     package let reference: Reference
+    /// Whether it is an `init` that is at fault, which may be larger than other messages.
+    package var isOfInitialize = false
 
     package init(_ fault: Fault, reference: Reference = .absent) {
         self.fault = fault

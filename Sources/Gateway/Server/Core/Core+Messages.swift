@@ -9,7 +9,7 @@ extension Core {
         do throws(ClientMessageError) {
             message = try ClientMessage(bytes, token: &token)
         } catch {
-            if isTooBig(bytes.count, for: index) {
+            if isTooBig(bytes.count, for: index), !error.isOfInitialize {
                 fail(index, .messageTooBig, "the message is too big")
             } else {
                 refuseMessage(error, byteCount: bytes.count, from: index)
@@ -217,7 +217,9 @@ extension Core {
         // The wall clock may be set while the connection lives; what is counted down is the time
         // that the token had left now.
         let secondsLeft = claims.expiresAt + verifier.policy.leewaySeconds - wall.unixSeconds
-        let ticksLeft = UInt64(clamping: secondsLeft) * 1_000_000_000 / TimerWheel.tickNanoseconds
+        // Ticks end before 32 bits of seconds do: what lies beyond is as good as never.
+        let ticksLeft =
+            UInt64(UInt32(clamping: secondsLeft)) * 1_000_000_000 / TimerWheel.tickNanoseconds
         clients[index].expiryTick = UInt32(clamping: UInt64(nowTick) + ticksLeft + 1)
         scheduleVisit(of: index)
     }
