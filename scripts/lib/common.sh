@@ -114,10 +114,24 @@ postgres_programs() {
     dirname "$programs"
 }
 
+# postgres_reserve: takes the checkout's own PostgreSQL for this script, or fails when another one has
+# it. Scripts that build first call it before that too, so that it fails at once.
+#
+# The lock is descriptor 9, and the kernel frees it when the script ends, however it does. What may
+# outlive the script must be started with `9>&-`, or it keeps the lock.
+postgres_reserve() {
+    [[ -z ${postgres_is_reserved:-} ]] || return 0
+    mkdir -p "$state"
+    exec 9>>"$state/postgres.lock"
+    flock -n 9 || fail "another script of this checkout (scripts/run, scripts/bench or" \
+        "Benchmarks/writers/run) is using $state/postgres: end it first"
+    postgres_is_reserved=yes
+}
+
 # postgres_start: starts the checkout's own PostgreSQL, makes it first if need be. Sets postgres_url.
 postgres_start() {
     local port password_file="$state/postgres-password"
-    mkdir -p "$state"
+    postgres_reserve
     keep_secret "$password_file"
     postgres_programs=$(postgres_programs)
 
@@ -152,7 +166,7 @@ postgres_start() {
     as_postgres "$postgres_programs/pg_ctl" -D "$postgres_folder/data" -w -s \
         -l "$postgres_folder/server.log" \
         -o "-c listen_addresses=127.0.0.1 -c port=$port -c unix_socket_directories=''" start \
-        </dev/null >/dev/null
+        </dev/null >/dev/null 9>&-
     postgres_url="postgresql://devhive:$(cat "$password_file")@127.0.0.1:$port/postgres"
     export postgres_url
 }
