@@ -115,13 +115,23 @@ postgres_programs() {
 }
 
 # postgres_reserve: takes the checkout's own PostgreSQL for this script, or fails when another one has
-# it. Scripts that build first call it before that too, so that it fails at once.
+# it or its folder belongs to a user that PostgreSQL wouldn't run as. Touches nothing of it. Scripts
+# that build first call it before that too, so that it fails at once, and not as root in another's .build.
 #
 # The lock is descriptor 9, and the kernel frees it when the script ends, however it does. What may
 # outlive the script must be started with `9>&-`, or it keeps the lock.
 postgres_reserve() {
+    local owner user
     [[ -z ${postgres_is_reserved:-} ]] || return 0
     mkdir -p "$state"
+    if [[ -e $state/postgres ]]; then
+        user=$(if ((EUID == 0)); then echo postgres; else id -un; fi)
+        owner=$(stat -L -c %U "$state/postgres")
+        # One of root's is what a run as root leaves when it is cut short.
+        [[ $owner == "$user" || (EUID -eq 0 && $owner == root) ]] \
+            || fail "$state/postgres belongs to $owner, and PostgreSQL would run as $user: run this as the" \
+                "user who ran it before, or remove that folder"
+    fi
     exec 9>>"$state/postgres.lock"
     flock -n 9 || fail "another script of this checkout (scripts/run, scripts/bench or" \
         "Benchmarks/writers/run) is using $state/postgres: end it first"
