@@ -97,6 +97,19 @@ keep_secret() {
     [[ -s $1 ]] || (umask 077 && random_secret >"$1")
 }
 
+# forget_settings: unsets what the caller's shell exports for a gateway of its own, for scripts that
+# start gateways with settings of theirs. What tells the tests something, not a gateway, stays.
+forget_settings() {
+    local name
+    unset DATABASE_URL DATABASE_URL_FILE JWT_SECRET JWT_SECRET_FILE JWT_SECRET_NEXT JWT_SECRET_NEXT_FILE
+    for name in "${!DEVHIVE_@}"; do
+        case $name in
+            DEVHIVE_TEST_* | DEVHIVE_GATEWAY_BIN | DEVHIVE_STORM | DEVHIVE_SEED | DEVHIVE_FLOOD_* | DEVHIVE_SOAK_*) ;;
+            *) unset "$name" ;;
+        esac
+    done
+}
+
 # PostgreSQL refuses to run as root.
 as_postgres() {
     if ((EUID == 0)); then
