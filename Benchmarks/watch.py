@@ -18,6 +18,8 @@ import websockets
 PATH = "/api/v1/messages/ws"
 RECONNECT_SECONDS_FIRST = 0.5
 RECONNECT_SECONDS_MAX = 20
+# A connection that held for so long ends the count of failures.
+STABLE_SECONDS = 10
 # Connecting all at once would fill the gateway's listen queue.
 CONNECTING_AT_ONCE = 64
 
@@ -41,23 +43,42 @@ class Counts:
         self.connects = 0
 
 
+def told_seconds(reason, key):
+    """What the reason of a close says in milliseconds, or None."""
+    try:
+        return max(0, json.loads(reason)[key] / 1000)
+    except (ValueError, KeyError, TypeError):
+        return None
+
+
 def reconnect_delay(code, reason, attempt):
     """Seconds until the next attempt, or None when there must be none (docs/protocol.md, close codes)."""
     if code == 1000 or code in (1002, 1003, 1007, 1009) or 4000 < code < 4100:
         return None
+    # From some number of attempts on it stays as it is; without that, 2 to their power gets out of hand.
+    jitter = random.uniform(0, min(RECONNECT_SECONDS_MAX, RECONNECT_SECONDS_FIRST * 2 ** min(attempt, 10)))
     if code == 1012:
-        try:
-            return random.uniform(0, json.loads(reason)["window_ms"] / 1000)
-        except (ValueError, KeyError, TypeError):
-            pass
-    return random.uniform(0, min(RECONNECT_SECONDS_MAX, RECONNECT_SECONDS_FIRST * 2**attempt))
+        window = told_seconds(reason, "window_ms")
+        return jitter if window is None else random.uniform(0, window)
+    if 4300 <= code < 4400:
+        # Not before; and those who were sent away together don't come back together.
+        return (told_seconds(reason, "retry_after_ms") or 0) + jitter
+    return jitter
+
+
+def refused_status(error):
+    """The HTTP status with which a handshake was refused, or None when it failed otherwise."""
+    # InvalidStatus, which websockets 14 and newer raises, has the response; InvalidStatusCode the number.
+    return getattr(getattr(error, "response", error), "status_code", None)
 
 
 async def watch_once(options, url, counts, gate):
+    """One connection from its beginning to its end: the close code, its reason, the seconds that it held."""
     async with gate:
         connection = await websockets.connect(url, ping_interval=None, max_size=2**20)
     counts.open += 1
     counts.connects += 1
+    opened = time.monotonic()
     try:
         first, *others = options.project or [None]
         init = {"type": "init", "token": options.token}
@@ -71,28 +92,29 @@ async def watch_once(options, url, counts, gate):
             counts.bytes += len(message)
             if not options.rates:
                 print(message, flush=True)
+    except websockets.ConnectionClosed:
+        pass  # The connection knows the code.
     finally:
         counts.open -= 1
         await connection.close()
-    return connection.close_code or 1005, connection.close_reason or ""
+    held = time.monotonic() - opened
+    return connection.close_code or 1005, connection.close_reason or "", held
 
 
 async def watch(options, url, counts, gate):
     attempt = 0
     while True:
-        began = time.monotonic()
+        held = 0
         try:
-            code, reason = await watch_once(options, url, counts, gate)
-        except websockets.ConnectionClosed as closed:
-            code, reason = closed.code, closed.reason
-        except websockets.InvalidStatusCode as refused:
-            code, reason = 1006, f"HTTP {refused.status_code}"
-            if refused.status_code < 500 and refused.status_code != 429:
-                print(f"refused with {reason}", file=sys.stderr)
+            code, reason, held = await watch_once(options, url, counts, gate)
+        except websockets.InvalidHandshake as error:
+            code, reason, status = 1006, str(error), refused_status(error)
+            if status is not None and status < 500 and status not in (408, 429):
+                print(f"refused with HTTP {status}", file=sys.stderr)
                 return
-        except (OSError, asyncio.TimeoutError, websockets.InvalidHandshake) as error:
+        except (OSError, asyncio.TimeoutError) as error:
             code, reason = 1006, str(error)
-        attempt = 0 if time.monotonic() - began > RECONNECT_SECONDS_MAX else attempt + 1
+        attempt = 0 if held >= STABLE_SECONDS else attempt + 1
         delay = reconnect_delay(code, reason, attempt)
         if delay is None:
             print(f"closed with {code} {reason}", file=sys.stderr)

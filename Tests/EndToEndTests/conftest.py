@@ -13,7 +13,7 @@ from support import tokens
 from support.clients import LIBRARIES, abandon_all
 from support.cluster import TEMPLATE, Cluster
 from support.database import Database, Listener
-from support.gateway import BINARY, Gateway
+from support.gateway import BINARY, Gateway, forget_settings
 
 TEST_SECONDS = float(os.environ.get("DEVHIVE_TEST_SECONDS", "120"))
 
@@ -21,6 +21,7 @@ _database_numbers = itertools.count(1)
 
 
 def pytest_configure(config):
+    forget_settings()
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 

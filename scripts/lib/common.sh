@@ -97,6 +97,19 @@ keep_secret() {
     [[ -s $1 ]] || (umask 077 && random_secret >"$1")
 }
 
+# forget_settings: unsets what the caller's shell exports for a gateway of its own, for scripts that
+# start gateways with settings of theirs. What tells the tests something, not a gateway, stays.
+forget_settings() {
+    local name
+    unset DATABASE_URL DATABASE_URL_FILE JWT_SECRET JWT_SECRET_FILE JWT_SECRET_NEXT JWT_SECRET_NEXT_FILE
+    for name in "${!DEVHIVE_@}"; do
+        case $name in
+            DEVHIVE_TEST_* | DEVHIVE_GATEWAY_BIN | DEVHIVE_STORM | DEVHIVE_SEED | DEVHIVE_FLOOD_* | DEVHIVE_SOAK_*) ;;
+            *) unset "$name" ;;
+        esac
+    done
+}
+
 # PostgreSQL refuses to run as root.
 as_postgres() {
     if ((EUID == 0)); then
@@ -114,10 +127,34 @@ postgres_programs() {
     dirname "$programs"
 }
 
+# postgres_reserve: takes the checkout's own PostgreSQL for this script, or fails when another one has
+# it or its folder belongs to a user that PostgreSQL wouldn't run as. Touches nothing of it. Scripts
+# that build first call it before that too, so that it fails at once, and not as root in another's .build.
+#
+# The lock is descriptor 9, and the kernel frees it when the script ends, however it does. What may
+# outlive the script must be started with `9>&-`, or it keeps the lock.
+postgres_reserve() {
+    local owner user
+    [[ -z ${postgres_is_reserved:-} ]] || return 0
+    mkdir -p "$state"
+    if [[ -e $state/postgres ]]; then
+        user=$(if ((EUID == 0)); then echo postgres; else id -un; fi)
+        owner=$(stat -L -c %U "$state/postgres")
+        # One of root's is what a run as root leaves when it is cut short.
+        [[ $owner == "$user" || (EUID -eq 0 && $owner == root) ]] \
+            || fail "$state/postgres belongs to $owner, and PostgreSQL would run as $user: run this as the" \
+                "user who ran it before, or remove that folder"
+    fi
+    exec 9>>"$state/postgres.lock"
+    flock -n 9 || fail "another script of this checkout (scripts/run, scripts/bench or" \
+        "Benchmarks/writers/run) is using $state/postgres: end it first"
+    postgres_is_reserved=yes
+}
+
 # postgres_start: starts the checkout's own PostgreSQL, makes it first if need be. Sets postgres_url.
 postgres_start() {
     local port password_file="$state/postgres-password"
-    mkdir -p "$state"
+    postgres_reserve
     keep_secret "$password_file"
     postgres_programs=$(postgres_programs)
 
@@ -152,7 +189,7 @@ postgres_start() {
     as_postgres "$postgres_programs/pg_ctl" -D "$postgres_folder/data" -w -s \
         -l "$postgres_folder/server.log" \
         -o "-c listen_addresses=127.0.0.1 -c port=$port -c unix_socket_directories=''" start \
-        </dev/null >/dev/null
+        </dev/null >/dev/null 9>&-
     postgres_url="postgresql://devhive:$(cat "$password_file")@127.0.0.1:$port/postgres"
     export postgres_url
 }

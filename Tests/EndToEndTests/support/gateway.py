@@ -22,12 +22,22 @@ PATH = "/api/v1/messages/ws"
 # For crowds that come from one address, as those of a test do.
 UNLIMITED = ("--connections-per-address", "off", "--handshakes-per-second", "off", "--connections-per-user", "off")
 
+# Variables that a gateway reads, itself or by libpq; the exceptions are for the tests.
+SETTINGS = ("DATABASE_URL", "JWT_SECRET", "DEVHIVE_", "PG")
+SWITCHES = ("DEVHIVE_TEST_", "DEVHIVE_GATEWAY_BIN", "DEVHIVE_STORM", "DEVHIVE_SEED", "DEVHIVE_FLOOD_", "DEVHIVE_SOAK_")
+
+
+def forget_settings():
+    """What the caller's shell exports for a gateway of its own must not reach those of the tests."""
+    for name in list(os.environ):
+        if name.startswith(SETTINGS) and not name.startswith(SWITCHES):
+            del os.environ[name]
+
 
 class Gateway:
     def __init__(self, database_url, *options, environment=None, limits=None, forbidden=()):
         """`limits`: soft and hard by resource, as `resource.setrlimit` has them; `forbidden`: numbers of system calls."""
-        clean = {name: value for name, value in os.environ.items()
-                 if not name.startswith(("DEVHIVE_", "PG")) and name not in ("JWT_SECRET", "JWT_SECRET_FILE")}
+        clean = {name: value for name, value in os.environ.items() if not name.startswith(SETTINGS)}
         self.process = subprocess.Popen(
             [BINARY, "serve", "--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0",
              "--log-format", "json", "--log-level", "debug", *self._with_defaults(options)],
