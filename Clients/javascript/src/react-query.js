@@ -141,11 +141,12 @@ class Binding {
 
   #cacheChanged({ type, query, action }) {
     if (type === 'removed') this.#overtaken.delete(query);
-    if (type !== 'updated' || action.manual) return;
-    if (action.type === 'error') this.#overtaken.delete(query);
-    if (action.type !== 'success' || !this.#overtaken.delete(query)) return;
-    // Success has just taken the mark away again.
-    this.#collect({ queryKey: query.queryKey, exact: true }, {});
+    if (type !== 'updated' || query.state.fetchStatus !== 'idle' || !this.#overtaken.delete(query)) return;
+    // Its end has taken the mark away again: success does, and cancelling goes back to the state before the
+    // fetch. What was cancelled isn't begun anew, only known to be stale.
+    const filters = { queryKey: query.queryKey, exact: true };
+    if (action.type === 'success') this.#collect(filters, {});
+    else this.#markStale(filters);
   }
 
   #lookAgain() {
