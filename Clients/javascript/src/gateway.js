@@ -14,6 +14,8 @@ import { Timers } from './timers.js';
 const OWN_IDS = 8;
 /** The first wait of a back-off; also what a network that comes back for a whole office is spread over. */
 const FIRST_WAIT_MS = 500;
+/** For each project when all are refused at once: the gateway takes 50 messages a second. */
+const JOIN_MS = 20;
 
 /** Errors that come by themselves and say that a subscription has ended. */
 const ENDS = ['membership_revoked', 'project_deleted'];
@@ -154,8 +156,11 @@ export class Gateway {
         // The next connection joins again by itself.
         if (!isCurrent() || error.code === 'disconnected') return;
         if (error.temporary) {
+          project.backoff ??= new Backoff(
+            this.#environment.random, Math.max(FIRST_WAIT_MS, JOIN_MS * this.#projects.size));
+          this.#timers.set(`join ${id}`, project.backoff.next(), () => this.#sendJoin(id, project));
+          // Last: a listener may close us, and then no timer is left.
           this.#report(error);
-          this.#timers.set(`join ${id}`, this.#backoff.next(), () => this.#sendJoin(id, project));
         } else {
           error.project_id = id;
           this.#report(error);

@@ -82,6 +82,15 @@ test('whoever waits is told; whoever asks later, too', async () => {
   assertNothingIsLeft(client);
 });
 
+test('a listener may close it when a join is refused for now', async () => {
+  const client = await new Client({ projects: [P1] }).open({ answers: false });
+  client.gateway.on('error', () => client.gateway.close());
+  const { ref } = client.socket.take().at(-1);
+  client.socket.receive({ type: 'error', ref, code: 'unavailable', message: 'later', temporary: true });
+  await settle();
+  assertNothingIsLeft(client);
+});
+
 for (const name of ['state', 'project', 'event', 'error']) {
   test(`a listener to '${name}' may close it at any time`, async () => {
     const client = new Client({ projects: [P1] });
