@@ -327,7 +327,6 @@ export class Gateway {
       this.#stop(new GatewayError('stopped', `closed with ${code} ${reason}`, { closeCode: code }));
       return;
     }
-    this.#disconnect();
     const delayMs = action === 'window'
       ? this.#environment.random() * (ms ?? this.#reconnectWindowMs)
       : (ms ?? 0) + this.#backoff.next();
@@ -336,7 +335,6 @@ export class Gateway {
 
   #failed(error) {
     this.#report(error);
-    this.#disconnect();
     this.#reconnect(this.#backoff.next());
   }
 
@@ -361,13 +359,17 @@ export class Gateway {
     for (const id of joined) this.#emitter.emit('project', { project_id: id, joined: false });
   }
 
-  /** Starts again after so long. `isAsked`: the gateway wants it so, and nothing shortens it. */
+  /**
+   * Ends this attempt, and starts again after so long. `isAsked`: the gateway wants it so, and nothing
+   * shortens it.
+   */
   #reconnect(delayMs, { isAsked = false, closeCode } = {}) {
+    const reason = this.#pause;
+    this.#disconnect(reason);
+    // A listener may have closed us.
     if (this.#state === 'closed') return;
     if (isAsked) this.#notBefore = this.#environment.now() + delayMs;
-    const reason = this.#pause;
     if (reason) {
-      this.#timers.clear('retry');
       this.#setState('paused', { reason, closeCode });
       return;
     }
@@ -404,9 +406,7 @@ export class Gateway {
   }
 
   #fallAsleep() {
-    if (this.#state === 'closed') return;
     this.#isAsleep = true;
-    this.#disconnect('hidden');
     this.#reconnect(0);
   }
 
