@@ -145,6 +145,7 @@ export class Gateway {
   #sendJoin(id, project) {
     const { cursor } = project;
     const isCurrent = () => this.#projects.get(id) === project;
+    if (!isCurrent()) return;
     this.request({ type: 'join_project', project_id: id, keep: true, ...(cursor && { since: cursor }) }).then(
       (answer) => {
         if (!isCurrent()) return;
@@ -292,8 +293,10 @@ export class Gateway {
     this.#ownIds = [ready.connection_id, ...this.#ownIds].slice(0, OWN_IDS);
     this.#reconnectWindowMs = ready.reconnect_window_ms ?? this.#reconnectWindowMs;
     this.#heartbeat.start(ready.ping_interval_ms);
+    // What a listener joins now is asked for there.
+    const projects = [...this.#projects];
     this.#setState('open');
-    for (const [id, project] of this.#projects) this.#sendJoin(id, project);
+    for (const [id, project] of projects) this.#sendJoin(id, project);
   }
 
   /** At a random point between 70 and 90 % of the time that is left, since many tokens may end at once. */

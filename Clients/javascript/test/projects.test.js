@@ -24,6 +24,20 @@ test('a join before there is a connection waits for one', async () => {
   await joined;
 });
 
+test('a listener to \'open\' may join and leave: each project is asked for once, and none that was left', async () => {
+  const client = new Client({ projects: [P1] });
+  client.gateway.on('state', ({ state }) => {
+    if (state !== 'open') return;
+    void client.gateway.join(P2);
+    void client.gateway.leave(P1);
+  });
+  await client.open({ answers: false });
+  const sent = await client.answerAll();
+  assert.deepEqual(sent.slice(1).map(({ type, project_id }) => [type, project_id]), [
+    ['join_project', P2], ['leave_project', P1]]);
+  assert.deepEqual([client.gateway.projects, client.gateway.isJoined(P2)], [[P2], true]);
+});
+
 test('a join that is refused is rejected, told, and not tried again', async () => {
   const client = await new Client().open();
   const joined = client.gateway.join(P1);
