@@ -428,6 +428,8 @@ export class Gateway {
   }
 
   #end(error) {
+    // First: who is told that a project has ended can't join it again.
+    this.#state = 'closed';
     this.#disconnect('closed');
     this.#page.stop();
     for (const id of this.projects) this.#drop(id, error ?? closedError());

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
-import { Client, P1 } from './support/client.js';
+import { Client, P1, P2 } from './support/client.js';
 import { settle } from './support/world.js';
 
 function assertNothingIsLeft({ world }) {
@@ -81,6 +81,20 @@ test('whoever waits is told; whoever asks later, too', async () => {
   }
   assertNothingIsLeft(client);
 });
+
+for (const [when, answers] of [['joined', true], ['being joined', false]]) {
+  test(`who joins again as closing ends a project is refused (${when})`, async () => {
+    const client = await new Client({ projects: [P1, P2] }).open({ answers });
+    const joins = [];
+    client.gateway.on('project', ({ project_id }) => joins.push(client.gateway.join(project_id)));
+    client.gateway.close();
+    assert.equal(client.states.filter(({ state }) => state === 'closed').length, 1);
+    assert.deepEqual([client.gateway.projects, client.gateway.state], [[], 'closed']);
+    assert.ok(joins.length > 0);
+    for (const join of joins) await assert.rejects(join, { code: 'closed' });
+    assertNothingIsLeft(client);
+  });
+}
 
 test('a listener may close it when a join is refused for now', async () => {
   const client = await new Client({ projects: [P1] }).open({ answers: false });
