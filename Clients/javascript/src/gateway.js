@@ -249,8 +249,7 @@ export class Gateway {
   // One connection
 
   async #start() {
-    const pause = this.#pause;
-    if (pause) return this.#setState('paused', { reason: pause });
+    if (this.#pause) return this.#reconnect(0);
     const attempt = ++this.#attempt;
     const isCurrent = () => attempt === this.#attempt;
     this.counters.attempts++;
@@ -333,7 +332,9 @@ export class Gateway {
     const delayMs = action === 'window'
       ? this.#environment.random() * (ms ?? this.#reconnectWindowMs)
       : (ms ?? 0) + this.#backoff.next();
-    this.#reconnect(delayMs, { closeCode: code, isAsked: action !== 'jitter' });
+    // What the gateway wants nothing shortens.
+    if (action !== 'jitter') this.#notBefore = this.#environment.now() + delayMs;
+    this.#reconnect(delayMs, code);
   }
 
   #failed(error) {
@@ -343,7 +344,7 @@ export class Gateway {
 
   #socketIsDead() {
     this.counters.deadSockets++;
-    this.#failed(passing('dead_socket', 'silent for two intervals'));
+    this.#failed(passing('dead_socket', 'not heard in time'));
   }
 
   /** Ends this attempt, whatever it has come to. */
@@ -362,16 +363,12 @@ export class Gateway {
     for (const id of joined) this.#emitter.emit('project', { project_id: id, joined: false });
   }
 
-  /**
-   * Ends this attempt, and starts again after so long. `isAsked`: the gateway wants it so, and nothing
-   * shortens it.
-   */
-  #reconnect(delayMs, { isAsked = false, closeCode } = {}) {
+  /** Ends this attempt, and starts again after so long. */
+  #reconnect(delayMs, closeCode) {
     const reason = this.#pause;
     this.#disconnect(reason);
     // A listener may have closed us.
     if (this.#state === 'closed') return;
-    if (isAsked) this.#notBefore = this.#environment.now() + delayMs;
     if (reason) {
       this.#setState('paused', { reason, closeCode });
       return;
@@ -389,7 +386,7 @@ export class Gateway {
   #wake(withinMs) {
     if (this.#state === 'open') {
       this.#heartbeat.probe();
-    } else if (this.#state === 'waiting' || this.#state === 'paused') {
+    } else if (this.#state !== 'connecting') {
       const { now, random } = this.#environment;
       this.#reconnect(Math.max(this.#notBefore - now(), random() * withinMs));
     }

@@ -98,27 +98,20 @@ class Binding {
     const frame = this.#frame;
     this.#frame = new Map();
     for (const [name, { filters, spreadMs }] of frame) {
+      const isSpread = spreadMs > 0 && !this.#isFocused();
+      this.#invalidate(filters, this.#isHidden || isSpread ? 'none' : 'active');
+      const key = `fetch ${name}`;
       if (this.#isHidden) {
-        this.#markStale(filters);
         this.#unseen.set(name, filters);
-      } else if (spreadMs > 0 && !this.#isFocused()) {
-        this.#markStale(filters);
+      } else if (isSpread && !this.#timers.has(key)) {
         // The first one's time holds: more events must not put it off again and again.
-        const key = `fetch ${name}`;
-        if (this.#timers.has(key)) continue;
         this.#timers.set(key, this.#environment.random() * spreadMs, () => this.#refetchStale(name, filters));
-      } else {
-        this.#invalidate(filters, 'active');
       }
     }
   }
 
   get #isHidden() {
     return this.#environment.document?.visibilityState === 'hidden';
-  }
-
-  #markStale(filters) {
-    this.#invalidate(filters, 'none');
   }
 
   #invalidate(filters, refetchType) {
@@ -146,7 +139,7 @@ class Binding {
     // fetch. What was cancelled isn't begun anew, only known to be stale.
     const filters = { queryKey: query.queryKey, exact: true };
     if (action.type === 'success') this.#collect(filters, {});
-    else this.#markStale(filters);
+    else this.#invalidate(filters, 'none');
   }
 
   #lookAgain() {
