@@ -78,13 +78,13 @@ export class Gateway {
     for (const id of projects) this.#projects.add(id.toLowerCase());
     this.#page = watchPage(this.#environment, {
       online: () => this.#wake(FIRST_WAIT_MS),
-      offline: () => this.#state === 'waiting' && this.#pause && this.#reconnect(0),
+      // A socket may outlive a network that is away for a moment. An attempt is of no use.
+      offline: () => (this.#state === 'connecting' ? this.#reconnect(0) : this.#wake(0)),
       hidden: () => this.#fallAsleepLater(),
       visible: () => this.#wakeUp(),
       pagehide: () => this.#fallAsleep(),
       pageshow: () => this.#wakeUp(),
     });
-    if (this.#page.isHidden()) this.#fallAsleepLater();
     // Not at once: the application has yet to say what it listens to.
     this.#timers.set('retry', 0, () => this.#start());
   }
@@ -250,6 +250,7 @@ export class Gateway {
 
   async #start() {
     if (this.#pause) return this.#reconnect(0);
+    this.#fallAsleepLater();
     const attempt = ++this.#attempt;
     const isCurrent = () => attempt === this.#attempt;
     this.counters.attempts++;
@@ -370,6 +371,7 @@ export class Gateway {
     // A listener may have closed us.
     if (this.#state === 'closed') return;
     if (reason) {
+      this.#timers.clear('sleep');
       this.#setState('paused', { reason, closeCode });
       return;
     }
@@ -382,7 +384,7 @@ export class Gateway {
     return this.#isAsleep ? 'hidden' : undefined;
   }
 
-  /** Something has changed for the better: looks after the connection now, or soon. */
+  /** The page or the network has changed: looks after the connection now, or soon. */
   #wake(withinMs) {
     if (this.#state === 'open') {
       this.#heartbeat.probe();
@@ -396,12 +398,14 @@ export class Gateway {
     this.#timers.clear('sleep');
     this.#isAsleep = false;
     // A page that was opened in the background is shown too, to nobody.
-    if (this.#page.isHidden()) this.#fallAsleepLater();
+    this.#fallAsleepLater();
     // A person looks at it, and at no two pages at once.
     this.#wake(0);
   }
 
+  /** Unless it is seen, or asleep, or about to be. */
   #fallAsleepLater() {
+    if (!this.#page.isHidden() || this.#state === 'paused' || this.#timers.has('sleep')) return;
     this.#timers.set('sleep', this.#options.hiddenPauseMs, () => this.#fallAsleep());
   }
 
