@@ -345,7 +345,7 @@ export class Gateway {
 
   #socketIsDead() {
     this.counters.deadSockets++;
-    this.#failed(passing('dead_socket', 'not heard in time'));
+    this.#failed(passing('dead_socket', 'no answer'));
   }
 
   /** Ends this attempt, whatever it has come to. */

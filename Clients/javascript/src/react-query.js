@@ -125,11 +125,8 @@ class Binding {
 
   /** Fetches what is still marked; what was fetched meanwhile is fresh. */
   #refetchStale(name, filters) {
-    if (this.#isHidden) {
-      this.#unseen.set(name, filters);
-      return;
-    }
-    void this.#client.refetchQueries({ ...filters, type: 'active', stale: true }, { cancelRefetch: false });
+    if (this.#isHidden) this.#unseen.set(name, filters);
+    else void this.#client.refetchQueries({ ...filters, type: 'active', stale: true }, { cancelRefetch: false });
   }
 
   #cacheChanged({ type, query, action }) {

@@ -198,6 +198,15 @@ test('hidden only for a while it stays connected', async () => {
   assert.deepEqual([client.gateway.state, client.world.sockets.length], ['open', 1]);
 });
 
+test('with `hiddenPauseMs: Infinity` it never pauses', async () => {
+  const client = new Client({ hiddenPauseMs: Infinity });
+  client.world.setVisible(false);
+  await client.open({ ready: { ping_interval_ms: 1e12, expires_at: null } });
+  // Longer than setTimeout can wait.
+  await client.world.pass(2 ** 32);
+  assert.equal(client.gateway.state, 'open');
+});
+
 test('a page that was opened in the background pauses too', async () => {
   const client = new Client({ hiddenPauseMs: 1_000 });
   client.world.setVisible(false);
