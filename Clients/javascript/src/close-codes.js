@@ -4,10 +4,12 @@ const LONGEST_MS = 300_000;
 const LIMIT_MS = 30_000;
 /** Goodbye, and faults of the client. */
 const FINAL = [1000, 1002, 1003, 1007, 1008, 1009, 1010];
+/** No `init` in time. We always send one, so the page was frozen, or the network slow. */
+const LATE = 4002;
 
 /**
  * What a close code asks for (docs/protocol.md, "Closing"). Its range decides, so that codes of later
- * versions are obeyed too.
+ * versions are obeyed too; only 4002 is taken for itself.
  *
  * - `stop`: trying again would fail in the same way;
  * - `jitter`: reconnect after a random time that grows with each failure;
@@ -24,7 +26,7 @@ export function afterClose(code, reason) {
     return { action: 'wait', ms: milliseconds(reason, 'retry_after_ms') ?? LIMIT_MS };
   }
   // 1005 and 1006 stand for "no close frame came": the network, or a handshake that failed.
-  const isFinal = FINAL.includes(code) || (code >= 4000 && code < 4100);
+  const isFinal = FINAL.includes(code) || (code >= 4000 && code < 4100 && code !== LATE);
   return { action: isFinal ? 'stop' : 'jitter' };
 }
 

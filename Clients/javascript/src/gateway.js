@@ -14,6 +14,8 @@ import { Timers } from './timers.js';
 const OWN_IDS = 8;
 /** The first wait of a back-off; also what a network that comes back for a whole office is spread over. */
 const FIRST_WAIT_MS = 500;
+/** For each project when all are refused at once: the gateway takes 50 messages a second. */
+const JOIN_MS = 20;
 
 /** Errors that come by themselves and say that a subscription has ended. */
 const ENDS = ['membership_revoked', 'project_deleted'];
@@ -76,13 +78,13 @@ export class Gateway {
     for (const id of projects) this.#projects.add(id.toLowerCase());
     this.#page = watchPage(this.#environment, {
       online: () => this.#wake(FIRST_WAIT_MS),
-      offline: () => this.#state === 'waiting' && this.#pause && this.#reconnect(0),
+      // A socket may outlive a network that is away for a moment. An attempt is of no use.
+      offline: () => (this.#state === 'connecting' ? this.#reconnect(0) : this.#wake(0)),
       hidden: () => this.#fallAsleepLater(),
       visible: () => this.#wakeUp(),
       pagehide: () => this.#fallAsleep(),
       pageshow: () => this.#wakeUp(),
     });
-    if (this.#page.isHidden()) this.#fallAsleepLater();
     // Not at once: the application has yet to say what it listens to.
     this.#timers.set('retry', 0, () => this.#start());
   }
@@ -143,6 +145,7 @@ export class Gateway {
   #sendJoin(id, project) {
     const { cursor } = project;
     const isCurrent = () => this.#projects.get(id) === project;
+    if (!isCurrent()) return;
     this.request({ type: 'join_project', project_id: id, keep: true, ...(cursor && { since: cursor }) }).then(
       (answer) => {
         if (!isCurrent()) return;
@@ -154,8 +157,11 @@ export class Gateway {
         // The next connection joins again by itself.
         if (!isCurrent() || error.code === 'disconnected') return;
         if (error.temporary) {
+          project.backoff ??= new Backoff(
+            this.#environment.random, Math.max(FIRST_WAIT_MS, JOIN_MS * this.#projects.size));
+          this.#timers.set(`join ${id}`, project.backoff.next(), () => this.#sendJoin(id, project));
+          // Last: a listener may close us, and then no timer is left.
           this.#report(error);
-          this.#timers.set(`join ${id}`, this.#backoff.next(), () => this.#sendJoin(id, project));
         } else {
           error.project_id = id;
           this.#report(error);
@@ -243,8 +249,8 @@ export class Gateway {
   // One connection
 
   async #start() {
-    const pause = this.#pause;
-    if (pause) return this.#setState('paused', { reason: pause });
+    if (this.#pause) return this.#reconnect(0);
+    this.#fallAsleepLater();
     const attempt = ++this.#attempt;
     const isCurrent = () => attempt === this.#attempt;
     this.counters.attempts++;
@@ -287,8 +293,10 @@ export class Gateway {
     this.#ownIds = [ready.connection_id, ...this.#ownIds].slice(0, OWN_IDS);
     this.#reconnectWindowMs = ready.reconnect_window_ms ?? this.#reconnectWindowMs;
     this.#heartbeat.start(ready.ping_interval_ms);
+    // What a listener joins now is asked for there.
+    const projects = [...this.#projects];
     this.#setState('open');
-    for (const [id, project] of this.#projects) this.#sendJoin(id, project);
+    for (const [id, project] of projects) this.#sendJoin(id, project);
   }
 
   /** At a random point between 70 and 90 % of the time that is left, since many tokens may end at once. */
@@ -322,22 +330,22 @@ export class Gateway {
       this.#stop(new GatewayError('stopped', `closed with ${code} ${reason}`, { closeCode: code }));
       return;
     }
-    this.#disconnect();
     const delayMs = action === 'window'
       ? this.#environment.random() * (ms ?? this.#reconnectWindowMs)
       : (ms ?? 0) + this.#backoff.next();
-    this.#reconnect(delayMs, { closeCode: code, isAsked: action !== 'jitter' });
+    // What the gateway wants nothing shortens.
+    if (action !== 'jitter') this.#notBefore = this.#environment.now() + delayMs;
+    this.#reconnect(delayMs, code);
   }
 
   #failed(error) {
     this.#report(error);
-    this.#disconnect();
     this.#reconnect(this.#backoff.next());
   }
 
   #socketIsDead() {
     this.counters.deadSockets++;
-    this.#failed(passing('dead_socket', 'silent for two intervals'));
+    this.#failed(passing('dead_socket', 'no answer'));
   }
 
   /** Ends this attempt, whatever it has come to. */
@@ -356,13 +364,14 @@ export class Gateway {
     for (const id of joined) this.#emitter.emit('project', { project_id: id, joined: false });
   }
 
-  /** Starts again after so long. `isAsked`: the gateway wants it so, and nothing shortens it. */
-  #reconnect(delayMs, { isAsked = false, closeCode } = {}) {
-    if (this.#state === 'closed') return;
-    if (isAsked) this.#notBefore = this.#environment.now() + delayMs;
+  /** Ends this attempt, and starts again after so long. */
+  #reconnect(delayMs, closeCode) {
     const reason = this.#pause;
+    this.#disconnect(reason);
+    // A listener may have closed us.
+    if (this.#state === 'closed') return;
     if (reason) {
-      this.#timers.clear('retry');
+      this.#timers.clear('sleep');
       this.#setState('paused', { reason, closeCode });
       return;
     }
@@ -375,11 +384,11 @@ export class Gateway {
     return this.#isAsleep ? 'hidden' : undefined;
   }
 
-  /** Something has changed for the better: looks after the connection now, or soon. */
+  /** The page or the network has changed: looks after the connection now, or soon. */
   #wake(withinMs) {
     if (this.#state === 'open') {
       this.#heartbeat.probe();
-    } else if (this.#state === 'waiting' || this.#state === 'paused') {
+    } else if (this.#state !== 'connecting') {
       const { now, random } = this.#environment;
       this.#reconnect(Math.max(this.#notBefore - now(), random() * withinMs));
     }
@@ -389,19 +398,19 @@ export class Gateway {
     this.#timers.clear('sleep');
     this.#isAsleep = false;
     // A page that was opened in the background is shown too, to nobody.
-    if (this.#page.isHidden()) this.#fallAsleepLater();
+    this.#fallAsleepLater();
     // A person looks at it, and at no two pages at once.
     this.#wake(0);
   }
 
+  /** Unless it is seen, or asleep, or about to be. */
   #fallAsleepLater() {
+    if (!this.#page.isHidden() || this.#state === 'paused' || this.#timers.has('sleep')) return;
     this.#timers.set('sleep', this.#options.hiddenPauseMs, () => this.#fallAsleep());
   }
 
   #fallAsleep() {
-    if (this.#state === 'closed') return;
     this.#isAsleep = true;
-    this.#disconnect('hidden');
     this.#reconnect(0);
   }
 
@@ -420,6 +429,8 @@ export class Gateway {
   }
 
   #end(error) {
+    // First: who is told that a project has ended can't join it again.
+    this.#state = 'closed';
     this.#disconnect('closed');
     this.#page.stop();
     for (const id of this.projects) this.#drop(id, error ?? closedError());

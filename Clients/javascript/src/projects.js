@@ -10,6 +10,9 @@ class Project {
    * counts only when all of it has come. */
   replayed = undefined;
 
+  /** Between joins that are refused for now; none before the first. */
+  backoff = undefined;
+
   constructor(timers) {
     /** Those who wait for the confirmation. */
     this.waiting = new Refs(timers);
@@ -28,6 +31,7 @@ class Project {
     this.isJoined = true;
     this.cursor = cursor ?? this.replayed ?? this.cursor;
     this.replayed = undefined;
+    this.backoff = undefined;
     this.waiting.settleAll('resolve');
   }
 }

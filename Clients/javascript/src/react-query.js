@@ -98,27 +98,20 @@ class Binding {
     const frame = this.#frame;
     this.#frame = new Map();
     for (const [name, { filters, spreadMs }] of frame) {
+      const isSpread = spreadMs > 0 && !this.#isFocused();
+      this.#invalidate(filters, this.#isHidden || isSpread ? 'none' : 'active');
+      const key = `fetch ${name}`;
       if (this.#isHidden) {
-        this.#markStale(filters);
         this.#unseen.set(name, filters);
-      } else if (spreadMs > 0 && !this.#isFocused()) {
-        this.#markStale(filters);
+      } else if (isSpread && !this.#timers.has(key)) {
         // The first one's time holds: more events must not put it off again and again.
-        const key = `fetch ${name}`;
-        if (this.#timers.has(key)) continue;
         this.#timers.set(key, this.#environment.random() * spreadMs, () => this.#refetchStale(name, filters));
-      } else {
-        this.#invalidate(filters, 'active');
       }
     }
   }
 
   get #isHidden() {
     return this.#environment.document?.visibilityState === 'hidden';
-  }
-
-  #markStale(filters) {
-    this.#invalidate(filters, 'none');
   }
 
   #invalidate(filters, refetchType) {
@@ -132,20 +125,18 @@ class Binding {
 
   /** Fetches what is still marked; what was fetched meanwhile is fresh. */
   #refetchStale(name, filters) {
-    if (this.#isHidden) {
-      this.#unseen.set(name, filters);
-      return;
-    }
-    void this.#client.refetchQueries({ ...filters, type: 'active', stale: true }, { cancelRefetch: false });
+    if (this.#isHidden) this.#unseen.set(name, filters);
+    else void this.#client.refetchQueries({ ...filters, type: 'active', stale: true }, { cancelRefetch: false });
   }
 
   #cacheChanged({ type, query, action }) {
     if (type === 'removed') this.#overtaken.delete(query);
-    if (type !== 'updated' || action.manual) return;
-    if (action.type === 'error') this.#overtaken.delete(query);
-    if (action.type !== 'success' || !this.#overtaken.delete(query)) return;
-    // Success has just taken the mark away again.
-    this.#collect({ queryKey: query.queryKey, exact: true }, {});
+    if (type !== 'updated' || query.state.fetchStatus !== 'idle' || !this.#overtaken.delete(query)) return;
+    // Its end has taken the mark away again: success does, and cancelling goes back to the state before the
+    // fetch. What was cancelled isn't begun anew, only known to be stale.
+    const filters = { queryKey: query.queryKey, exact: true };
+    if (action.type === 'success') this.#collect(filters, {});
+    else this.#invalidate(filters, 'none');
   }
 
   #lookAgain() {

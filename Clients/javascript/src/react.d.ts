@@ -9,7 +9,7 @@ export interface ReactLike {
   ): Value;
 }
 
-/** Hears of a project while the component is mounted. No project: of none. */
+/** Hears of a project while the component is mounted. No project: of none. One that was joined before stays. */
 export type UseProject = (
   gateway: Gateway, project: string | null | undefined,
 ) => { state: State; isJoined: boolean };

@@ -12,6 +12,7 @@ export class Timers {
 
   set(name, milliseconds, action) {
     this.clear(name);
+    if (milliseconds === Infinity) return;
     const timer = this.#environment.setTimeout(() => {
       this.#pending.delete(name);
       action();

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
-import { Client, P1 } from './support/client.js';
+import { Client, P1, P2 } from './support/client.js';
 import { settle } from './support/world.js';
 
 function assertNothingIsLeft({ world }) {
@@ -79,6 +79,29 @@ test('whoever waits is told; whoever asks later, too', async () => {
   for (const promise of [...waiting, client.gateway.join(P1), client.gateway.request({ type: 'x' })]) {
     await assert.rejects(promise, (error) => ['closed', 'disconnected'].includes(error.code));
   }
+  assertNothingIsLeft(client);
+});
+
+for (const [when, answers] of [['joined', true], ['being joined', false]]) {
+  test(`who joins again as closing ends a project is refused (${when})`, async () => {
+    const client = await new Client({ projects: [P1, P2] }).open({ answers });
+    const joins = [];
+    client.gateway.on('project', ({ project_id }) => joins.push(client.gateway.join(project_id)));
+    client.gateway.close();
+    assert.equal(client.states.filter(({ state }) => state === 'closed').length, 1);
+    assert.deepEqual([client.gateway.projects, client.gateway.state], [[], 'closed']);
+    assert.ok(joins.length > 0);
+    for (const join of joins) await assert.rejects(join, { code: 'closed' });
+    assertNothingIsLeft(client);
+  });
+}
+
+test('a listener may close it when a join is refused for now', async () => {
+  const client = await new Client({ projects: [P1] }).open({ answers: false });
+  client.gateway.on('error', () => client.gateway.close());
+  const { ref } = client.socket.take().at(-1);
+  client.socket.receive({ type: 'error', ref, code: 'unavailable', message: 'later', temporary: true });
+  await settle();
   assertNothingIsLeft(client);
 });
 

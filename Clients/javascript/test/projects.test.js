@@ -24,6 +24,20 @@ test('a join before there is a connection waits for one', async () => {
   await joined;
 });
 
+test('a listener to \'open\' may join and leave: each project is asked for once, and none that was left', async () => {
+  const client = new Client({ projects: [P1] });
+  client.gateway.on('state', ({ state }) => {
+    if (state !== 'open') return;
+    void client.gateway.join(P2);
+    void client.gateway.leave(P1);
+  });
+  await client.open({ answers: false });
+  const sent = await client.answerAll();
+  assert.deepEqual(sent.slice(1).map(({ type, project_id }) => [type, project_id]), [
+    ['join_project', P2], ['leave_project', P1]]);
+  assert.deepEqual([client.gateway.projects, client.gateway.isJoined(P2)], [[P2], true]);
+});
+
 test('a join that is refused is rejected, told, and not tried again', async () => {
   const client = await new Client().open();
   const joined = client.gateway.join(P1);
@@ -45,6 +59,58 @@ test('a temporary refusal is told, and tried again after a while', async () => {
   await client.answerAll();
   await joined;
   assert.deepEqual(client.codes(), ['unavailable']);
+});
+
+/** Refuses every join that was sent, for now. Returns how many. */
+function refuseAll(client) {
+  const joins = client.socket.take().filter(({ type }) => type === 'join_project');
+  for (const { ref } of joins) {
+    client.socket.receive({ type: 'error', ref, code: 'unavailable', message: 'later', temporary: true });
+  }
+  return joins.length;
+}
+
+test('the waits of a project are short again once it is joined', async () => {
+  const client = await new Client({ projects: [P1] }).open({ answers: false });
+  for (let outage = 0; outage < 3; outage++) {
+    for (const waitMs of [250, 500, 1000]) {
+      assert.equal(refuseAll(client), 1);
+      await client.world.pass(waitMs - 1);
+      assert.deepEqual(client.socket.take(), []);
+      await client.world.pass(1);
+    }
+    await client.answerAll();
+    assert.equal(client.gateway.isJoined(P1), true);
+    await client.end(1006);
+    await client.world.pass(client.lastState.retryInMs);
+    await client.open({ answers: false });
+  }
+});
+
+test('each project counts its own failures, and the connection none of them', async () => {
+  const client = await new Client({ projects: [P1, P2] }).open({ answers: false });
+  for (let failures = 0; failures < 4; failures++) {
+    assert.equal(refuseAll(client), 2);
+    await client.world.pass(250 * 2 ** failures);
+  }
+  await client.end(1006);
+  assert.equal(client.lastState.retryInMs, 250);
+});
+
+test('a hundred projects that are refused at once do not ask faster than a client may', async () => {
+  const client = await new Client({ projects: Array.from({ length: 100 }, (_, n) => `project ${n}`) })
+    .open({ answers: false });
+  // Of a seed, so that all runs are the same.
+  let seed = 1;
+  Object.defineProperty(client.world, 'dice', { get: () => (seed = (seed * 16_807) % 2_147_483_647) / 2_147_483_647 });
+  // 200 at once, and 50 a second.
+  let left = 200;
+  for (let ms = 0; ms < 30_000; ms += 10) {
+    left = Math.min(200, left + 0.5) - refuseAll(client);
+    assert.ok(left >= 0, `after ${ms} ms`);
+    client.socket.receive({ type: 'ping' });
+    await client.world.pass(10);
+  }
 });
 
 test('a join that is not confirmed in time is rejected, but still tried', async () => {

@@ -141,6 +141,36 @@ test('data that the application sets itself do not count as that fetch; a failur
   assert.equal(query.fetches, 1);
 });
 
+for (const action of ['error', 'setState']) {
+  test(`an event outlives the cancelling of the fetch it overtook (by ${action})`, async () => {
+    const client = await bound();
+    const query = client.queries.add(['tasks', P1]);
+    void query.fetch();
+    client.change();
+    await client.frame();
+    query.observers = 0;
+    query.cancel(action);
+    await client.frame();
+    assert.deepEqual([query.fetches, query.state.isInvalidated], [1, true], 'to be fetched when it is looked at');
+    void query.fetch();
+    query.succeed('new');
+    await client.frame();
+    assert.deepEqual([query.fetches, query.state.isInvalidated], [2, false]);
+  });
+}
+
+test('a state that is set while the fetch goes on does not end it', async () => {
+  const client = await bound();
+  const query = client.queries.add(['tasks', P1]);
+  void query.fetch();
+  client.change();
+  await client.frame();
+  client.queries.cache.notify({ type: 'updated', query, action: { type: 'setState' } });
+  query.succeed('maybe old');
+  await client.frame();
+  assert.equal(query.fetches, 2);
+});
+
 test('a large audience is spread, unless the page is in focus', async () => {
   const client = await bound();
   const query = client.queries.add(['tasks', P1]);

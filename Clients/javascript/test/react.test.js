@@ -50,7 +50,8 @@ class FakeReact {
   }
 }
 
-const settled = () => new Promise((resolve) => setTimeout(resolve, 1_100));
+const pass = (milliseconds) => new Promise((resolve) => setTimeout(resolve, milliseconds));
+const settled = () => pass(1_100);
 
 test('useProject joins, tells how it stands, and leaves', async () => {
   const client = await new Client().open();
@@ -101,6 +102,39 @@ test('several may hold a project; it is left when the last has let go, and not b
   assert.deepEqual([client.gateway.projects, client.socket.take()], [[P1], []]);
   third();
   await settled();
+  assert.deepEqual(client.gateway.projects, []);
+});
+
+test('what the application asked for itself outlives all who held it', async () => {
+  const client = await new Client({ projects: [P1] }).open();
+  const releases = [holdProject(client.gateway, P1), holdProject(client.gateway, P1)];
+  for (const release of releases) release();
+  await settled();
+  assert.deepEqual([client.gateway.projects, client.socket.take()], [[P1], []]);
+  holdProject(client.gateway, P1)();
+  await settled();
+  assert.deepEqual(client.gateway.projects, [P1]);
+});
+
+test('what the application left, and a view asked for again, is left with the view', async () => {
+  const client = await new Client({ projects: [P1] }).open();
+  const first = holdProject(client.gateway, P1);
+  await Promise.all([client.gateway.leave(P1), client.answerAll()]);
+  const second = holdProject(client.gateway, P1);
+  first();
+  second();
+  await settled();
+  assert.deepEqual(client.gateway.projects, []);
+});
+
+test('it is left a second after the last release, whenever there was one before', async () => {
+  const client = await new Client().open();
+  holdProject(client.gateway, P1)();
+  await pass(900);
+  holdProject(client.gateway, P1)();
+  await pass(600);
+  assert.deepEqual(client.gateway.projects, [P1]);
+  await pass(500);
   assert.deepEqual(client.gateway.projects, []);
 });
 

@@ -47,6 +47,18 @@ test('only a stable connection makes the waits short again', async () => {
   assert.equal(client.lastState.retryInMs, 250);
 });
 
+test('a page that was frozen until its init was too late tries again with jitter', async () => {
+  const client = new Client();
+  await client.world.pass(0);
+  client.world.sleep(3_600_000);
+  client.socket.open();
+  await client.end(4002, 'no init in time');
+  assert.deepEqual([client.lastState.state, client.lastState.retryInMs, client.codes()], ['waiting', 250, []]);
+  await client.world.pass(250);
+  await client.open();
+  assert.equal(client.gateway.state, 'open');
+});
+
 test('a handshake that is refused is tried again with jitter', async () => {
   const client = new Client();
   await client.world.pass(0);
@@ -54,7 +66,7 @@ test('a handshake that is refused is tried again with jitter', async () => {
   assert.deepEqual([client.lastState.state, client.lastState.retryInMs], ['waiting', 250]);
 });
 
-for (const code of [1000, 1002, 1003, 1007, 1009, 4001, 4002, 4003]) {
+for (const code of [1000, 1002, 1003, 1007, 1009, 4001, 4003]) {
   test(`${code} ends it for good, and the application is told`, async () => {
     const client = await new Client({ projects: [P1] }).open();
     await client.end(code, 'why');

@@ -107,14 +107,66 @@ test('offline it waits without trying', async () => {
   assert.equal(client.world.sockets.length, 2);
 });
 
-test('going offline while it waits pauses it; an open socket is left alone', async () => {
+function assertItRests(client, sockets) {
+  assert.deepEqual([client.lastState.state, client.lastState.reason], ['paused', 'offline']);
+  assert.equal(client.world.timers.size, 0);
+  assert.equal(client.world.sockets.length, sockets);
+  for (const { closedWith, listeners } of client.world.sockets) {
+    assert.ok(closedWith || listeners.every(({ type }) => type === 'error'));
+  }
+}
+
+test('going offline while it waits or connects, it rests at once', async () => {
+  const waiting = await new Client().open();
+  await waiting.end(1006);
+  waiting.world.setOnline(false);
+  assertItRests(waiting, 1);
+  const connecting = new Client();
+  await connecting.dial();
+  connecting.world.setOnline(false);
+  assertItRests(connecting, 1);
+  connecting.world.setOnline(true);
+  await connecting.world.pass(250);
+  await connecting.open();
+  assert.equal(connecting.gateway.state, 'open');
+});
+
+test('going offline while it is open, it rests after five seconds of silence', async () => {
+  const client = await new Client({ projects: [P1] }).open();
+  client.world.setOnline(false);
+  assert.deepEqual(client.socket.take(), [{ type: 'ping' }]);
+  await client.world.pass(4_999);
+  assert.equal(client.gateway.state, 'open');
+  await client.world.pass(1);
+  assertItRests(client, 1);
+});
+
+test('a socket that outlives the loss of the network is kept', async () => {
   const client = await new Client().open();
   client.world.setOnline(false);
-  assert.equal(client.gateway.state, 'open');
   client.world.setOnline(true);
+  client.socket.receive({ type: 'pong' });
+  await client.world.pass(10_000);
+  assert.deepEqual([client.gateway.state, client.world.sockets.length], ['open', 1]);
+});
+
+test('offline and in the background there is no timer either; online it has its five minutes', async () => {
+  const client = new Client();
+  client.world.setVisible(false);
+  await client.open();
+  client.world.navigator.onLine = false;
   await client.end(1006);
-  client.world.setOnline(false);
-  assert.equal(client.gateway.state, 'paused');
+  assertItRests(client, 1);
+  client.world.setVisible(true);
+  client.world.setVisible(false);
+  assertItRests(client, 1);
+  client.world.setOnline(true);
+  await client.world.pass(250);
+  await client.open({ ready: { ping_interval_ms: 1e9 } });
+  await client.world.pass(299_000);
+  assert.equal(client.gateway.state, 'open');
+  await client.world.pass(1_000);
+  assert.deepEqual([client.lastState.state, client.lastState.reason], ['paused', 'hidden']);
 });
 
 test('hidden for long it disconnects, and comes back with what was missed when it is looked at', async () => {
@@ -144,6 +196,15 @@ test('hidden only for a while it stays connected', async () => {
   client.socket.receive({ type: 'pong' });
   await client.world.pass(50_000);
   assert.deepEqual([client.gateway.state, client.world.sockets.length], ['open', 1]);
+});
+
+test('with `hiddenPauseMs: Infinity` it never pauses', async () => {
+  const client = new Client({ hiddenPauseMs: Infinity });
+  client.world.setVisible(false);
+  await client.open({ ready: { ping_interval_ms: 1e12, expires_at: null } });
+  // Longer than setTimeout can wait.
+  await client.world.pass(2 ** 32);
+  assert.equal(client.gateway.state, 'open');
 });
 
 test('a page that was opened in the background pauses too', async () => {

@@ -4,6 +4,8 @@
 // - invalidateQueries marks, then refetches what `refetchType` says: `active` (the default) or `none`;
 // - with `cancelRefetch: false` a fetch that is under way is left alone and counts as the new one;
 // - success takes the mark away, whenever its fetch began;
+// - a fetch that is cancelled with `revert` leaves the state from before it, mark included; v5 told that by
+//   an `error` action at first, and tells it by `setState` now;
 // - becoming visible refetches active stale queries, unless that is turned off.
 
 class FakeQuery {
@@ -11,6 +13,8 @@ class FakeQuery {
   state = { data: undefined, isInvalidated: false, fetchStatus: 'idle', dataUpdateCount: 0 };
   fetches = 0;
   #settle;
+  /** What a cancelled fetch goes back to. */
+  #before;
 
   constructor(cache, queryKey) {
     this.cache = cache;
@@ -30,6 +34,7 @@ class FakeQuery {
       return this.promise;
     }
     this.fetches++;
+    this.#before = this.state;
     this.state = { ...this.state, fetchStatus: 'fetching' };
     this.promise = new Promise((resolve) => {
       this.#settle = resolve;
@@ -48,6 +53,13 @@ class FakeQuery {
   fail() {
     this.state = { ...this.state, fetchStatus: 'idle' };
     this.cache.notify({ type: 'updated', query: this, action: { type: 'error' } });
+    this.#settle?.();
+  }
+
+  /** Its last observer has gone, or the application called cancelQueries. */
+  cancel(type) {
+    this.state = { ...this.#before, fetchStatus: 'idle' };
+    this.cache.notify({ type: 'updated', query: this, action: { type } });
     this.#settle?.();
   }
 
