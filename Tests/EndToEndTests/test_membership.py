@@ -261,6 +261,28 @@ async def test_what_was_missed_without_a_listener_is_looked_up(without_event_log
     assert await goes.ask({"type": "ping"}) == {"type": "pong"}
 
 
+async def test_a_list_of_members_that_is_written_anew_while_nobody_listens(gateway, database):
+    users = [database.add_user() for _ in range(50)]  # More than a bulk change lists one by one.
+    project = database.add_project()
+    with database.silence():
+        for member in users:
+            database.add_member(project, member)
+    gateway.wait_for_metric("devhive_event_log_usable", 1)
+    goes = await PythonClient.connect(gateway, project, users[-1])
+    stays = await PythonClient.connect(gateway, project, users[0])
+    with database.transaction() as cursor:
+        cursor.execute("DELETE FROM project_members WHERE project_id = %s", (project,))
+        cursor.execute(
+            "INSERT INTO project_members (project_id, user_id) SELECT %s, unnest(%s::uuid[])", (project, users[:-1]))
+        cursor.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+            " WHERE datname = current_database() AND query LIKE 'LISTEN %%' AND pid <> pg_backend_pid()")
+    while "membership_revoked" not in codes([await goes.receive()]):
+        pass
+    await stays.until_fence(database, project)
+    assert await goes.ask({"type": "ping"}) == {"type": "pong"}
+
+
 # Fault 28
 
 

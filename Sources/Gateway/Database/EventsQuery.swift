@@ -24,7 +24,9 @@ package enum EventsQuery {
     /// project's, then bulk changes of members, which may be anyone's, then single removals.
     ///
     /// Of several changes of one row the last in `seq` is its last: writers of one row wait for
-    /// each other. The rest stands in that order too, which is nearly that of the commits.
+    /// each other. The rest stands in that order too, which is nearly that of the commits. Bulk changes
+    /// of a table are of many rows, and one that deletes isn't undone by one that inserts: of those the
+    /// last of each action counts.
     static let statement = """
         SELECT asked.position, verdict.code, event.payload,
             pg_snapshot_xmin(pg_current_snapshot()), pg_snapshot_xmax(pg_current_snapshot())
@@ -61,12 +63,14 @@ package enum EventsQuery {
                 to_char(last.created_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')
             ) AS payload
             FROM (
-                SELECT DISTINCT ON (e.resource, e.record_id)
+                SELECT DISTINCT ON (e.resource, e.record_id,
+                        CASE WHEN e.record_id = '*' THEN e.action END)
                     e.resource, e.record_id, e.action, e.created_at, e.seq
                 FROM cache_events AS e
                 WHERE e.project_id = asked.project_id AND e.xid >= asked.since
                     AND verdict.code = 0
-                ORDER BY e.resource, e.record_id, e.seq DESC
+                ORDER BY e.resource, e.record_id,
+                    CASE WHEN e.record_id = '*' THEN e.action END, e.seq DESC
                 LIMIT \(eventsMax + 1)
             ) AS last
         ) AS event ON true

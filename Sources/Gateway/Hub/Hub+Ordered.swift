@@ -18,6 +18,12 @@ extension Hub {
         return memberships[client, slot].standing == .fanOut
     }
 
+    /// Whether an event of the project may be on its way to the client by a fan-out.
+    func isBeingServed(_ client: ClientIndex, of project: ProjectID) -> Bool {
+        guard isInFanOut(client), let room = room(of: project) else { return false }
+        return isActive(room)
+    }
+
     /// Makes the client, which is about to join another project, an ordered member of the one it
     /// is in. What the fan-out would have brought it is returned: the caller has to queue it now.
     /// `nil` when there is nothing to change.

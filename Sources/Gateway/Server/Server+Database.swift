@@ -151,6 +151,7 @@ extension Server {
         case .none: break
         case .live:
             core.canAsk = true
+            takeResources()
             database.canary.hurry(core.now)
         case .lost(let loss):
             core.canAsk = false
@@ -158,13 +159,17 @@ extension Server {
             // silent to both, and what fails after that says nothing new.
             if case .closed = loss { database.canary.forget() }
             core.log.failed("the query session", error: loss.description)
-        case .resources:
-            if !database.queries.resources.isEmpty {
-                core.resources = ResourceList(database.queries.resources)
-            }
+        case .resources: takeResources()
         case .refused(let error):
             core.log.failed("a statement of the query session", error: error.description)
         }
+    }
+
+    /// The tables that announce what changes, which the session reads as it begins and now and then:
+    /// a resync names them all.
+    private mutating func takeResources() {
+        guard !database.queries.resources.isEmpty else { return }
+        core.resources = ResourceList(database.queries.resources)
     }
 
     /// Tells epoll what a session wants to be told. libpq closes its sockets itself, and opens

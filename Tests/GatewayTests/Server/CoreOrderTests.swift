@@ -163,6 +163,27 @@ private struct OrderModel: ~Copyable {
     }
 
     /// Found by the simulation: what was on its way to such a client wasn't counted.
+    @Test func `an event stays its project's when another gets the place in the table`() throws {
+        var harness = try CoreHarness()
+        var clients: [Int] = []
+        for projects in [[1, 2], [3, 4]] as [[UInt64]] {
+            let client = try harness.open()
+            for project in projects { harness.join(project, keep: true, from: client) }
+            clients.append(client)
+        }
+        harness.settle()
+        harness.notify(event: 7, project: 1)
+        harness.receive(
+            text: #"{"type":"leave_project","project_id":"\#(CoreHarness.project(1))"}"#,
+            from: clients[0])
+        harness.join(5, keep: true, from: clients[1])
+        harness.settle()
+        for client in clients {
+            let heard = harness.stream(of: client).texts.compactMap(Invalidation.init)
+            #expect(heard.isEmpty)
+        }
+    }
+
     @Test func `what a client gets because it joins a second project counts as delivered`() throws {
         var harness = try CoreHarness()
         harness.deliveries.perTurn = 1

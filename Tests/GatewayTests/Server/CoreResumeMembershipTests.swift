@@ -54,6 +54,31 @@ import Testing
         return (clients, try harness.askedReads().tag)
     }
 
+    @Test func `who resumes more projects than a connection may look at is told of the rest`() throws {
+        var harness = try CoreHarness(checksMembership: true)
+        harness.core.eventLogIs(.usable)
+        harness.core.listenerBecameLive()
+        harness.core.continueResync()
+        for project in 1...103 as ClosedRange<UInt64> { harness.database.add(1, to: project) }
+        let client = try harness.open()
+        for project in 1...98 as ClosedRange<UInt64> {
+            harness.join(project, keep: true, from: client)
+            harness.settle()
+        }
+        // What was announced before anything was heard isn't known, so these are in doubt.
+        for project in 99...103 as ClosedRange<UInt64> {
+            harness.resume(project, since: "1", keep: true, reference: 1, from: client)
+            harness.settle()
+        }
+        while let asked = harness.askReads() {
+            harness.answer(asked.tag, events: [], project: 1, cursor: 150)
+        }
+        harness.settle()
+        let answers = harness.stream(of: client).texts.filter { $0.contains(#""ref":1"#) }
+        #expect(answers.filter { $0.contains(#""type":"ok""#) }.count == 2)
+        #expect(answers.filter { $0.contains("too_many_projects") }.count == 3)
+    }
+
     @Test func `a removal that the read shows first is obeyed`() throws {
         var harness = try harness()
         let (clients, tag) = try waiting(&harness)

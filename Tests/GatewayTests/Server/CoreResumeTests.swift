@@ -330,6 +330,28 @@ import Testing
         #expect(!goesOn)
         harness.settle()
         #expect(Array(kinds(of: client, in: harness).dropFirst(before)) == ["1", "2"])
+        harness.pass(milliseconds: 11_000)
+        harness.core.expireReads()
+        let deadline = harness.core.readsDeadline
+        #expect(deadline == nil, "the loop would turn for nothing")
+    }
+
+    @Test func `a hundred resyncs at once make nobody slow`() throws {
+        var harness = try harness()
+        harness.core.eventLogIs(.forbidden)
+        let client = try harness.open()
+        for project in 1...100 as ClosedRange<UInt64> {
+            harness.resume(project, since: "1", keep: true, reference: 1, from: client)
+        }
+        harness.settle()
+        let heard = kinds(of: client, in: harness)
+        #expect(heard.filter { $0 == "ok" }.count == 100)
+        #expect(heard.filter { $0 == "resync" }.count == 400)
+        #expect(harness.stream(of: client).closeCode == nil)
+        harness.notify(event: 7, project: 100)
+        harness.settle()
+        #expect(kinds(of: client, in: harness).last == "7")
+        harness.expectNothingLeftAfterResets()
     }
 
     @Test func `a catch-up that takes too long is a resync of everybody`() throws {

@@ -87,10 +87,10 @@ extension Core {
     /// What was missed can't be read in time, or too much came meanwhile: every project gets a
     /// resync, and notifications are taken in again.
     package mutating func giveUpCatchingUp() {
+        catchUpDeadline = nil
         guard isCatchingUp else { return }
         log.gaveUpCatchingUp()
         reads.dropAudiences()
-        catchUpDeadline = nil
         resyncEverything()
     }
 

@@ -175,7 +175,7 @@ extension Core {
         if let project {
             subscribe(index, to: project, since: since, answer)
         } else {
-            confirm(answer, of: nil, from: offeredCursor, to: index)
+            confirm(answer, of: nil, from: offeredCursor(to: index, of: nil), to: index)
         }
     }
 

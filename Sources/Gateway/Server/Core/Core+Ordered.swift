@@ -2,7 +2,8 @@ internal import Reactor
 
 /// An event that ordered members of a room get: its place in the turn's ordered segment.
 struct OrderedEvent: BitwiseCopyable {
-    let room: RoomIndex
+    /// Whose event it is: by the flush the room's place may be another project's.
+    let project: ProjectID
     let start: UInt32
     let end: UInt32
     let frames: UInt32
@@ -22,7 +23,8 @@ extension Core {
         segments.append(frame, frames: frames, to: orderedSegment)
         orderedEvents.append(
             OrderedEvent(
-                room: room, start: UInt32(start), end: UInt32(start + frame.count),
+                project: hub.project(of: room), start: UInt32(start),
+                end: UInt32(start + frame.count),
                 frames: UInt32(frames)))
     }
 
@@ -32,12 +34,12 @@ extension Core {
     mutating func queueOrderedEvents() {
         guard orderedSegment != .none else { return }
         for position in orderedEvents.indices {
-            let event = orderedEvents[position]
-            let count = hub.orderedMemberCount(of: event.room)
+            guard let room = hub.room(of: orderedEvents[position].project) else { continue }
+            let count = hub.orderedMemberCount(of: room)
             // Backwards: who is closed for being slow leaves the list, and the last one, who has
             // been served, takes its place.
             for member in stride(from: count - 1, through: 0, by: -1) {
-                queue(position, to: hub.orderedClient(at: member, in: event.room))
+                queue(position, of: room, to: hub.orderedClient(at: member, in: room))
             }
         }
         orderedEvents.removeAll(keepingCapacity: true)
@@ -48,10 +50,10 @@ extension Core {
         orderedPacked = .none
     }
 
-    /// Queues the event at `position` of the turn's.
-    private mutating func queue(_ position: Int, to index: ClientIndex) {
+    /// Queues the event at `position` of the turn's, which is the room's.
+    private mutating func queue(_ position: Int, of room: RoomIndex, to index: ClientIndex) {
         guard !clients[index].flags.contains(.collapsed) else {
-            hub.markStale(index, in: orderedEvents[position].room)
+            hub.markStale(index, in: room)
             return
         }
         let packs = clients[index].flags.contains(.deflates)

@@ -3,8 +3,15 @@ package import Reactor
 // Clients that come back: they hear what they missed, then that they are subscribed, then what
 // comes. How nothing is missed in between stands in `ReadTable`.
 extension Core {
-    /// From where somebody who hears everything from now on can resume; `nil` without an event log.
-    var offeredCursor: Cursor? { eventLog == .usable ? cursor : nil }
+    /// From where a client of the project that hears everything from now on can resume; `nil` without
+    /// an event log, and for one that has yet to get something of before: it resumes from where it can
+    /// already.
+    func offeredCursor(to index: ClientIndex, of project: ProjectID?) -> Cursor? {
+        guard eventLog == .usable, !clients[index].flags.contains(.collapsed) else { return nil }
+        guard let project = project ?? hub.firstProject(of: index) else { return cursor }
+        return hub.isInDoubt(index, of: project) || hub.isBeingServed(index, of: project)
+            ? nil : cursor
+    }
 
     /// Subscribes a client, which may have been here before, and answers it: at once, or when what
     /// it missed has been read.
@@ -17,7 +24,8 @@ extension Core {
                 refuseSubscription(index, project, answer)
                 return
             }
-            confirm(answer, of: project, from: offeredCursor, to: index)
+            confirm(
+                answer, of: project, from: offeredCursor(to: index, of: project), to: index)
         case .malformed:
             metrics.clientErrors[.invalidCursor] += 1
             text.removeAll()
@@ -69,7 +77,9 @@ extension Core {
         guard clients[index].phase == .open else { return }
         sendTooManyProjects(answer.reference, to: index)
         // Who it is was accepted all the same.
-        if case .ready = answer { confirm(answer, of: nil, from: offeredCursor, to: index) }
+        if case .ready = answer {
+            confirm(answer, of: nil, from: offeredCursor(to: index, of: nil), to: index)
+        }
     }
 
     /// Subscribes without having read what was missed: all may have changed.
@@ -81,15 +91,24 @@ extension Core {
             refuseSubscription(index, project, answer)
             return
         }
-        metrics.resyncs[reason] += 1
         log.resync(project: project, cause: reason, clients: 1, at: now)
-        if clients[index].flags.contains(.collapsed) {
+        queueResync(of: project, reason, to: index)
+        confirm(answer, of: project, from: offeredCursor(to: index, of: project), to: index)
+    }
+
+    /// Tells one client to fetch everything of the project: now, or, if much is queued for it already
+    /// or nothing more can be, when its socket has taken that. Being told of many projects at once
+    /// makes nobody slow.
+    mutating func queueResync(of project: ProjectID, _ reason: ResyncReason, to index: ClientIndex) {
+        let frames = Int(clients[index].queue.frameCount) + resources.names.count
+        if frames > Limits.queueFramesMax / 2 { clients[index].flags.insert(.collapsed) }
+        guard !clients[index].flags.contains(.collapsed) else {
             withhold(project, from: index)
-        } else {
-            writeResync(of: project, reason)
-            queueOwn(frames: resources.names.count, to: index)
+            return
         }
-        confirm(answer, of: project, from: offeredCursor, to: index)
+        metrics.resyncs[reason] += 1
+        writeResync(of: project, reason)
+        queueOwn(frames: resources.names.count, to: index)
     }
 
     /// A client with whom nothing more can be queued gets its resync when its socket takes bytes.
@@ -122,8 +141,11 @@ extension Core {
             return
         }
         if waiter.isDoubtful {
-            subscribeWithheld(index, to: read.project)
-            confirm(waiter.answer, of: read.project, from: waiter.since, to: index)
+            if subscribeWithheld(index, to: read.project) {
+                confirm(waiter.answer, of: read.project, from: waiter.since, to: index)
+            } else {
+                refuseSubscription(index, read.project, waiter.answer)
+            }
             return
         }
         if let reason = read.resync {

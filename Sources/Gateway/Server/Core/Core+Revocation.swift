@@ -84,15 +84,16 @@ extension Core {
     }
 
     /// Subscribes a client whose membership is in doubt: it gets nothing before the answer, and then
-    /// a resync, or to hear that its membership has ended.
-    mutating func subscribeWithheld(_ index: ClientIndex, to project: ProjectID) {
+    /// a resync, or to hear that its membership has ended. Returns whether it is subscribed.
+    mutating func subscribeWithheld(_ index: ClientIndex, to project: ProjectID) -> Bool {
         guard join(index, project) != .limitReached, let room = hub.room(of: project) else {
-            return
+            return false
         }
         if hub.withhold(index, in: room) {
             verifications.users.append(
                 MembershipPair(project: project, user: clients[index].user))
         }
+        return true
     }
 
     // MARK: Verifications
@@ -209,13 +210,7 @@ extension Core {
             hub.readmit(index, in: room)
             // With a suspended project comes a resync for all, later.
             guard hub.suspension(of: room) == .none else { continue }
-            if clients[index].flags.contains(.collapsed) {
-                hub.markStale(index, in: room)
-            } else {
-                metrics.resyncs[.membershipChecked] += 1
-                writeResync(of: pair.project, .membershipChecked)
-                queueOwn(frames: resources.names.count, to: index)
-            }
+            queueResync(of: pair.project, .membershipChecked, to: index)
         }
     }
 
