@@ -492,12 +492,16 @@ def test_a_flood_of_alerts_ends_the_session_and_hurts_nobody(gateway, database, 
 def test_what_a_failed_session_leaves_reaches_no_other(gateway, database, certificate, tmp_path):
     """One session is in the middle of a key update when it has to write, another one fails with bytes unread, both in
     one turn: neither's bytes may get into a third one's stream."""
-    bystander = MemoryClient(gateway.address, trusting(certificate))
-    bystander.shake_hands()
-    halfway = AlertSender(gateway.address, trusting(certificate), tmp_path / "keys")
-    broken = MemoryClient(gateway.address, trusting(certificate))
-    broken.shake_hands()
     request = b"GET /nothing HTTP/1.1\r\nHost: a\r\n\r\n"
+    bystander, broken = (MemoryClient(gateway.address, trusting(certificate)) for _ in range(2))
+    halfway = AlertSender(gateway.address, trusting(certificate), tmp_path / "keys")
+    for client in (bystander, broken):
+        client.shake_hands()
+        client.session.write(request)
+        client.flush()
+        assert client.receive().startswith(b"HTTP/1.1 404 ")
+    halfway.send_data(request)
+    assert halfway.receive().startswith(b"HTTP/1.1 404 ")
     with gateway.standing_still():
         halfway.send_data(request)
         halfway.send_key_update_header()
