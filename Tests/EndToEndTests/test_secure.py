@@ -503,8 +503,7 @@ def test_what_a_failed_session_leaves_reaches_no_other(gateway, database, certif
     halfway.send_data(request)
     assert halfway.receive().startswith(b"HTTP/1.1 404 ")
     with gateway.standing_still():
-        halfway.send_data(request)
-        halfway.send_key_update_header()
+        halfway.send_data_and_half_a_key_update(request)
         broken.plain.send((b"\x17\x03\x03\x00\x20" + os.urandom(32)) * 2)
     fails(gateway, "malformed")
     bystander.session.write(request)

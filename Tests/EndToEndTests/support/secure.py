@@ -110,21 +110,21 @@ class AlertSender:
         info = struct.pack("!HB", count, len(label)) + label + b"\0"
         return HKDFExpand(hashes.SHA256(), count, info).derive(secret)
 
-    def _send(self, content, content_type):
+    def _record(self, content, content_type):
         header = struct.pack("!BHH", 23, 0x0303, len(content) + 1 + 16)
         nonce = (self.nonce ^ self.sequence).to_bytes(12, "big")
         self.sequence += 1
-        self.client.plain.send(header + self.cipher.encrypt(nonce, content + bytes([content_type]), header))
+        return header + self.cipher.encrypt(nonce, content + bytes([content_type]), header)
 
     def send_alert(self, alert=USER_CANCELED):
-        self._send(alert, 21)
+        self.client.plain.send(self._record(alert, 21))
 
     def send_data(self, content):
-        self._send(content, 23)
+        self.client.plain.send(self._record(content, 23))
 
-    def send_key_update_header(self):
-        """All of a KeyUpdate but its last byte (RFC 8446 §4.6.3)."""
-        self._send(b"\x18\x00\x00\x01", 22)
+    def send_data_and_half_a_key_update(self, content):
+        """In one segment; of the KeyUpdate all but its last byte (RFC 8446 §4.6.3)."""
+        self.client.plain.send(self._record(content, 23) + self._record(b"\x18\x00\x00\x01", 22))
 
     def receive(self):
         return self.client.receive()
