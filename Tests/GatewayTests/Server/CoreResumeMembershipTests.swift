@@ -184,6 +184,32 @@ import Testing
         #expect(kinds(of: other, in: harness) == ["removal", "event"])
     }
 
+    @Test func `more people than can be looked up at once wait for answers, not for the clock`()
+        throws
+    {
+        var harness = try CoreHarness(connectionsMax: 2_200, checksMembership: true)
+        harness.core.listenerBecameLive()
+        harness.core.continueResync()
+        for user in 1...2_100 as ClosedRange<UInt64> {
+            harness.database.add(user, to: 1)
+            let token = try CoreHarness.token(user: user)
+            harness.receive(
+                CoreHarness.handshake(token: token, project: CoreHarness.project(1)),
+                from: try harness.connect())
+        }
+        harness.settle()
+        harness.database.answersAtOnce = false
+        harness.core.listenerWasLost()
+        harness.core.listenerBecameLive()
+        harness.core.continueResync()
+        for _ in 0..<20 { harness.turn(milliseconds: 20) }
+        let deadline = harness.core.membershipDeadline
+        #expect(deadline == nil, "the loop would turn for nothing")
+        harness.database.answersAtOnce = true
+        harness.settle()
+        #expect(harness.core.hub.subscriptionCount == 2_100)
+    }
+
     @Test func `a catch-up that isn't possible looks everyone up`() throws {
         var harness = try harness()
         try harness.hearCanary(cursor: 100)

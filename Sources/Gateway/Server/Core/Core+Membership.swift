@@ -60,7 +60,8 @@ extension Core {
     /// When questions have to be sent, or verifications tried again; `nil` when none wait.
     package var membershipDeadline: Instant? {
         guard canAsk else { return nil }
-        switch (desk.batchDue, verifications.due) {
+        // With no room for their questions they wait for an answer, which is an event.
+        switch (desk.batchDue, desk.canVerify ? verifications.due : nil) {
         case (nil, let other), (let other, nil): return other
         case (let first?, let second?): return min(first, second)
         }

@@ -49,6 +49,9 @@ struct MembershipDesk: ~Copyable {
         case full
     }
 
+    /// Whether there is room for a question that no client has asked.
+    var canVerify: Bool { verificationCount < Limits.verificationsMax }
+
     mutating func ask(
         _ pair: MembershipPair, _ purpose: MembershipPurpose, for client: Handle = Handle(raw: 0)
     ) -> Admission {
@@ -56,7 +59,7 @@ struct MembershipDesk: ~Copyable {
             guard clientCount < Limits.membershipChecksMax else { return .full }
             clientCount += 1
         } else {
-            guard verificationCount < Limits.verificationsMax else { return .full }
+            guard canVerify else { return .full }
             verificationCount += 1
         }
         var asker = MembershipAsker(purpose: purpose, client: client)
