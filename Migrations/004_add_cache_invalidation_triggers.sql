@@ -211,10 +211,25 @@ $$;
 
 -- Announces a TRUNCATE to every project that exists. It runs before the rows are gone, and with
 -- CASCADE before those of any table are. It runs with its owner's rights, since who may truncate a
--- table need not be allowed to read all projects.
+-- table need not be allowed to read all projects. So nothing that it runs is for the caller to
+-- choose: the tables that it reads and writes are those of the migration, not those beside the table
+-- that fires it, and whoever isn't its owner can't make a trigger of it. (EXECUTE is looked at when a
+-- trigger is made, not when it fires.)
 --
 -- 100,000 projects take about 17 MB of the notification queue and a second. What is beyond them
 -- isn't announced, and the WARNING says so: the gateways' clients are to be reconnected then.
+DO $migration$
+DECLARE
+    events CONSTANT text := format('%I.cache_events', current_schema());
+    projects text;
+    owner name;
+BEGIN
+    SELECT format('%I.%I', pg_namespace.nspname, pg_class.relname), pg_get_userbyid(pg_class.relowner)
+    INTO projects, owner
+    FROM pg_class JOIN pg_namespace ON pg_namespace.oid = pg_class.relnamespace
+    WHERE pg_class.oid = to_regclass('projects');
+
+    EXECUTE replace(replace(replace($create$
 CREATE OR REPLACE FUNCTION notify_cache_truncation()
 RETURNS trigger
 LANGUAGE plpgsql
@@ -225,20 +240,17 @@ DECLARE
     projects_max CONSTANT integer := 100000;
     origin_characters_max CONSTANT integer := 64;
 
-    event_log CONSTANT regclass := to_regclass(format('%I.cache_events', TG_TABLE_SCHEMA));
     log_cursor text;
     project text;
     announced integer := 0;
 BEGIN
-    IF event_log IS NOT NULL THEN
+    IF to_regclass({name of events}) IS NOT NULL THEN
         log_cursor := pg_snapshot_xmin(pg_current_snapshot());
-        EXECUTE format(
-            'INSERT INTO %s (project_id, resource, record_id, action) '
-            'SELECT id, $1, ''*'', ''DELETE'' FROM %I.projects LIMIT $2 ON CONFLICT DO NOTHING',
-            event_log, TG_TABLE_SCHEMA)
-        USING TG_TABLE_NAME, projects_max;
+        INSERT INTO {events} (project_id, resource, record_id, action)
+        SELECT id, TG_TABLE_NAME, '*', 'DELETE' FROM {projects} LIMIT projects_max
+        ON CONFLICT DO NOTHING;
     END IF;
-    FOR project IN EXECUTE format('SELECT id FROM %I.projects', TG_TABLE_SCHEMA) LOOP
+    FOR project IN SELECT id FROM {projects} LOOP
         IF announced = projects_max THEN
             RAISE WARNING 'TRUNCATE of % was announced to % projects only', TG_TABLE_NAME, announced;
             EXIT;
@@ -261,7 +273,17 @@ EXCEPTION WHEN OTHERS THEN
     RAISE WARNING 'TRUNCATE of % could not be announced: %', TG_TABLE_NAME, SQLERRM;
     RETURN NULL;
 END
-$$;
+$$
+    $create$, '{name of events}', quote_literal(events)), '{events}', events), '{projects}', projects);
+    REVOKE EXECUTE ON FUNCTION notify_cache_truncation() FROM PUBLIC;
+
+    -- A superuser's rights would be within reach of whoever owns the tables, by a rule, a policy or a
+    -- type of theirs: the function gets their owner's.
+    IF current_setting('is_superuser')::boolean THEN
+        EXECUTE format('ALTER FUNCTION notify_cache_truncation() OWNER TO %I', owner);
+    END IF;
+END
+$migration$;
 
 CREATE OR REPLACE TRIGGER projects_cache_invalidate
 AFTER INSERT OR UPDATE OR DELETE ON projects

@@ -272,6 +272,58 @@ def test_truncate_by_a_role_that_may_not_read_projects_is_announced(database, li
     assert [json.loads(p)["project_id"] for p in listener.take()] == [project]
 
 
+@pytest.fixture
+def web(database):
+    """A role without any rights, and a cursor of its own."""
+    name = f"web_{database.name}"
+    database.execute(f"CREATE ROLE {name} LOGIN")
+    connection = psycopg2.connect(database.url.replace("postgres@", f"{name}@"))
+    connection.autocommit = True
+    yield name, connection.cursor()
+    connection.close()
+    database.execute(f"DROP OWNED BY {name}; DROP ROLE {name}")
+
+
+def test_nobody_can_make_a_trigger_with_the_rights_of_the_migrations_owner(database, web):
+    functions = database.execute(
+        "SELECT p.oid::regprocedure::text FROM pg_proc p"
+        " WHERE p.prosecdef AND p.pronamespace = 'public'::regnamespace")
+    assert ("notify_cache_truncation()",) in functions
+    _, cursor = web
+    cursor.execute("CREATE TEMP TABLE mine (id text, project_id text)")
+    for (function,) in functions:
+        with pytest.raises(psycopg2.errors.InsufficientPrivilege):
+            cursor.execute(f"CREATE TRIGGER mine BEFORE TRUNCATE ON mine EXECUTE FUNCTION public.{function}")
+
+
+def test_a_trigger_of_somebody_who_may_use_the_function_runs_nothing_of_his(database, web):
+    name, cursor = web
+    database.execute(f"GRANT EXECUTE ON FUNCTION notify_cache_truncation() TO {name}")
+    cursor.execute("CREATE TEMP TABLE mine ()")
+    cursor.execute(
+        "CREATE FUNCTION pg_temp.evil() RETURNS text LANGUAGE plpgsql AS"
+        f" $$ BEGIN ALTER ROLE {name} SUPERUSER; RETURN current_user; END $$")
+    cursor.execute("CREATE TEMP VIEW projects AS SELECT pg_temp.evil() AS id")
+    cursor.execute("CREATE TEMP TABLE cache_events"
+                   " (project_id text, resource text, record_id text, action text CHECK (pg_temp.evil() <> action))")
+    cursor.execute("CREATE TRIGGER mine BEFORE TRUNCATE ON mine EXECUTE FUNCTION public.notify_cache_truncation()")
+    cursor.execute("TRUNCATE mine")
+    assert database.execute("SELECT rolsuper FROM pg_roles WHERE rolname = %s", name) == [(False,)]
+
+
+def test_the_owner_of_the_tables_does_not_get_the_rights_of_who_migrates(cluster, database, web):
+    name, cursor = web
+    database.execute("; ".join(f"ALTER TABLE {table} OWNER TO {name}" for table in [*TABLES, "users"]))
+    cluster.apply_migrations(database.name)
+    database.execute(f"GRANT CREATE ON SCHEMA public TO {name}")
+    cursor.execute(
+        "CREATE FUNCTION evil() RETURNS uuid LANGUAGE plpgsql AS"
+        f" $$ BEGIN ALTER ROLE {name} SUPERUSER; RETURN gen_random_uuid(); END $$")
+    cursor.execute("ALTER TABLE projects RENAME TO really_projects; CREATE VIEW projects AS SELECT evil() AS id")
+    cursor.execute("TRUNCATE tasks")
+    assert database.execute("SELECT rolsuper FROM pg_roles WHERE rolname = %s", name) == [(False,)]
+
+
 @pytest.mark.parametrize("value", ["", "x", "x" * 10_000, "UPDATE:;", "∆" * 40, "1e400"])
 def test_odd_settings_fail_no_writer(database, listener, value):
     """Whoever sets our setting gets stars at worst."""
