@@ -52,7 +52,30 @@ BEGIN
 END
 $$;
 
--- Announces one row. It calls nothing but what is in pg_catalog, which every search_path finds.
+-- The two functions. Both run with their owner's rights: who writes through a view need not be
+-- allowed to use the tables' schema, and who may truncate a table need not be allowed to read all
+-- projects. So nothing that they run is for the writer to choose:
+--   * they find functions, operators and types in pg_catalog alone, not on the writer's search_path,
+--     where somebody's overload could be the better match, at the cost of a tenth
+--     of what a row of a bulk UPDATE takes;
+--   * the tables that they read and write are those of this migration, not those beside the table
+--     that fires them;
+--   * whoever isn't their owner can't make a trigger of them. (EXECUTE is looked at when a trigger is
+--     made, not when it fires.) Who is to have it for tables of his own gets the rights of the owner.
+DO $migration$
+DECLARE
+    events CONSTANT text := format('%I.cache_events', current_schema());
+    projects text;
+    owner name;
+    definition text;
+BEGIN
+    SELECT format('%I.%I', pg_namespace.nspname, pg_class.relname), pg_get_userbyid(pg_class.relowner)
+    INTO projects, owner
+    FROM pg_class JOIN pg_namespace ON pg_namespace.oid = pg_class.relnamespace
+    WHERE pg_class.oid = to_regclass('projects');
+
+    FOREACH definition IN ARRAY ARRAY[$create$
+-- Announces one row.
 --
 -- What this transaction has announced is kept in a transaction-local setting for each table,
 -- `devhive.announced_<table>`: one dot for each row announced by its id, then a word
@@ -61,6 +84,8 @@ $$;
 CREATE OR REPLACE FUNCTION notify_cache_invalidation()
 RETURNS trigger
 LANGUAGE plpgsql
+SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     rows_by_id_max CONSTANT integer := 32;
@@ -74,7 +99,6 @@ DECLARE
 
     setting CONSTANT text := 'devhive.announced_' || TG_TABLE_NAME;
     announced text := coalesce(current_setting(setting, true), '');
-    event_log regclass;
     log_cursor text;
     recorded_projects text[];
     recorded_ids text[];
@@ -145,8 +169,7 @@ BEGIN
                 announced := announced || action || ':' || project || ';';
             END IF;
 
-            event_log := to_regclass(format('%I.cache_events', TG_TABLE_SCHEMA));
-            IF event_log IS NOT NULL THEN
+            IF to_regclass({name of events}) IS NOT NULL THEN
                 -- One for the whole transaction, or repeated payloads would differ in it. The first
                 -- is the lowest, and so as good as any.
                 log_cursor := nullif(current_setting('devhive.cursor', true), '');
@@ -183,22 +206,19 @@ BEGIN
     END;
 
     -- In a block of its own: whoever listens hears of the change even when it can't be recorded.
-    IF event_log IS NOT NULL AND recorded_ids IS NOT NULL THEN
+    IF log_cursor IS NOT NULL AND recorded_ids IS NOT NULL THEN
         BEGIN
             FOR position IN 1 .. cardinality(recorded_ids) LOOP
                 project := recorded_projects[position];
                 id := recorded_ids[position];
                 action := recorded_actions[position];
-                IF id <> '*' AND to_regclass('cache_events') = event_log THEN
-                    -- A statement that is planned once costs a fifth of one that is put together.
-                    INSERT INTO cache_events (project_id, resource, record_id, action)
+                IF id <> '*' THEN
+                    INSERT INTO {events} (project_id, resource, record_id, action)
                     VALUES (project::uuid, TG_TABLE_NAME, id, action);
                 ELSE
                     -- Only `*` can be there already (see `announced_characters_max`).
-                    EXECUTE format(
-                        'INSERT INTO %s (project_id, resource, record_id, action) '
-                        'VALUES ($1::uuid, $2, $3, $4) ON CONFLICT DO NOTHING', event_log)
-                    USING project, TG_TABLE_NAME, id, action;
+                    INSERT INTO {events} (project_id, resource, record_id, action)
+                    VALUES (project::uuid, TG_TABLE_NAME, id, action) ON CONFLICT DO NOTHING;
                 END IF;
             END LOOP;
         EXCEPTION WHEN OTHERS THEN
@@ -207,29 +227,13 @@ BEGIN
     END IF;
     RETURN NULL;
 END
-$$;
-
+$$
+    $create$, $create$
 -- Announces a TRUNCATE to every project that exists. It runs before the rows are gone, and with
--- CASCADE before those of any table are. It runs with its owner's rights, since who may truncate a
--- table need not be allowed to read all projects. So nothing that it runs is for the caller to
--- choose: the tables that it reads and writes are those of the migration, not those beside the table
--- that fires it, and whoever isn't its owner can't make a trigger of it. (EXECUTE is looked at when a
--- trigger is made, not when it fires.)
+-- CASCADE before those of any table are.
 --
 -- 100,000 projects take about 17 MB of the notification queue and a second. What is beyond them
 -- isn't announced, and the WARNING says so: the gateways' clients are to be reconnected then.
-DO $migration$
-DECLARE
-    events CONSTANT text := format('%I.cache_events', current_schema());
-    projects text;
-    owner name;
-BEGIN
-    SELECT format('%I.%I', pg_namespace.nspname, pg_class.relname), pg_get_userbyid(pg_class.relowner)
-    INTO projects, owner
-    FROM pg_class JOIN pg_namespace ON pg_namespace.oid = pg_class.relnamespace
-    WHERE pg_class.oid = to_regclass('projects');
-
-    EXECUTE replace(replace(replace($create$
 CREATE OR REPLACE FUNCTION notify_cache_truncation()
 RETURNS trigger
 LANGUAGE plpgsql
@@ -274,12 +278,16 @@ EXCEPTION WHEN OTHERS THEN
     RETURN NULL;
 END
 $$
-    $create$, '{name of events}', quote_literal(events)), '{events}', events), '{projects}', projects);
-    REVOKE EXECUTE ON FUNCTION notify_cache_truncation() FROM PUBLIC;
+    $create$] LOOP
+        EXECUTE replace(replace(replace(definition,
+            '{name of events}', quote_literal(events)), '{events}', events), '{projects}', projects);
+    END LOOP;
+    REVOKE EXECUTE ON FUNCTION notify_cache_invalidation(), notify_cache_truncation() FROM PUBLIC;
 
     -- A superuser's rights would be within reach of whoever owns the tables, by a rule, a policy or a
-    -- type of theirs: the function gets their owner's.
+    -- type of theirs: the functions get their owner's.
     IF current_setting('is_superuser')::boolean THEN
+        EXECUTE format('ALTER FUNCTION notify_cache_invalidation() OWNER TO %I', owner);
         EXECUTE format('ALTER FUNCTION notify_cache_truncation() OWNER TO %I', owner);
     END IF;
 END

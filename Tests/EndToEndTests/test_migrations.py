@@ -288,7 +288,7 @@ def test_nobody_can_make_a_trigger_with_the_rights_of_the_migrations_owner(datab
     functions = database.execute(
         "SELECT p.oid::regprocedure::text FROM pg_proc p"
         " WHERE p.prosecdef AND p.pronamespace = 'public'::regnamespace")
-    assert ("notify_cache_truncation()",) in functions
+    assert {("notify_cache_truncation()",), ("notify_cache_invalidation()",)} <= set(functions)
     _, cursor = web
     cursor.execute("CREATE TEMP TABLE mine (id text, project_id text)")
     for (function,) in functions:
@@ -345,6 +345,28 @@ def test_the_search_path_of_the_writer_does_not_matter(database, listener, searc
         cursor.execute("TRUNCATE public.tasks")
     assert [row == "*" for _, _, row in heads(listener.take())] == [False, True]
     assert database.connection.notices == []
+
+
+@pytest.mark.parametrize("search_path", ["public", "public, pg_catalog"])
+def test_overloads_on_the_writer_s_search_path_are_not_run(database, listener, search_path):
+    project = database.add_project()
+    database.execute("CREATE TABLE evidence (what text)")
+    for name, arguments, result in [
+            ("format", "text, name", "text"), ("join_texts", "text, name", "text"), ("left", "text, integer", "text"),
+            ("strpos", "text, text", "integer"), ("current_setting", "text, boolean", "text"), ("now", "", "timestamptz")]:
+        database.execute(
+            f"CREATE FUNCTION public.{name}({arguments}) RETURNS {result} LANGUAGE plpgsql AS"
+            f" $$ BEGIN INSERT INTO public.evidence VALUES ('{name}'); RETURN NULL; END $$")
+    database.execute("CREATE OPERATOR public.|| (LEFTARG = text, RIGHTARG = name, FUNCTION = public.join_texts)")
+    listener.take()
+    with database.transaction() as cursor:
+        cursor.execute(f"SET LOCAL search_path = {search_path}")
+        cursor.execute("INSERT INTO tasks (project_id, title) VALUES (%s, 't') RETURNING id::text", (project,))
+        task = cursor.fetchone()[0]
+        cursor.execute("UPDATE tasks SET title = 'u'; TRUNCATE tasks")
+    assert heads(listener.take()) == [("tasks", "INSERT", task), ("tasks", "UPDATE", task), ("tasks", "DELETE", "*")]
+    assert database.execute("SELECT count(*) FROM cache_events") == [(3,)]
+    assert database.execute("SELECT DISTINCT what FROM evidence") == []
 
 
 def test_a_column_dropped_later_warns_and_fails_no_writer(database, listener):
