@@ -14,7 +14,10 @@
 --   * TRUNCATE: DELETE of the id `*`, to every project (`*` means "any row of this resource");
 --   * bulk changes: the first 32 rows of a table in a transaction by their ids, the rest as `*`.
 --     PostgreSQL sends identical payloads of one transaction once, so that a million changed rows
---     become 33 notifications.
+--     become 33 notifications;
+--   * partitions: under the name of the partitioned table, a row that moves between them as DELETE and
+--     INSERT. TRUNCATE of one partition alone, and attaching, detaching or dropping one, isn't
+--     announced: PostgreSQL fires nothing of ours then.
 --
 -- No writer's transaction fails for it: whatever goes wrong becomes a WARNING. (Two limits are
 -- PostgreSQL's own: PREPARE TRANSACTION refuses transactions that notify, and a commit fails when
@@ -97,8 +100,10 @@ DECLARE
     -- PostgreSQL raises an error for a payload of 8,000 bytes.
     payload_bytes_max CONSTANT integer := 7999;
 
-    setting CONSTANT text := 'devhive.announced_' || TG_TABLE_NAME;
-    announced text := coalesce(current_setting(setting, true), '');
+    root oid;
+    table_name name := TG_TABLE_NAME;
+    setting text;
+    announced text;
     log_cursor text;
     recorded_projects text[];
     recorded_ids text[];
@@ -116,13 +121,21 @@ BEGIN
     -- A block with EXCEPTION is a subtransaction for each row: one microsecond of the five that this
     -- function adds to the eight of a row of a bulk UPDATE. The function that it replaces added seven.
     BEGIN
+        -- Null for a table that is no partition: a look at a cached row of pg_class.
+        root := pg_partition_root(TG_RELID);
+        IF root <> TG_RELID THEN
+            SELECT relname INTO table_name FROM pg_class WHERE oid = root;
+        END IF;
+        setting := 'devhive.announced_' || table_name;
+        announced := coalesce(current_setting(setting, true), '');
+
         -- OLD is all nulls in an INSERT, NEW in a DELETE.
-        IF TG_TABLE_NAME = 'projects' THEN
+        IF table_name = 'projects' THEN
             old_project := OLD.id;
             new_project := NEW.id;
             old_id := old_project;
             new_id := new_project;
-        ELSIF TG_TABLE_NAME = 'project_members' THEN
+        ELSIF table_name = 'project_members' THEN
             old_project := OLD.project_id;
             new_project := NEW.project_id;
             old_id := old_project || ':' || OLD.user_id;
@@ -181,7 +194,7 @@ BEGIN
 
             LOOP
                 payload := json_strip_nulls(json_build_object(
-                    'resource', TG_TABLE_NAME,
+                    'resource', table_name,
                     'id', id,
                     'action', action,
                     'project_id', project,
@@ -202,7 +215,7 @@ BEGIN
             recorded_actions := recorded_actions || action;
         END LOOP;
     EXCEPTION WHEN OTHERS THEN
-        RAISE WARNING 'a change of % could not be announced: %', TG_TABLE_NAME, SQLERRM;
+        RAISE WARNING 'a change of % could not be announced: %', table_name, SQLERRM;
     END;
 
     -- In a block of its own: whoever listens hears of the change even when it can't be recorded.
@@ -214,15 +227,15 @@ BEGIN
                 action := recorded_actions[position];
                 IF id <> '*' THEN
                     INSERT INTO {events} (project_id, resource, record_id, action)
-                    VALUES (project::uuid, TG_TABLE_NAME, id, action);
+                    VALUES (project::uuid, table_name, id, action);
                 ELSE
                     -- Only `*` can be there already (see `announced_characters_max`).
                     INSERT INTO {events} (project_id, resource, record_id, action)
-                    VALUES (project::uuid, TG_TABLE_NAME, id, action) ON CONFLICT DO NOTHING;
+                    VALUES (project::uuid, table_name, id, action) ON CONFLICT DO NOTHING;
                 END IF;
             END LOOP;
         EXCEPTION WHEN OTHERS THEN
-            RAISE WARNING 'a change of % could not be recorded: %', TG_TABLE_NAME, SQLERRM;
+            RAISE WARNING 'a change of % could not be recorded: %', table_name, SQLERRM;
         END;
     END IF;
     RETURN NULL;

@@ -416,6 +416,40 @@ def test_keys_of_text_too_long_for_a_payload_become_a_star(cluster, plain_databa
         listener.close()
 
 
+def test_partitions_are_announced_under_the_name_of_their_table(cluster, plain_database):
+    database = plain_database
+    for table, columns in [("tasks", "id uuid DEFAULT gen_random_uuid(), project_id uuid, title text"),
+                           ("project_members", "project_id uuid, user_id uuid, role text")]:
+        database.execute(f"CREATE TABLE {table} ({columns}) PARTITION BY HASH (project_id)")
+        for number in range(2):
+            database.execute(
+                f"CREATE TABLE {table}_{number} PARTITION OF {table} FOR VALUES WITH (MODULUS 2, REMAINDER {number})"
+                " PARTITION BY HASH (project_id)")
+            database.execute(
+                f"CREATE TABLE {table}_{number}_0 PARTITION OF {table}_{number} FOR VALUES WITH (MODULUS 1, REMAINDER 0)")
+    cluster.apply_migrations(database.name)
+    listener = Listener(database)
+    try:
+        projects = [database.add_project() for _ in range(8)]
+        expected = []
+        for project in projects:
+            user = database.add_user()
+            task, member = database.add_task(project), database.add_member(project, user)
+            database.execute("DELETE FROM project_members")
+            expected += [("tasks", "INSERT", task), ("project_members", "INSERT", member), ("project_members", "DELETE", member)]
+        assert heads(listener.take()) == expected
+        assert database.execute("SELECT resource, action, record_id FROM cache_events ORDER BY seq") == expected
+        with database.transaction() as cursor:
+            for project in projects:
+                cursor.execute("INSERT INTO tasks (project_id) SELECT %s FROM generate_series(1, 10)", (project,))
+        assert [row == "*" for _, _, row in heads(listener.take())].index(True) == ROWS_BY_ID_MAX, "counted together"
+        database.execute("TRUNCATE tasks")
+        assert set(heads(listener.take())) == {("tasks", "DELETE", "*")}
+        assert database.connection.notices == []
+    finally:
+        listener.close()
+
+
 def test_the_migration_says_which_columns_are_missing(cluster, plain_database):
     plain_database.execute("CREATE TABLE tasks (number integer, project_id integer)")
     with pytest.raises(psycopg2.errors.RaiseException, match="tasks.id"):
