@@ -81,7 +81,8 @@ BEGIN
 -- Announces one row.
 --
 -- What this transaction has announced is kept in a transaction-local setting for each table,
--- `devhive.announced_<table>`: one dot for each row announced by its id, then a word
+-- `devhive.announced_<oid>` (names of settings have no other characters than letters, digits and `_`,
+-- and ignore case): one dot for each row announced by its id, then a word
 -- `ACTION:project;` for each `*`. ROLLBACK TO SAVEPOINT takes back the setting and the notifications
 -- together, so that the two always agree. A value that somebody else has set fails nothing.
 CREATE OR REPLACE FUNCTION notify_cache_invalidation()
@@ -126,7 +127,7 @@ BEGIN
         IF root <> TG_RELID THEN
             SELECT relname INTO table_name FROM pg_class WHERE oid = root;
         END IF;
-        setting := 'devhive.announced_' || table_name;
+        setting := 'devhive.announced_' || coalesce(root, TG_RELID);
         announced := coalesce(current_setting(setting, true), '');
 
         -- OLD is all nulls in an INSERT, NEW in a DELETE.
@@ -170,6 +171,8 @@ BEGIN
                 project := new_project;
                 id := new_id;
             END IF;
+            -- No row can be found by it, and the gateway refuses payloads without an id.
+            id := coalesce(nullif(id, ''), '*');
             CONTINUE WHEN project IS NULL OR strpos(announced, action || ':' || project || ';') > 0;
 
             IF length(announced) < rows_by_id_max THEN
@@ -263,9 +266,16 @@ DECLARE
 BEGIN
     IF to_regclass({name of events}) IS NOT NULL THEN
         log_cursor := pg_snapshot_xmin(pg_current_snapshot());
-        INSERT INTO {events} (project_id, resource, record_id, action)
-        SELECT id, TG_TABLE_NAME, '*', 'DELETE' FROM {projects} LIMIT projects_max
-        ON CONFLICT DO NOTHING;
+        -- In a block of its own, as for rows. Ids that are text need not all be UUIDs; the gateway
+        -- serves no others.
+        BEGIN
+            INSERT INTO {events} (project_id, resource, record_id, action)
+            SELECT id::text::uuid, TG_TABLE_NAME, '*', 'DELETE' FROM {projects}
+            WHERE id::text ~* '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$' LIMIT projects_max
+            ON CONFLICT DO NOTHING;
+        EXCEPTION WHEN OTHERS THEN
+            RAISE WARNING 'TRUNCATE of % could not be recorded: %', TG_TABLE_NAME, SQLERRM;
+        END;
     END IF;
     FOR project IN SELECT id FROM {projects} LOOP
         IF announced = projects_max THEN

@@ -329,7 +329,7 @@ def test_odd_settings_fail_no_writer(database, listener, value):
     """Whoever sets our setting gets stars at worst."""
     project = database.add_project()
     listener.take()
-    database.execute("SELECT set_config('devhive.announced_tasks', %s, false)", value)
+    database.execute("SELECT set_config('devhive.announced_' || 'tasks'::regclass::oid, %s, false)", value)
     task = database.add_task(project)
     assert heads(listener.take()) in ([("tasks", "INSERT", task)], [("tasks", "INSERT", "*")])
 
@@ -367,6 +367,43 @@ def test_overloads_on_the_writer_s_search_path_are_not_run(database, listener, s
     assert heads(listener.take()) == [("tasks", "INSERT", task), ("tasks", "UPDATE", task), ("tasks", "DELETE", "*")]
     assert database.execute("SELECT count(*) FROM cache_events") == [(3,)]
     assert database.execute("SELECT DISTINCT what FROM evidence") == []
+
+
+@pytest.mark.parametrize("name", ["task-comments", "Ärger", "9lives", "a.b", "with space", 'quo"te', "it's", "x" * 63])
+def test_a_table_of_any_name_is_announced(database, listener, name):
+    project = database.add_project()
+    quoted = '"' + name.replace('"', '""') + '"'
+    database.execute(f"CREATE TABLE {quoted} (id text, project_id uuid)")
+    database.execute(f"CREATE TRIGGER announce AFTER INSERT ON {quoted} FOR EACH ROW"
+                     " EXECUTE FUNCTION notify_cache_invalidation()")
+    database.execute(f"INSERT INTO {quoted} SELECT n::text, %s FROM generate_series(1, 40) n", project)
+    assert heads(listener.take()) == [(name, "INSERT", str(n)) for n in range(1, 33)] + [(name, "INSERT", "*")]
+    assert database.connection.notices == []
+
+
+def test_tables_whose_names_differ_in_case_have_32_rows_each(database, listener):
+    project = database.add_project()
+    database.execute('CREATE TABLE "Tasks" (LIKE tasks INCLUDING DEFAULTS)')
+    database.execute('CREATE TRIGGER announce AFTER INSERT ON "Tasks" FOR EACH ROW'
+                     " EXECUTE FUNCTION notify_cache_invalidation()")
+    listener.take()
+    with database.transaction() as cursor:
+        cursor.execute("INSERT INTO tasks (project_id, title) SELECT %s, 't' FROM generate_series(1, 40)", (project,))
+        cursor.execute("INSERT INTO \"Tasks\" (project_id, title) VALUES (%s, 't')", (project,))
+    assert [row == "*" for _, _, row in heads(listener.take())] == [False] * 32 + [True, False]
+
+
+@pytest.mark.parametrize("value", ["", None])
+def test_a_row_without_an_id_is_announced_as_any(database, listener, value):
+    project = database.add_project()
+    database.execute("CREATE TABLE notes (id text, project_id uuid)")
+    database.execute("CREATE TRIGGER announce AFTER INSERT OR DELETE ON notes FOR EACH ROW"
+                     " EXECUTE FUNCTION notify_cache_invalidation()")
+    database.execute("INSERT INTO notes VALUES (%s, %s), (%s, %s)", value, project, value, project)
+    database.execute("DELETE FROM notes")
+    assert heads(listener.take()) == [("notes", "INSERT", "*"), ("notes", "DELETE", "*")]
+    assert database.execute("SELECT action, record_id FROM cache_events ORDER BY seq") == [("INSERT", "*"), ("DELETE", "*")]
+    assert database.connection.notices == []
 
 
 def test_a_column_dropped_later_warns_and_fails_no_writer(database, listener):
@@ -446,6 +483,31 @@ def test_partitions_are_announced_under_the_name_of_their_table(cluster, plain_d
         database.execute("TRUNCATE tasks")
         assert set(heads(listener.take())) == {("tasks", "DELETE", "*")}
         assert database.connection.notices == []
+    finally:
+        listener.close()
+
+
+def test_truncate_is_announced_where_project_ids_are_text(cluster, plain_database):
+    database = plain_database
+    database.execute("CREATE TABLE projects (id text PRIMARY KEY, name text)")
+    database.execute("CREATE TABLE tasks (id text, project_id text, title text)")
+    database.execute("CREATE TABLE sprints (id text, project_id text); CREATE TABLE project_members (project_id text, user_id text)")
+    cluster.apply_migrations(database.name)
+    listener = Listener(database)
+    try:
+        project = database.add_project()
+        database.execute("TRUNCATE tasks")
+        assert [(p["project_id"], p["id"]) for p in map(json.loads, listener.take())] == [(project, "*")]
+        with database.silence():
+            database.execute("INSERT INTO projects VALUES ('no uuid', 'p')")
+        database.execute("TRUNCATE tasks")
+        assert {json.loads(p)["project_id"] for p in listener.take()} == {project, "no uuid"}
+        assert database.execute("SELECT project_id::text FROM cache_events") == [(project,)] * 2
+        assert database.connection.notices == []
+        database.execute("ALTER TABLE cache_events ADD CHECK (record_id IS NULL) NOT VALID")
+        database.execute("TRUNCATE tasks")
+        assert len(listener.take()) == 2
+        assert any("could not be recorded" in notice for notice in database.connection.notices)
     finally:
         listener.close()
 
