@@ -15,7 +15,8 @@
 -- (Benchmarks/SINGLE-RUNS.md).
 --
 -- To take it out of use: DROP TABLE cache_events, cache_events_horizon. Transaction numbers mean
--- nothing in another cluster: apply this file to a restored dump after TRUNCATE of both tables.
+-- nothing in another cluster, and are given again where PostgreSQL has lost what was committed:
+-- docs/deployment.md says what to do then ("Transaction numbers that are given again").
 --
 -- Needs PostgreSQL 14 or newer. Applying it twice is harmless.
 

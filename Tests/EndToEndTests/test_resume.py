@@ -223,6 +223,21 @@ async def test_old_events_are_pruned_and_the_horizon_rises(database, start_gatew
     assert rows == [(kept,)]
 
 
+async def test_an_operator_can_make_all_cursors_expire_whatever_their_numbers(database, gateway):
+    """After a failover transaction numbers are given again, and cursors from before are ahead of them (deployment.md)."""
+    project = database.add_project()
+    ahead = str(int(await first_cursor(gateway, project)) + 100)
+    database.execute("TRUNCATE cache_events")
+    database.execute(
+        "UPDATE cache_events_horizon SET xid = (pg_current_xact_id()::text::bigint + 1000000)::text::xid8")
+    for _ in range(150):
+        database.add_task(project)
+    for cursor in [ahead, await first_cursor(gateway, project)]:
+        client = await PythonClient.connect(gateway)
+        missed, _ = await ready(client, project_id=project, since=cursor)
+        assert {m["reason"] for m in missed} == {"cursor_expired"}
+
+
 async def test_an_open_transaction_hides_nothing_from_a_resume(database, gateway):
     """With a sequence number as the cursor, a transaction that commits late would be lost."""
     project = database.add_project()
