@@ -24,8 +24,9 @@
 -- the notification queue, 8 GB, is full.) Sessions with `session_replication_role = replica` fire
 -- no triggers and announce nothing.
 --
--- Where the event log of `005_add_event_log.sql` is installed, beside the tables, what is announced
--- is recorded there too, and the payload has one key more, `cursor`: that file says what it means.
+-- Where the event log of `005_add_event_log.sql` is installed, in the schema of these functions, what
+-- is announced is recorded there too, and the payload has one key more, `cursor`: that file says what
+-- it means.
 -- Dropping the log's tables takes it out of use at once.
 --
 -- Needs PostgreSQL 14 or newer. Applying it twice is harmless.
@@ -59,8 +60,8 @@ $$;
 -- allowed to use the tables' schema, and who may truncate a table need not be allowed to read all
 -- projects. So nothing that they run is for the writer to choose:
 --   * they find functions, operators and types in pg_catalog alone, not on the writer's search_path,
---     where somebody's overload could be the better match, at the cost of a tenth
---     of what a row of a bulk UPDATE takes;
+--     where somebody's overload could be the better match (it costs a tenth of what a row of a bulk
+--     change takes in all, and a sixth of an UPDATE of one row in a larger transaction);
 --   * the tables that they read and write are those of this migration, not those beside the table
 --     that fires them;
 --   * whoever isn't their owner can't make a trigger of them. (EXECUTE is looked at when a trigger is
