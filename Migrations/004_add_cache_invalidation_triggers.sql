@@ -14,15 +14,19 @@
 --   * TRUNCATE: DELETE of the id `*`, to every project (`*` means "any row of this resource");
 --   * bulk changes: the first 32 rows of a table in a transaction by their ids, the rest as `*`.
 --     PostgreSQL sends identical payloads of one transaction once, so that a million changed rows
---     become 33 notifications.
+--     become 33 notifications;
+--   * partitions: under the name of the partitioned table, a row that moves between them as DELETE and
+--     INSERT. TRUNCATE of one partition alone, and attaching, detaching or dropping one, isn't
+--     announced: PostgreSQL fires nothing of ours then.
 --
 -- No writer's transaction fails for it: whatever goes wrong becomes a WARNING. (Two limits are
 -- PostgreSQL's own: PREPARE TRANSACTION refuses transactions that notify, and a commit fails when
 -- the notification queue, 8 GB, is full.) Sessions with `session_replication_role = replica` fire
 -- no triggers and announce nothing.
 --
--- Where the event log of `005_add_event_log.sql` is installed, beside the tables, what is announced
--- is recorded there too, and the payload has one key more, `cursor`: that file says what it means.
+-- Where the event log of `005_add_event_log.sql` is installed, in the schema of these functions, what
+-- is announced is recorded there too, and the payload has one key more, `cursor`: that file says what
+-- it means.
 -- Dropping the log's tables takes it out of use at once.
 --
 -- Needs PostgreSQL 14 or newer. Applying it twice is harmless.
@@ -52,15 +56,41 @@ BEGIN
 END
 $$;
 
--- Announces one row. It calls nothing but what is in pg_catalog, which every search_path finds.
+-- The two functions. Both run with their owner's rights: who writes through a view need not be
+-- allowed to use the tables' schema, and who may truncate a table need not be allowed to read all
+-- projects. So nothing that they run is for the writer to choose:
+--   * they find functions, operators and types in pg_catalog alone, not on the writer's search_path,
+--     where somebody's overload could be the better match (it costs a tenth of what a row of a bulk
+--     change takes in all, and a sixth of an UPDATE of one row in a larger transaction);
+--   * the tables that they read and write are those of this migration, not those beside the table
+--     that fires them;
+--   * whoever isn't their owner can't make a trigger of them. (EXECUTE is looked at when a trigger is
+--     made, not when it fires.) Who is to have it for tables of his own gets the rights of the owner.
+DO $migration$
+DECLARE
+    events CONSTANT text := format('%I.cache_events', current_schema());
+    projects text;
+    owner name;
+    definition text;
+BEGIN
+    SELECT format('%I.%I', pg_namespace.nspname, pg_class.relname), pg_get_userbyid(pg_class.relowner)
+    INTO projects, owner
+    FROM pg_class JOIN pg_namespace ON pg_namespace.oid = pg_class.relnamespace
+    WHERE pg_class.oid = to_regclass('projects');
+
+    FOREACH definition IN ARRAY ARRAY[$create$
+-- Announces one row.
 --
 -- What this transaction has announced is kept in a transaction-local setting for each table,
--- `devhive.announced_<table>`: one dot for each row announced by its id, then a word
+-- `devhive.announced_<oid>` (names of settings have no other characters than letters, digits and `_`,
+-- and ignore case): one dot for each row announced by its id, then a word
 -- `ACTION:project;` for each `*`. ROLLBACK TO SAVEPOINT takes back the setting and the notifications
 -- together, so that the two always agree. A value that somebody else has set fails nothing.
 CREATE OR REPLACE FUNCTION notify_cache_invalidation()
 RETURNS trigger
 LANGUAGE plpgsql
+SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     rows_by_id_max CONSTANT integer := 32;
@@ -72,9 +102,10 @@ DECLARE
     -- PostgreSQL raises an error for a payload of 8,000 bytes.
     payload_bytes_max CONSTANT integer := 7999;
 
-    setting CONSTANT text := 'devhive.announced_' || TG_TABLE_NAME;
-    announced text := coalesce(current_setting(setting, true), '');
-    event_log regclass;
+    root oid;
+    table_name name := TG_TABLE_NAME;
+    setting text;
+    announced text;
     log_cursor text;
     recorded_projects text[];
     recorded_ids text[];
@@ -92,13 +123,21 @@ BEGIN
     -- A block with EXCEPTION is a subtransaction for each row: one microsecond of the five that this
     -- function adds to the eight of a row of a bulk UPDATE. The function that it replaces added seven.
     BEGIN
+        -- Null for a table that is no partition: a look at a cached row of pg_class.
+        root := pg_partition_root(TG_RELID);
+        IF root <> TG_RELID THEN
+            SELECT relname INTO table_name FROM pg_class WHERE oid = root;
+        END IF;
+        setting := 'devhive.announced_' || coalesce(root, TG_RELID);
+        announced := coalesce(current_setting(setting, true), '');
+
         -- OLD is all nulls in an INSERT, NEW in a DELETE.
-        IF TG_TABLE_NAME = 'projects' THEN
+        IF table_name = 'projects' THEN
             old_project := OLD.id;
             new_project := NEW.id;
             old_id := old_project;
             new_id := new_project;
-        ELSIF TG_TABLE_NAME = 'project_members' THEN
+        ELSIF table_name = 'project_members' THEN
             old_project := OLD.project_id;
             new_project := NEW.project_id;
             old_id := old_project || ':' || OLD.user_id;
@@ -133,6 +172,8 @@ BEGIN
                 project := new_project;
                 id := new_id;
             END IF;
+            -- No row can be found by it, and the gateway refuses payloads without an id.
+            id := coalesce(nullif(id, ''), '*');
             CONTINUE WHEN project IS NULL OR strpos(announced, action || ':' || project || ';') > 0;
 
             IF length(announced) < rows_by_id_max THEN
@@ -145,8 +186,7 @@ BEGIN
                 announced := announced || action || ':' || project || ';';
             END IF;
 
-            event_log := to_regclass(format('%I.cache_events', TG_TABLE_SCHEMA));
-            IF event_log IS NOT NULL THEN
+            IF to_regclass({name of events}) IS NOT NULL THEN
                 -- One for the whole transaction, or repeated payloads would differ in it. The first
                 -- is the lowest, and so as good as any.
                 log_cursor := nullif(current_setting('devhive.cursor', true), '');
@@ -158,7 +198,7 @@ BEGIN
 
             LOOP
                 payload := json_strip_nulls(json_build_object(
-                    'resource', TG_TABLE_NAME,
+                    'resource', table_name,
                     'id', id,
                     'action', action,
                     'project_id', project,
@@ -179,39 +219,35 @@ BEGIN
             recorded_actions := recorded_actions || action;
         END LOOP;
     EXCEPTION WHEN OTHERS THEN
-        RAISE WARNING 'a change of % could not be announced: %', TG_TABLE_NAME, SQLERRM;
+        RAISE WARNING 'a change of % could not be announced: %', table_name, SQLERRM;
     END;
 
     -- In a block of its own: whoever listens hears of the change even when it can't be recorded.
-    IF event_log IS NOT NULL AND recorded_ids IS NOT NULL THEN
+    IF log_cursor IS NOT NULL AND recorded_ids IS NOT NULL THEN
         BEGIN
             FOR position IN 1 .. cardinality(recorded_ids) LOOP
                 project := recorded_projects[position];
                 id := recorded_ids[position];
                 action := recorded_actions[position];
-                IF id <> '*' AND to_regclass('cache_events') = event_log THEN
-                    -- A statement that is planned once costs a fifth of one that is put together.
-                    INSERT INTO cache_events (project_id, resource, record_id, action)
-                    VALUES (project::uuid, TG_TABLE_NAME, id, action);
+                IF id <> '*' THEN
+                    INSERT INTO {events} (project_id, resource, record_id, action)
+                    VALUES (project::uuid, table_name, id, action);
                 ELSE
                     -- Only `*` can be there already (see `announced_characters_max`).
-                    EXECUTE format(
-                        'INSERT INTO %s (project_id, resource, record_id, action) '
-                        'VALUES ($1::uuid, $2, $3, $4) ON CONFLICT DO NOTHING', event_log)
-                    USING project, TG_TABLE_NAME, id, action;
+                    INSERT INTO {events} (project_id, resource, record_id, action)
+                    VALUES (project::uuid, table_name, id, action) ON CONFLICT DO NOTHING;
                 END IF;
             END LOOP;
         EXCEPTION WHEN OTHERS THEN
-            RAISE WARNING 'a change of % could not be recorded: %', TG_TABLE_NAME, SQLERRM;
+            RAISE WARNING 'a change of % could not be recorded: %', table_name, SQLERRM;
         END;
     END IF;
     RETURN NULL;
 END
-$$;
-
+$$
+    $create$, $create$
 -- Announces a TRUNCATE to every project that exists. It runs before the rows are gone, and with
--- CASCADE before those of any table are. It runs with its owner's rights, since who may truncate a
--- table need not be allowed to read all projects.
+-- CASCADE before those of any table are.
 --
 -- 100,000 projects take about 17 MB of the notification queue and a second. What is beyond them
 -- isn't announced, and the WARNING says so: the gateways' clients are to be reconnected then.
@@ -225,20 +261,24 @@ DECLARE
     projects_max CONSTANT integer := 100000;
     origin_characters_max CONSTANT integer := 64;
 
-    event_log CONSTANT regclass := to_regclass(format('%I.cache_events', TG_TABLE_SCHEMA));
     log_cursor text;
     project text;
     announced integer := 0;
 BEGIN
-    IF event_log IS NOT NULL THEN
+    IF to_regclass({name of events}) IS NOT NULL THEN
         log_cursor := pg_snapshot_xmin(pg_current_snapshot());
-        EXECUTE format(
-            'INSERT INTO %s (project_id, resource, record_id, action) '
-            'SELECT id, $1, ''*'', ''DELETE'' FROM %I.projects LIMIT $2 ON CONFLICT DO NOTHING',
-            event_log, TG_TABLE_SCHEMA)
-        USING TG_TABLE_NAME, projects_max;
+        -- In a block of its own, as for rows. Ids that are text need not all be UUIDs; the gateway
+        -- serves no others.
+        BEGIN
+            INSERT INTO {events} (project_id, resource, record_id, action)
+            SELECT id::text::uuid, TG_TABLE_NAME, '*', 'DELETE' FROM {projects}
+            WHERE id::text ~* '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$' LIMIT projects_max
+            ON CONFLICT DO NOTHING;
+        EXCEPTION WHEN OTHERS THEN
+            RAISE WARNING 'TRUNCATE of % could not be recorded: %', TG_TABLE_NAME, SQLERRM;
+        END;
     END IF;
-    FOR project IN EXECUTE format('SELECT id FROM %I.projects', TG_TABLE_SCHEMA) LOOP
+    FOR project IN SELECT id FROM {projects} LOOP
         IF announced = projects_max THEN
             RAISE WARNING 'TRUNCATE of % was announced to % projects only', TG_TABLE_NAME, announced;
             EXIT;
@@ -261,7 +301,21 @@ EXCEPTION WHEN OTHERS THEN
     RAISE WARNING 'TRUNCATE of % could not be announced: %', TG_TABLE_NAME, SQLERRM;
     RETURN NULL;
 END
-$$;
+$$
+    $create$] LOOP
+        EXECUTE replace(replace(replace(definition,
+            '{name of events}', quote_literal(events)), '{events}', events), '{projects}', projects);
+    END LOOP;
+    REVOKE EXECUTE ON FUNCTION notify_cache_invalidation(), notify_cache_truncation() FROM PUBLIC;
+
+    -- A superuser's rights would be within reach of whoever owns the tables, by a rule, a policy or a
+    -- type of theirs: the functions get their owner's.
+    IF current_setting('is_superuser')::boolean THEN
+        EXECUTE format('ALTER FUNCTION notify_cache_invalidation() OWNER TO %I', owner);
+        EXECUTE format('ALTER FUNCTION notify_cache_truncation() OWNER TO %I', owner);
+    END IF;
+END
+$migration$;
 
 CREATE OR REPLACE TRIGGER projects_cache_invalidate
 AFTER INSERT OR UPDATE OR DELETE ON projects

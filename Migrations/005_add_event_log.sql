@@ -15,7 +15,8 @@
 -- (Benchmarks/SINGLE-RUNS.md).
 --
 -- To take it out of use: DROP TABLE cache_events, cache_events_horizon. Transaction numbers mean
--- nothing in another cluster: apply this file to a restored dump after TRUNCATE of both tables.
+-- nothing in another cluster, and are given again where PostgreSQL has lost what was committed:
+-- docs/deployment.md says what to do then ("Transaction numbers that are given again").
 --
 -- Needs PostgreSQL 14 or newer. Applying it twice is harmless.
 
@@ -56,7 +57,17 @@ CREATE TABLE IF NOT EXISTS cache_events_horizon (
 );
 INSERT INTO cache_events_horizon (xid) VALUES (pg_current_xact_id()) ON CONFLICT DO NOTHING;
 
--- Writers record what they change with their own rights. It gives them no power that NOTIFY, which
--- everybody may do, doesn't give. The gateway needs SELECT and DELETE on cache_events, and SELECT
--- and UPDATE on cache_events_horizon; doctor says whether its role has them.
-GRANT INSERT ON cache_events TO PUBLIC;
+-- The trigger's function records with its owner's rights, and nobody else writes: with a transaction
+-- number of the far future a row would make every cursor expire. The gateway needs SELECT and DELETE
+-- on cache_events, and SELECT and UPDATE on cache_events_horizon; doctor says whether its role has
+-- them.
+REVOKE ALL ON cache_events FROM PUBLIC;
+DO $$
+DECLARE
+    owner name;
+BEGIN
+    SELECT pg_get_userbyid(proowner) INTO STRICT owner
+    FROM pg_proc WHERE oid = 'notify_cache_invalidation()'::regprocedure;
+    EXECUTE format('GRANT INSERT ON cache_events TO %I', owner);
+END
+$$;

@@ -2,7 +2,10 @@
 
 import json
 
+import psycopg2
 import pytest
+
+from support.database import Database, Listener
 
 LOG = "SELECT resource, action, record_id FROM cache_events ORDER BY seq"
 
@@ -82,6 +85,56 @@ def test_a_writer_without_rights_to_the_log_and_with_another_search_path_is_reco
         assert len(database.execute(LOG)) == 1
     finally:
         database.execute(f"DROP OWNED BY {role}; DROP ROLE {role}")
+
+
+def test_a_writer_through_a_view_who_may_not_use_the_tables_schema_is_recorded(cluster):
+    cluster.create_database("devhive_view")
+    database = Database(cluster, "devhive_view")
+    database.execute("CREATE SCHEMA app; CREATE SCHEMA api; CREATE ROLE web_view; ALTER DATABASE devhive_view SET search_path = app")
+    database.close()
+    cluster.apply_migrations(database.name)
+    database.execute("CREATE VIEW api.tasks AS SELECT id, project_id, title FROM app.tasks")
+    database.execute("GRANT USAGE ON SCHEMA api TO web_view; GRANT SELECT, INSERT, UPDATE, DELETE ON api.tasks TO web_view")
+    listener = Listener(database)
+    try:
+        project = database.add_project()
+        with database.transaction() as cursor:
+            cursor.execute("SET LOCAL ROLE web_view")
+            cursor.execute("INSERT INTO api.tasks (project_id, title) VALUES (%s, 'x') RETURNING id::text", (project,))
+            task = cursor.fetchone()[0]
+        payload = json.loads(listener.take()[0])
+        assert payload["id"] == task and "cursor" in payload
+        assert database.execute(LOG) == [("tasks", "INSERT", task)]
+        assert database.connection.notices == []
+    finally:
+        listener.close()
+        database.execute("DROP OWNED BY web_view; DROP ROLE web_view")
+        database.close()
+        cluster.drop_database(database.name)
+
+
+def test_nobody_else_can_write_to_the_log(database):
+    """A transaction number of the far future would make every cursor expire."""
+    with pytest.raises(psycopg2.errors.InsufficientPrivilege), database.transaction() as cursor:
+        cursor.execute("CREATE ROLE stranger; SET LOCAL ROLE stranger")
+        cursor.execute("INSERT INTO cache_events (xid, project_id, resource, record_id, action)"
+                       " VALUES ('9223372036854775807', gen_random_uuid(), 'tasks', '*', 'DELETE')")
+
+
+def test_a_log_of_another_owner_than_the_tables_is_written(cluster, database, listener):
+    role = f"owner_{database.name}"
+    database.execute(f"CREATE ROLE {role}")
+    for table in ["users", "projects", "sprints", "tasks", "project_members"]:
+        database.execute(f"ALTER TABLE {table} OWNER TO {role}")
+    try:
+        cluster.apply_migrations(database.name)
+        assert database.execute("SELECT DISTINCT proowner::regrole::text FROM pg_proc WHERE proname LIKE 'notify_cache_%%'") == [(role,)]
+        project = database.add_project()
+        task = database.add_task(project)
+        database.execute("TRUNCATE tasks")
+        assert database.execute(LOG) == [("tasks", "INSERT", task), ("tasks", "DELETE", "*")]
+    finally:
+        database.execute(f"REASSIGN OWNED BY {role} TO postgres; DROP OWNED BY {role}; DROP ROLE {role}")
 
 
 def test_a_log_that_cannot_be_written_fails_nobody(database, listener):

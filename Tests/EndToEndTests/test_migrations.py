@@ -272,12 +272,64 @@ def test_truncate_by_a_role_that_may_not_read_projects_is_announced(database, li
     assert [json.loads(p)["project_id"] for p in listener.take()] == [project]
 
 
+@pytest.fixture
+def web(database):
+    """A role without any rights, and a cursor of its own."""
+    name = f"web_{database.name}"
+    database.execute(f"CREATE ROLE {name} LOGIN")
+    connection = psycopg2.connect(database.url.replace("postgres@", f"{name}@"))
+    connection.autocommit = True
+    yield name, connection.cursor()
+    connection.close()
+    database.execute(f"DROP OWNED BY {name}; DROP ROLE {name}")
+
+
+def test_nobody_can_make_a_trigger_with_the_rights_of_the_migrations_owner(database, web):
+    functions = database.execute(
+        "SELECT p.oid::regprocedure::text FROM pg_proc p"
+        " WHERE p.prosecdef AND p.pronamespace = 'public'::regnamespace")
+    assert {("notify_cache_truncation()",), ("notify_cache_invalidation()",)} <= set(functions)
+    _, cursor = web
+    cursor.execute("CREATE TEMP TABLE mine (id text, project_id text)")
+    for (function,) in functions:
+        with pytest.raises(psycopg2.errors.InsufficientPrivilege):
+            cursor.execute(f"CREATE TRIGGER mine BEFORE TRUNCATE ON mine EXECUTE FUNCTION public.{function}")
+
+
+def test_a_trigger_of_somebody_who_may_use_the_function_runs_nothing_of_his(database, web):
+    name, cursor = web
+    database.execute(f"GRANT EXECUTE ON FUNCTION notify_cache_truncation() TO {name}")
+    cursor.execute("CREATE TEMP TABLE mine ()")
+    cursor.execute(
+        "CREATE FUNCTION pg_temp.evil() RETURNS text LANGUAGE plpgsql AS"
+        f" $$ BEGIN ALTER ROLE {name} SUPERUSER; RETURN current_user; END $$")
+    cursor.execute("CREATE TEMP VIEW projects AS SELECT pg_temp.evil() AS id")
+    cursor.execute("CREATE TEMP TABLE cache_events"
+                   " (project_id text, resource text, record_id text, action text CHECK (pg_temp.evil() <> action))")
+    cursor.execute("CREATE TRIGGER mine BEFORE TRUNCATE ON mine EXECUTE FUNCTION public.notify_cache_truncation()")
+    cursor.execute("TRUNCATE mine")
+    assert database.execute("SELECT rolsuper FROM pg_roles WHERE rolname = %s", name) == [(False,)]
+
+
+def test_the_owner_of_the_tables_does_not_get_the_rights_of_who_migrates(cluster, database, web):
+    name, cursor = web
+    database.execute("; ".join(f"ALTER TABLE {table} OWNER TO {name}" for table in [*TABLES, "users"]))
+    cluster.apply_migrations(database.name)
+    database.execute(f"GRANT CREATE ON SCHEMA public TO {name}")
+    cursor.execute(
+        "CREATE FUNCTION evil() RETURNS uuid LANGUAGE plpgsql AS"
+        f" $$ BEGIN ALTER ROLE {name} SUPERUSER; RETURN gen_random_uuid(); END $$")
+    cursor.execute("ALTER TABLE projects RENAME TO really_projects; CREATE VIEW projects AS SELECT evil() AS id")
+    cursor.execute("TRUNCATE tasks")
+    assert database.execute("SELECT rolsuper FROM pg_roles WHERE rolname = %s", name) == [(False,)]
+
+
 @pytest.mark.parametrize("value", ["", "x", "x" * 10_000, "UPDATE:;", "∆" * 40, "1e400"])
 def test_odd_settings_fail_no_writer(database, listener, value):
     """Whoever sets our setting gets stars at worst."""
     project = database.add_project()
     listener.take()
-    database.execute("SELECT set_config('devhive.announced_tasks', %s, false)", value)
+    database.execute("SELECT set_config('devhive.announced_' || 'tasks'::regclass::oid, %s, false)", value)
     task = database.add_task(project)
     assert heads(listener.take()) in ([("tasks", "INSERT", task)], [("tasks", "INSERT", "*")])
 
@@ -292,6 +344,65 @@ def test_the_search_path_of_the_writer_does_not_matter(database, listener, searc
         cursor.execute("INSERT INTO public.tasks (project_id, title) VALUES (%s, 't')", (project,))
         cursor.execute("TRUNCATE public.tasks")
     assert [row == "*" for _, _, row in heads(listener.take())] == [False, True]
+    assert database.connection.notices == []
+
+
+@pytest.mark.parametrize("search_path", ["public", "public, pg_catalog"])
+def test_overloads_on_the_writer_s_search_path_are_not_run(database, listener, search_path):
+    project = database.add_project()
+    database.execute("CREATE TABLE evidence (what text)")
+    for name, arguments, result in [
+            ("format", "text, name", "text"), ("join_texts", "text, name", "text"), ("left", "text, integer", "text"),
+            ("strpos", "text, text", "integer"), ("current_setting", "text, boolean", "text"), ("now", "", "timestamptz")]:
+        database.execute(
+            f"CREATE FUNCTION public.{name}({arguments}) RETURNS {result} LANGUAGE plpgsql AS"
+            f" $$ BEGIN INSERT INTO public.evidence VALUES ('{name}'); RETURN NULL; END $$")
+    database.execute("CREATE OPERATOR public.|| (LEFTARG = text, RIGHTARG = name, FUNCTION = public.join_texts)")
+    listener.take()
+    with database.transaction() as cursor:
+        cursor.execute(f"SET LOCAL search_path = {search_path}")
+        cursor.execute("INSERT INTO tasks (project_id, title) VALUES (%s, 't') RETURNING id::text", (project,))
+        task = cursor.fetchone()[0]
+        cursor.execute("UPDATE tasks SET title = 'u'; TRUNCATE tasks")
+    assert heads(listener.take()) == [("tasks", "INSERT", task), ("tasks", "UPDATE", task), ("tasks", "DELETE", "*")]
+    assert database.execute("SELECT count(*) FROM cache_events") == [(3,)]
+    assert database.execute("SELECT DISTINCT what FROM evidence") == []
+
+
+@pytest.mark.parametrize("name", ["task-comments", "Ärger", "9lives", "a.b", "with space", 'quo"te', "it's", "x" * 63])
+def test_a_table_of_any_name_is_announced(database, listener, name):
+    project = database.add_project()
+    quoted = '"' + name.replace('"', '""') + '"'
+    database.execute(f"CREATE TABLE {quoted} (id text, project_id uuid)")
+    database.execute(f"CREATE TRIGGER announce AFTER INSERT ON {quoted} FOR EACH ROW"
+                     " EXECUTE FUNCTION notify_cache_invalidation()")
+    database.execute(f"INSERT INTO {quoted} SELECT n::text, %s FROM generate_series(1, 40) n", project)
+    assert heads(listener.take()) == [(name, "INSERT", str(n)) for n in range(1, 33)] + [(name, "INSERT", "*")]
+    assert database.connection.notices == []
+
+
+def test_tables_whose_names_differ_in_case_have_32_rows_each(database, listener):
+    project = database.add_project()
+    database.execute('CREATE TABLE "Tasks" (LIKE tasks INCLUDING DEFAULTS)')
+    database.execute('CREATE TRIGGER announce AFTER INSERT ON "Tasks" FOR EACH ROW'
+                     " EXECUTE FUNCTION notify_cache_invalidation()")
+    listener.take()
+    with database.transaction() as cursor:
+        cursor.execute("INSERT INTO tasks (project_id, title) SELECT %s, 't' FROM generate_series(1, 40)", (project,))
+        cursor.execute("INSERT INTO \"Tasks\" (project_id, title) VALUES (%s, 't')", (project,))
+    assert [row == "*" for _, _, row in heads(listener.take())] == [False] * 32 + [True, False]
+
+
+@pytest.mark.parametrize("value", ["", None])
+def test_a_row_without_an_id_is_announced_as_any(database, listener, value):
+    project = database.add_project()
+    database.execute("CREATE TABLE notes (id text, project_id uuid)")
+    database.execute("CREATE TRIGGER announce AFTER INSERT OR DELETE ON notes FOR EACH ROW"
+                     " EXECUTE FUNCTION notify_cache_invalidation()")
+    database.execute("INSERT INTO notes VALUES (%s, %s), (%s, %s)", value, project, value, project)
+    database.execute("DELETE FROM notes")
+    assert heads(listener.take()) == [("notes", "INSERT", "*"), ("notes", "DELETE", "*")]
+    assert database.execute("SELECT action, record_id FROM cache_events ORDER BY seq") == [("INSERT", "*"), ("DELETE", "*")]
     assert database.connection.notices == []
 
 
@@ -338,6 +449,65 @@ def test_keys_of_text_too_long_for_a_payload_become_a_star(cluster, plain_databa
         plain_database.execute("INSERT INTO tasks VALUES ('i', NULL, 't')")
         assert heads(listener.take()) == [("tasks", "INSERT", "*")]
         assert plain_database.execute("SELECT count(*) FROM tasks") == [(3,)]
+    finally:
+        listener.close()
+
+
+def test_partitions_are_announced_under_the_name_of_their_table(cluster, plain_database):
+    database = plain_database
+    for table, columns in [("tasks", "id uuid DEFAULT gen_random_uuid(), project_id uuid, title text"),
+                           ("project_members", "project_id uuid, user_id uuid, role text")]:
+        database.execute(f"CREATE TABLE {table} ({columns}) PARTITION BY HASH (project_id)")
+        for number in range(2):
+            database.execute(
+                f"CREATE TABLE {table}_{number} PARTITION OF {table} FOR VALUES WITH (MODULUS 2, REMAINDER {number})"
+                " PARTITION BY HASH (project_id)")
+            database.execute(
+                f"CREATE TABLE {table}_{number}_0 PARTITION OF {table}_{number} FOR VALUES WITH (MODULUS 1, REMAINDER 0)")
+    cluster.apply_migrations(database.name)
+    listener = Listener(database)
+    try:
+        projects = [database.add_project() for _ in range(8)]
+        expected = []
+        for project in projects:
+            user = database.add_user()
+            task, member = database.add_task(project), database.add_member(project, user)
+            database.execute("DELETE FROM project_members")
+            expected += [("tasks", "INSERT", task), ("project_members", "INSERT", member), ("project_members", "DELETE", member)]
+        assert heads(listener.take()) == expected
+        assert database.execute("SELECT resource, action, record_id FROM cache_events ORDER BY seq") == expected
+        with database.transaction() as cursor:
+            for project in projects:
+                cursor.execute("INSERT INTO tasks (project_id) SELECT %s FROM generate_series(1, 10)", (project,))
+        assert [row == "*" for _, _, row in heads(listener.take())].index(True) == ROWS_BY_ID_MAX, "counted together"
+        database.execute("TRUNCATE tasks")
+        assert set(heads(listener.take())) == {("tasks", "DELETE", "*")}
+        assert database.connection.notices == []
+    finally:
+        listener.close()
+
+
+def test_truncate_is_announced_where_project_ids_are_text(cluster, plain_database):
+    database = plain_database
+    database.execute("CREATE TABLE projects (id text PRIMARY KEY, name text)")
+    database.execute("CREATE TABLE tasks (id text, project_id text, title text)")
+    database.execute("CREATE TABLE sprints (id text, project_id text); CREATE TABLE project_members (project_id text, user_id text)")
+    cluster.apply_migrations(database.name)
+    listener = Listener(database)
+    try:
+        project = database.add_project()
+        database.execute("TRUNCATE tasks")
+        assert [(p["project_id"], p["id"]) for p in map(json.loads, listener.take())] == [(project, "*")]
+        with database.silence():
+            database.execute("INSERT INTO projects VALUES ('no uuid', 'p')")
+        database.execute("TRUNCATE tasks")
+        assert {json.loads(p)["project_id"] for p in listener.take()} == {project, "no uuid"}
+        assert database.execute("SELECT project_id::text FROM cache_events") == [(project,)] * 2
+        assert database.connection.notices == []
+        database.execute("ALTER TABLE cache_events ADD CHECK (record_id IS NULL) NOT VALID")
+        database.execute("TRUNCATE tasks")
+        assert len(listener.take()) == 2
+        assert any("could not be recorded" in notice for notice in database.connection.notices)
     finally:
         listener.close()
 

@@ -70,11 +70,14 @@ async def test_what_may_end_memberships_comes_first(database, gateway):
 async def test_a_client_that_was_away_gets_each_row_once_then_ready_then_what_comes(database, gateway):
     project, other = database.add_project(), database.add_project()
     cursor = await first_cursor(gateway, project)
+    heard = gateway.metrics()["devhive_notifications_received_total"]
     first, second = database.add_task(project), database.add_task(project)
     for _ in range(5):
         database.execute("UPDATE tasks SET status = status + 1 WHERE id = %s", first)
     database.add_task(other)
     sprint = database.add_sprint(project)
+    # What is still under way comes live too.
+    gateway.wait_for_metric("devhive_notifications_received_total", heard + 9)
     client = await PythonClient.connect(gateway)
     missed, answer = await ready(client, project_id=project, since=cursor)
     assert pairs(missed) == [("tasks", second), ("tasks", first), ("sprints", sprint)], "by their last change"
@@ -221,6 +224,21 @@ async def test_old_events_are_pruned_and_the_horizon_rises(database, start_gatew
     assert {m["reason"] for m in missed} == {"cursor_expired"}
     rows = database.execute("SELECT record_id FROM cache_events")
     assert rows == [(kept,)]
+
+
+async def test_an_operator_can_make_all_cursors_expire_whatever_their_numbers(database, gateway):
+    """After a failover transaction numbers are given again, and cursors from before are ahead of them (deployment.md)."""
+    project = database.add_project()
+    ahead = str(int(await first_cursor(gateway, project)) + 100)
+    database.execute("TRUNCATE cache_events")
+    database.execute(
+        "UPDATE cache_events_horizon SET xid = (pg_current_xact_id()::text::bigint + 1000000)::text::xid8")
+    for _ in range(150):
+        database.add_task(project)
+    for cursor in [ahead, await first_cursor(gateway, project)]:
+        client = await PythonClient.connect(gateway)
+        missed, _ = await ready(client, project_id=project, since=cursor)
+        assert {m["reason"] for m in missed} == {"cursor_expired"}
 
 
 async def test_an_open_transaction_hides_nothing_from_a_resume(database, gateway):

@@ -5,7 +5,8 @@ internal import Reactor
 enum ResourceCatalogue {
     /// Tables of any schema with an enabled trigger that calls `notify_cache_invalidation`. One that
     /// is enabled only for replicas ('R') counts: on a logical replica that is the one that runs.
-    /// relname has type name, which sorts by bytes.
+    /// A partition has its table's trigger, and is announced under the table's name. relname has type
+    /// name, which sorts by bytes.
     static let statement = """
         SELECT DISTINCT c.relname
         FROM pg_catalog.pg_trigger t
@@ -13,6 +14,7 @@ enum ResourceCatalogue {
         JOIN pg_catalog.pg_proc p ON p.oid = t.tgfoid
         WHERE p.proname = 'notify_cache_invalidation'
           AND NOT t.tgisinternal
+          AND t.tgparentid = 0
           AND t.tgenabled <> 'D'
         ORDER BY c.relname
         LIMIT \(DatabaseLimits.resourcesMax)
