@@ -170,6 +170,16 @@ def test_a_second_sigterm_ends_at_once(start_gateway):
     wait_until_gone(processes(gateway))
 
 
+def test_a_parent_that_was_started_with_sigchld_ignored_sees_its_workers_end(start_gateway):
+    """As by a shell after `trap '' CHLD`."""
+    gateway = start_gateway("--workers", "2", ignored=[signal.SIGCHLD])
+    os.kill(process_of(gateway, 1), signal.SIGKILL)
+    assert gateway.wait_for_log("worker ended", worker=1)["signal"] == signal.SIGKILL
+    gateway.wait_until_ready()
+    gateway.terminate()
+    assert gateway.wait() == 0
+
+
 def test_sighup_ends_nobody(pair):
     pair.process.send_signal(signal.SIGHUP)
     # Signals are taken in the order of their numbers, and requests after that.

@@ -52,6 +52,9 @@ public struct ChildProcess: BitwiseCopyable, Sendable {
         _ program: String, arguments: [String], environment: [String: [UInt8]],
         inheriting inherited: borrowing OwnedDescriptor
     ) throws(Errno) -> ChildProcess {
+        // Who started this process may have ignored SIGCHLD, which is inherited: then the kernel keeps
+        // no child that has ended (wait(2)), and `reap` would find none.
+        _ = signal(SIGCHLD, nil)
         var actions = unsafe posix_spawn_file_actions_t()
         var attributes = posix_spawnattr_t()
         // These three only fail for want of memory.
