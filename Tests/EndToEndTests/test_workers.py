@@ -187,6 +187,44 @@ def test_sighup_ends_nobody(pair):
     assert not pair.log("worker ended")
 
 
+def blocked_signals(process):
+    mask = int(field_of(process, "SigBlk"), 16)
+    return {number for number in (signal.SIGHUP, signal.SIGINT, signal.SIGTERM) if mask >> (number - 1) & 1}
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_a_signal_during_the_start_is_taken_after_it(database, tmp_path, workers):
+    """The key is read twice. Its file is a FIFO, so the start stands still until the test writes to it."""
+    secret = str(tmp_path / "secret")
+    os.mkfifo(secret)
+    clean = {name: value for name, value in os.environ.items() if not name.startswith(("DEVHIVE_", "PG", "JWT_"))}
+    process = subprocess.Popen(
+        [BINARY, "serve", "--workers", workers, "--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0",
+         "--drain-seconds", "0"],
+        env={**clean, "DATABASE_URL": database.url, "JWT_SECRET_FILE": secret},
+        stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    try:
+        with open(secret, "w", encoding="utf-8") as pipe:
+            pipe.write(tokens.SECRET)
+        wait_until(lambda: signal.SIGHUP in blocked_signals(process.pid), "signals wait for the loop")
+        process.send_signal(signal.SIGHUP)
+        with open(secret, "w", encoding="utf-8") as pipe:
+            # Whoever reads it from here on finds a file.
+            (tmp_path / "file").write_text(tokens.SECRET, encoding="utf-8")
+            os.replace(tmp_path / "file", secret)
+            pipe.write(tokens.SECRET)
+        found = ""
+        while found.count("listening") < 2:
+            line = process.stderr.readline()
+            assert line, f"it ended with {process.wait(DEADLINE_SECONDS)}:\n{found}"
+            found += line
+        process.terminate()
+        process.communicate(timeout=DEADLINE_SECONDS)
+        assert process.returncode == 0
+    finally:
+        process.kill()
+        process.communicate()
+
 def test_workers_end_with_their_parent(pair):
     found = processes(pair)
     pair.kill()

@@ -13,7 +13,7 @@ extension Supervisor {
                     "devhive-gateway", "worker", "--number", String(index + 1),
                     "--parent", String(CurrentProcess.id),
                 ],
-                environment: environment, inheriting: socket.owned)
+                environment: environment, inheriting: socket.owned, holdsSignals: true)
             workers[index].process = process
             workers[index].address = socket.address
             workers[index].lifecycle.started(at: now)
