@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import uuid
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -306,6 +307,12 @@ def test_a_worker_that_hangs_is_seen(start_gateway):
         assert (status, "[-] worker 2 does not answer\n" in body) == (503, True)
         assert gateway.request("/livez", admin=True)[0] == 503
         assert gateway.metrics()["devhive_connections_opened_total"] == before
+        # Also when it has no room for another question.
+        for _ in range(2):
+            with ThreadPoolExecutor(OPERATORS_MAX // 2) as operators:
+                asked = [operators.submit(gateway.request, "/livez", admin=True) for _ in range(OPERATORS_MAX // 2)]
+            assert {one.result()[0] for one in asked} == {503}
+        assert gateway.request("/livez", admin=True)[0] == 503
     finally:
         os.kill(stopped, signal.SIGCONT)
     gateway.wait_until_ready()
@@ -314,6 +321,24 @@ def test_a_worker_that_hangs_is_seen(start_gateway):
     gateway.terminate()
     assert gateway.wait() == 70
     assert gateway.log("worker ended", worker=2)[0]["signal"] == signal.SIGKILL
+
+
+def test_a_worker_that_ends_before_its_answer_is_no_reason_to_restart_the_others(pair):
+    def open_files():
+        return len(os.listdir(f"/proc/{pair.process.pid}/fd"))
+
+    question = b"GET /livez?verbose HTTP/1.1\r\nHost: a\r\n\r\n"
+    stopped = process_of(pair, 2)
+    with RawSocket(pair.admin_address) as raw:
+        raw.send(question)
+        assert raw.read_answer()[0] == 200
+        before = open_files()
+        os.kill(stopped, signal.SIGSTOP)
+        raw.send(question)
+        wait_until(lambda: open_files() == before + 1, "the question to the worker is under way")
+        os.kill(stopped, signal.SIGKILL)
+        status, _, body = raw.read_answer()
+    assert (status, "[+] worker 2 is not there\n" in body) == (200, True), body
 
 
 def test_a_worker_that_is_told_to_end_is_replaced(pair):
