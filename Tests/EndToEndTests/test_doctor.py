@@ -67,6 +67,20 @@ def test_triggers_that_are_missing_or_disabled(database):
     assert verdict == "FAIL" and "INSERT, UPDATE, DELETE" in text and "migrate" in text
 
 
+def test_its_advice_brings_back_what_was_dropped_after_migrate(database, run_command):
+    run_command("migrate")
+    database.execute("DROP TRIGGER project_members_cache_invalidate ON project_members")
+    database.drop_event_log()
+    findings = examine(database.url)[1]
+    again = "run devhive-gateway migrate --again"
+    assert findings["triggers of project_members"] == ("FAIL", f"none for INSERT, UPDATE, DELETE; {again}")
+    assert findings["event log"][1].endswith(f"; {again}, or leave it so")
+    assert "005_add_event_log.sql: already there" in run_command("migrate")
+    assert "005_add_event_log.sql: applied again\n" in run_command("migrate", "--again")
+    findings = examine(database.url)[1]
+    assert findings["triggers of project_members"][0] == findings["event log"][0] == "ok"
+
+
 def test_a_database_without_the_migrations(cluster):
     code, findings = examine(cluster.url("postgres"))
     assert code == 69

@@ -33,8 +33,16 @@ struct DatabaseSurvey {
         tell(DatabaseChecks.clock(aheadBy: ahead, uncertainty: after - before))
     }
 
+    /// Whether `migrate` has left records. Which ones is not for the gateway's role to read.
+    func hasRecords(
+        _ connection: inout BlockingPostgresConnection
+    ) throws(PostgresError) -> Bool {
+        let row = try connection.query("SELECT to_regclass('devhive_migrations') IS NOT NULL")
+        return row.text(row: 0, column: 0) == "t"
+    }
+
     func triggers(
-        _ connection: inout BlockingPostgresConnection, _ tell: (Finding) -> Void
+        _ connection: inout BlockingPostgresConnection, isRecorded: Bool, _ tell: (Finding) -> Void
     ) throws(PostgresError) {
         for table in Self.tables {
             let row = try connection.query(
@@ -51,7 +59,8 @@ struct DatabaseSurvey {
                 DatabaseChecks.triggers(
                     DatabaseChecks.TableTriggers(
                         table: table, exists: row.text(row: 0, column: 0) == "t",
-                        enabled: Self.number(row, 1), disabled: Self.number(row, 2))))
+                        enabled: Self.number(row, 1), disabled: Self.number(row, 2)),
+                    isRecorded: isRecorded))
         }
     }
 
@@ -86,7 +95,7 @@ struct DatabaseSurvey {
 
     /// Whether the event log is there, and what the role may do with it.
     func eventLog(
-        _ connection: inout BlockingPostgresConnection, _ tell: (Finding) -> Void
+        _ connection: inout BlockingPostgresConnection, isRecorded: Bool, _ tell: (Finding) -> Void
     ) throws(PostgresError) {
         // has_table_privilege gives NULL for a table that isn't there.
         let row = try connection.query(
@@ -103,7 +112,8 @@ struct DatabaseSurvey {
                 DatabaseChecks.EventLogFacts(
                     isInstalled: row.text(row: 0, column: 0) == "t",
                     mayRead: row.text(row: 0, column: 1) == "t",
-                    mayPrune: row.text(row: 0, column: 2) == "t")))
+                    mayPrune: row.text(row: 0, column: 2) == "t"),
+                isRecorded: isRecorded))
     }
 
     /// Listens on one session and notifies on another, as the gateway's canary does.
