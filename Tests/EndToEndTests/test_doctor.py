@@ -99,6 +99,18 @@ def test_a_role_that_may_not_read_members_or_have_sessions(database, role):
     assert findings["database sessions"][0] == "FAIL" and findings["database sessions"][1].startswith("3 free, 4 needed")
 
 
+def test_sessions_of_other_roles_are_counted(database, role):
+    def free():
+        return int(examine(role[0])[1]["database sessions"][1].split()[0])
+
+    before = free()
+    others = [database.connect() for _ in range(20)]
+    # A session of the server's own may come or go.
+    assert abs(before - free() - len(others)) < 5
+    for other in others:
+        other.close()
+
+
 def test_a_superuser_is_more_than_is_needed(database):
     code, findings = examine(database.url)
     assert code == 0

@@ -69,6 +69,8 @@ struct DatabaseSurvey {
         _ connection: inout BlockingPostgresConnection, _ tell: (Finding) -> Void
     ) throws(PostgresError) {
         // has_table_privilege gives NULL for a table that isn't there, which was reported already.
+        // Of sessions of other roles pg_stat_activity hides what they are; their number is for all to
+        // read. PostgreSQL 16 has reserved_connections.
         let row = try connection.query(
             """
             SELECT rolname, rolsuper,
@@ -76,8 +78,8 @@ struct DatabaseSurvey {
                 least(
                     current_setting('max_connections')::int
                         - current_setting('superuser_reserved_connections')::int
-                        - (SELECT count(*) FROM pg_stat_activity
-                            WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()),
+                        - coalesce(current_setting('reserved_connections', true)::int, 0)
+                        - (SELECT sum(numbackends) - 1 FROM pg_stat_database),
                     CASE WHEN rolconnlimit < 0 OR rolsuper THEN 1000000
                         ELSE rolconnlimit - (SELECT count(*) FROM pg_stat_activity
                             WHERE usename = rolname AND pid <> pg_backend_pid()) END)
