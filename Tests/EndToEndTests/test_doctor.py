@@ -133,9 +133,10 @@ def test_the_certificate_is_loaded(database, tmp_path):
     assert done.returncode == 0 and done.stderr == ""
 
 
-@pytest.mark.parametrize("days, verdict, says", [(10, "warn", "valid until"), (-1, "FAIL", "expired at")])
-def test_a_certificate_that_ends(database, tmp_path, days, verdict, says):
-    certificate = Certificate(str(tmp_path), days=days)
+@pytest.mark.parametrize("begins, days, verdict, says", [
+    (-60, 10, "warn", "valid until"), (-60, -1, "FAIL", "expired at"), (1, 90, "FAIL", "not valid before")])
+def test_a_certificate_that_ends_or_has_not_begun(database, tmp_path, begins, days, verdict, says):
+    certificate = Certificate(str(tmp_path), days=days, begins=begins)
     found, text = examine(database.url, *certificate.options)[1]["certificate"]
     assert found == verdict and text.startswith(says)
     done = check(*certificate.options)
