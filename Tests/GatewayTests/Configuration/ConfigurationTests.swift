@@ -157,6 +157,8 @@ import Testing
         let same = try #require(
             Self.error(options: [.listen: "127.0.0.2:1", .adminListen: "127.0.0.2:1"]))
         #expect(same.source == "--admin-listen")
+        let overlapping = Self.error(options: [.listen: "0.0.0.0:1", .adminListen: "127.0.0.1:1"])
+        #expect(overlapping?.source == "--admin-listen")
         #expect(Self.error(options: [.listen: "127.0.0.2:0", .adminListen: "127.0.0.2:0"]) == nil)
     }
 

@@ -28,4 +28,21 @@ import Testing
     func `anything else is refused`(text: String) {
         #expect(ListenAddress(text: text) == nil)
     }
+    @Test(
+        arguments: [
+            ("127.0.0.1:1", "127.0.0.1:1", true), ("[::1]:1", "[0::1]:1", true),
+            ("127.0.0.1:1", "[::ffff:127.0.0.1]:1", true), ("127.0.0.1:1", "127.0.0.2:1", false),
+            ("0.0.0.0:1", "127.0.0.1:1", true), ("[::]:1", "[::1]:1", true),
+            ("[::]:1", "127.0.0.1:1", true), ("[::]:1", "0.0.0.0:1", true),
+            ("0.0.0.0:1", "[::1]:1", false), ("127.0.0.1:1", "[::1]:1", false),
+            ("0.0.0.0:1", "127.0.0.1:2", false), ("0.0.0.0:0", "0.0.0.0:0", false),
+        ] as [(String, String, Bool)])
+    func `the same port of all addresses and of one overlap`(
+        one: String, other: String, overlap: Bool
+    ) throws {
+        let first = try #require(ListenAddress(text: one))
+        let second = try #require(ListenAddress(text: other))
+        #expect(first.overlaps(second) == overlap)
+        #expect(second.overlaps(first) == overlap)
+    }
 }

@@ -29,6 +29,26 @@ package struct ListenAddress: Hashable, Sendable {
         else { return nil }
         self.init(host: String(host), port: port)
     }
+
+    /// Whether only one of them can be bound: they are the same, or one stands for all addresses and
+    /// the other's among them.
+    package func overlaps(_ other: ListenAddress) -> Bool {
+        guard port == other.port, port != 0,
+            let mine = SocketAddress(host: host, port: port),
+            let others = SocketAddress(host: other.host, port: port)
+        else { return false }
+        return mine == others || mine.takesAddress(of: others) || others.takesAddress(of: mine)
+    }
+}
+
+extension SocketAddress {
+    private static let allIPv4 = SocketAddress(ipv4: 0, port: 0)
+
+    /// `0.0.0.0` takes all IPv4 addresses, and `::` those too (ipv6(7), IPV6_V6ONLY).
+    fileprivate func takesAddress(of other: SocketAddress) -> Bool {
+        if isIPv4 { return other.isIPv4 && low == Self.allIPv4.low }
+        return high == 0 && low == 0
+    }
 }
 
 extension ListenAddress: CustomStringConvertible {
