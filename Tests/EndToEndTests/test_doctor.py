@@ -111,6 +111,13 @@ def test_sessions_of_other_roles_are_counted(database, role):
         other.close()
 
 
+def test_a_role_that_row_level_security_hides_members_from(database, role):
+    database.execute("ALTER TABLE project_members ENABLE ROW LEVEL SECURITY")
+    code, findings = examine(role[0])
+    assert (code, findings["role"][0]) == (0, "warn")
+    assert "row-level security" in findings["role"][1]
+
+
 def test_a_superuser_is_more_than_is_needed(database):
     code, findings = examine(database.url)
     assert code == 0

@@ -99,11 +99,16 @@ package enum DatabaseChecks {
         package let name: String
         package let isSuperuser: Bool
         package let readsMembers: Bool
+        /// Row-level security chooses the members that it sees.
+        package let seesSomeMembers: Bool
 
-        package init(name: String, isSuperuser: Bool, readsMembers: Bool) {
+        package init(
+            name: String, isSuperuser: Bool, readsMembers: Bool, seesSomeMembers: Bool
+        ) {
             self.name = name
             self.isSuperuser = isSuperuser
             self.readsMembers = readsMembers
+            self.seesSomeMembers = seesSomeMembers
         }
     }
 
@@ -119,6 +124,12 @@ package enum DatabaseChecks {
             return .warning(
                 subject, "\(role.name) is a superuser",
                 "use one with CONNECT on the database and SELECT on project_members")
+        }
+        guard !role.seesSomeMembers || !checksMembership else {
+            return .warning(
+                subject, "row-level security decides which project_members \(role.name) sees",
+                "give it BYPASSRLS, or a policy FOR SELECT USING (true): who is hidden is no member"
+            )
         }
         return .ok(subject, "\(role.name) has what is needed")
     }

@@ -68,7 +68,7 @@ struct DatabaseSurvey {
     func role(
         _ connection: inout BlockingPostgresConnection, _ tell: (Finding) -> Void
     ) throws(PostgresError) {
-        // has_table_privilege gives NULL for a table that isn't there, which was reported already.
+        // Both functions give NULL for a table that isn't there, which was reported already.
         // Of sessions of other roles pg_stat_activity hides what they are; their number is for all to
         // read. PostgreSQL 16 has reserved_connections.
         let row = try connection.query(
@@ -82,7 +82,8 @@ struct DatabaseSurvey {
                         - (SELECT sum(numbackends) - 1 FROM pg_stat_database),
                     CASE WHEN rolconnlimit < 0 OR rolsuper THEN 1000000
                         ELSE rolconnlimit - (SELECT count(*) FROM pg_stat_activity
-                            WHERE usename = rolname AND pid <> pg_backend_pid()) END)
+                            WHERE usename = rolname AND pid <> pg_backend_pid()) END),
+                coalesce(row_security_active(to_regclass('project_members')::oid), false)
             FROM pg_catalog.pg_roles WHERE rolname = current_user
             """)
         tell(
@@ -90,7 +91,8 @@ struct DatabaseSurvey {
                 DatabaseChecks.Role(
                     name: row.text(row: 0, column: 0),
                     isSuperuser: row.text(row: 0, column: 1) == "t",
-                    readsMembers: row.text(row: 0, column: 2) == "t"),
+                    readsMembers: row.text(row: 0, column: 2) == "t",
+                    seesSomeMembers: row.text(row: 0, column: 4) == "t"),
                 checksMembership: checksMembership))
         tell(DatabaseChecks.sessions(free: Self.number(row, 3), workers: workers))
     }

@@ -74,10 +74,13 @@ import Testing
 
     @Test func `a role may do what is needed and no more`() {
         func verdict(
-            isSuperuser: Bool, readsMembers: Bool, checksMembership: Bool = true
+            isSuperuser: Bool, readsMembers: Bool, seesSomeMembers: Bool = false,
+            checksMembership: Bool = true
         ) -> Finding.Verdict {
             DatabaseChecks.role(
-                .init(name: "r", isSuperuser: isSuperuser, readsMembers: readsMembers),
+                .init(
+                    name: "r", isSuperuser: isSuperuser, readsMembers: readsMembers,
+                    seesSomeMembers: seesSomeMembers),
                 checksMembership: checksMembership
             ).verdict
         }
@@ -86,6 +89,10 @@ import Testing
         #expect(verdict(isSuperuser: false, readsMembers: false) == .failure)
         let unasked = verdict(isSuperuser: false, readsMembers: false, checksMembership: false)
         #expect(unasked == .ok)
+        #expect(verdict(isSuperuser: false, readsMembers: true, seesSomeMembers: true) == .warning)
+        let filtered = verdict(
+            isSuperuser: false, readsMembers: true, seesSomeMembers: true, checksMembership: false)
+        #expect(filtered == .ok)
     }
 
     @Test(arguments: [(1, 2, Verdict.ok), (1, 1, .failure), (4, 7, .failure), (4, 8, .ok)])
