@@ -67,6 +67,20 @@ def test_triggers_that_are_missing_or_disabled(database):
     assert verdict == "FAIL" and "INSERT, UPDATE, DELETE" in text and "migrate" in text
 
 
+def test_its_advice_brings_back_what_was_dropped_after_migrate(database, run_command):
+    run_command("migrate")
+    database.execute("DROP TRIGGER project_members_cache_invalidate ON project_members")
+    database.drop_event_log()
+    findings = examine(database.url)[1]
+    again = "run devhive-gateway migrate --again"
+    assert findings["triggers of project_members"] == ("FAIL", f"none for INSERT, UPDATE, DELETE; {again}")
+    assert findings["event log"][1].endswith(f"; {again}, or leave it so")
+    assert "005_add_event_log.sql: already there" in run_command("migrate")
+    assert "005_add_event_log.sql: applied again\n" in run_command("migrate", "--again")
+    findings = examine(database.url)[1]
+    assert findings["triggers of project_members"][0] == findings["event log"][0] == "ok"
+
+
 def test_a_database_without_the_migrations(cluster):
     code, findings = examine(cluster.url("postgres"))
     assert code == 69
@@ -83,6 +97,25 @@ def test_a_role_that_may_not_read_members_or_have_sessions(database, role):
     assert code == 69
     assert findings["role"][0] == "FAIL"
     assert findings["database sessions"][0] == "FAIL" and findings["database sessions"][1].startswith("3 free, 4 needed")
+
+
+def test_sessions_of_other_roles_are_counted(database, role):
+    def free():
+        return int(examine(role[0])[1]["database sessions"][1].split()[0])
+
+    before = free()
+    others = [database.connect() for _ in range(20)]
+    # A session of the server's own may come or go.
+    assert abs(before - free() - len(others)) < 5
+    for other in others:
+        other.close()
+
+
+def test_a_role_that_row_level_security_hides_members_from(database, role):
+    database.execute("ALTER TABLE project_members ENABLE ROW LEVEL SECURITY")
+    code, findings = examine(role[0])
+    assert (code, findings["role"][0]) == (0, "warn")
+    assert "row-level security" in findings["role"][1]
 
 
 def test_a_superuser_is_more_than_is_needed(database):
@@ -107,9 +140,10 @@ def test_the_certificate_is_loaded(database, tmp_path):
     assert done.returncode == 0 and done.stderr == ""
 
 
-@pytest.mark.parametrize("days, verdict, says", [(10, "warn", "valid until"), (-1, "FAIL", "expired at")])
-def test_a_certificate_that_ends(database, tmp_path, days, verdict, says):
-    certificate = Certificate(str(tmp_path), days=days)
+@pytest.mark.parametrize("begins, days, verdict, says", [
+    (-60, 10, "warn", "valid until"), (-60, -1, "FAIL", "expired at"), (1, 90, "FAIL", "not valid before")])
+def test_a_certificate_that_ends_or_has_not_begun(database, tmp_path, begins, days, verdict, says):
+    certificate = Certificate(str(tmp_path), days=days, begins=begins)
     found, text = examine(database.url, *certificate.options)[1]["certificate"]
     assert found == verdict and text.startswith(says)
     done = check(*certificate.options)

@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import uuid
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -170,12 +171,60 @@ def test_a_second_sigterm_ends_at_once(start_gateway):
     wait_until_gone(processes(gateway))
 
 
+def test_a_parent_that_was_started_with_sigchld_ignored_sees_its_workers_end(start_gateway):
+    """As by a shell after `trap '' CHLD`."""
+    gateway = start_gateway("--workers", "2", ignored=[signal.SIGCHLD])
+    os.kill(process_of(gateway, 1), signal.SIGKILL)
+    assert gateway.wait_for_log("worker ended", worker=1)["signal"] == signal.SIGKILL
+    gateway.wait_until_ready()
+    gateway.terminate()
+    assert gateway.wait() == 0
+
+
 def test_sighup_ends_nobody(pair):
     pair.process.send_signal(signal.SIGHUP)
     # Signals are taken in the order of their numbers, and requests after that.
     pair.wait_until_ready()
     assert not pair.log("worker ended")
 
+
+def blocked_signals(process):
+    mask = int(field_of(process, "SigBlk"), 16)
+    return {number for number in (signal.SIGHUP, signal.SIGINT, signal.SIGTERM) if mask >> (number - 1) & 1}
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_a_signal_during_the_start_is_taken_after_it(database, tmp_path, workers):
+    """The key is read twice. Its file is a FIFO, so the start stands still until the test writes to it."""
+    secret = str(tmp_path / "secret")
+    os.mkfifo(secret)
+    clean = {name: value for name, value in os.environ.items() if not name.startswith(("DEVHIVE_", "PG", "JWT_"))}
+    process = subprocess.Popen(
+        [BINARY, "serve", "--workers", workers, "--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0",
+         "--drain-seconds", "0"],
+        env={**clean, "DATABASE_URL": database.url, "JWT_SECRET_FILE": secret},
+        stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    try:
+        with open(secret, "w", encoding="utf-8") as pipe:
+            pipe.write(tokens.SECRET)
+        wait_until(lambda: signal.SIGHUP in blocked_signals(process.pid), "signals wait for the loop")
+        process.send_signal(signal.SIGHUP)
+        with open(secret, "w", encoding="utf-8") as pipe:
+            # Whoever reads it from here on finds a file.
+            (tmp_path / "file").write_text(tokens.SECRET, encoding="utf-8")
+            os.replace(tmp_path / "file", secret)
+            pipe.write(tokens.SECRET)
+        found = ""
+        while found.count("listening") < 2:
+            line = process.stderr.readline()
+            assert line, f"it ended with {process.wait(DEADLINE_SECONDS)}:\n{found}"
+            found += line
+        process.terminate()
+        process.communicate(timeout=DEADLINE_SECONDS)
+        assert process.returncode == 0
+    finally:
+        process.kill()
+        process.communicate()
 
 def test_workers_end_with_their_parent(pair):
     found = processes(pair)
@@ -258,6 +307,12 @@ def test_a_worker_that_hangs_is_seen(start_gateway):
         assert (status, "[-] worker 2 does not answer\n" in body) == (503, True)
         assert gateway.request("/livez", admin=True)[0] == 503
         assert gateway.metrics()["devhive_connections_opened_total"] == before
+        # Also when it has no room for another question.
+        for _ in range(2):
+            with ThreadPoolExecutor(OPERATORS_MAX // 2) as operators:
+                asked = [operators.submit(gateway.request, "/livez", admin=True) for _ in range(OPERATORS_MAX // 2)]
+            assert {one.result()[0] for one in asked} == {503}
+        assert gateway.request("/livez", admin=True)[0] == 503
     finally:
         os.kill(stopped, signal.SIGCONT)
     gateway.wait_until_ready()
@@ -266,6 +321,24 @@ def test_a_worker_that_hangs_is_seen(start_gateway):
     gateway.terminate()
     assert gateway.wait() == 70
     assert gateway.log("worker ended", worker=2)[0]["signal"] == signal.SIGKILL
+
+
+def test_a_worker_that_ends_before_its_answer_is_no_reason_to_restart_the_others(pair):
+    def open_files():
+        return len(os.listdir(f"/proc/{pair.process.pid}/fd"))
+
+    question = b"GET /livez?verbose HTTP/1.1\r\nHost: a\r\n\r\n"
+    stopped = process_of(pair, 2)
+    with RawSocket(pair.admin_address) as raw:
+        raw.send(question)
+        assert raw.read_answer()[0] == 200
+        before = open_files()
+        os.kill(stopped, signal.SIGSTOP)
+        raw.send(question)
+        wait_until(lambda: open_files() == before + 1, "the question to the worker is under way")
+        os.kill(stopped, signal.SIGKILL)
+        status, _, body = raw.read_answer()
+    assert (status, "[+] worker 2 is not there\n" in body) == (200, True), body
 
 
 def test_a_worker_that_is_told_to_end_is_replaced(pair):

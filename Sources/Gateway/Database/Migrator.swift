@@ -18,6 +18,8 @@ package struct Migrator: ~Copyable {
         case applied
         /// Its content differs from what was recorded.
         case appliedAgain
+        /// It was recorded as it is, and applied because that was asked for.
+        case repeated
         case alreadyThere
     }
 
@@ -37,14 +39,17 @@ package struct Migrator: ~Copyable {
     /// Applies what isn't recorded, in the order of the names, and reports each file. Stops at the
     /// first that fails; those before it stay applied.
     ///
-    /// - Parameter leavesOut: the name of a file that is neither applied nor reported.
+    /// - Parameters:
+    ///   - leavesOut: the name of a file that is neither applied nor reported.
+    ///   - again: also what is recorded is applied, which brings back what was dropped since.
     package mutating func run(
-        directory: String, leavesOut: String? = nil, report: (String, Outcome) -> Void
+        directory: String, leavesOut: String? = nil, again: Bool = false,
+        report: (String, Outcome) -> Void
     ) throws(MigrationFailure) {
         let files = try read(directory).filter { $0.name != leavesOut }
         try prepare()
         for file in files {
-            report(file.name, try apply(file))
+            report(file.name, try apply(file, again: again))
         }
     }
 
@@ -90,11 +95,12 @@ package struct Migrator: ~Copyable {
         }
     }
 
-    private mutating func apply(_ file: File) throws(MigrationFailure) -> Outcome {
-        let outcome: Outcome
+    private mutating func apply(_ file: File, again: Bool) throws(MigrationFailure) -> Outcome {
+        var outcome: Outcome
         do {
             try begin()
             outcome = try state(of: file)
+            if again, outcome == .alreadyThere { outcome = .repeated }
         } catch {
             throw .record(error)
         }

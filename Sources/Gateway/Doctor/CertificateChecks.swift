@@ -8,10 +8,12 @@ package struct CertificateChecks: Equatable, Sendable {
     package static let renewalSeconds: Int64 = 14 * 86_400
 
     /// `nil` when it can't be told.
+    private let notBefore: Timestamp?
     private let notAfter: Timestamp?
     private let isKeyExposed: Bool
 
-    package init(notAfter: Timestamp?, isKeyExposed: Bool) {
+    package init(notBefore: Timestamp?, notAfter: Timestamp?, isKeyExposed: Bool) {
+        self.notBefore = notBefore
         self.notAfter = notAfter
         self.isKeyExposed = isKeyExposed
     }
@@ -22,6 +24,7 @@ package struct CertificateChecks: Equatable, Sendable {
         let context = try TLSContext.server(
             certificatePath: configuration.tlsCertificate, keyPath: configuration.tlsKey)
         return CertificateChecks(
+            notBefore: context.notBeforeUnixSeconds.map { Timestamp(unixSeconds: $0) },
             notAfter: context.notAfterUnixSeconds.map { Timestamp(unixSeconds: $0) },
             isKeyExposed: SecretFile.isExposed(path: configuration.tlsKey))
     }
@@ -37,6 +40,11 @@ package struct CertificateChecks: Equatable, Sendable {
     }
 
     private func validity(at now: Timestamp) -> Finding {
+        if let notBefore, now.microseconds < notBefore.microseconds {
+            return .failure(
+                Self.subject, "not valid before \(notBefore)",
+                "compare with this host's clock, and serve the one before until then")
+        }
         guard let notAfter else { return .ok(Self.subject, "usable") }
         let secondsLeft = (notAfter.microseconds - now.microseconds) / 1_000_000
         if secondsLeft <= 0 {

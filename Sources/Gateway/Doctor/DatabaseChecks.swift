@@ -68,10 +68,16 @@ package enum DatabaseChecks {
     /// An event and its bit in pg_trigger.tgtype (PostgreSQL's pg_trigger.h).
     private static let events = [("INSERT", 4), ("UPDATE", 16), ("DELETE", 8), ("TRUNCATE", 32)]
 
-    package static func triggers(_ found: TableTriggers) -> Finding {
+    /// - Parameter isRecorded: `migrate` has recorded files, and leaves those alone.
+    private static func migration(isRecorded: Bool) -> String {
+        "run devhive-gateway migrate" + (isRecorded ? " --again" : "")
+    }
+
+    /// - Parameter isRecorded: whether `migrate` was there before.
+    package static func triggers(_ found: TableTriggers, isRecorded: Bool) -> Finding {
         let subject = "triggers of \(found.table)"
         guard found.exists else {
-            return .failure(subject, "the table isn't there", "run devhive-gateway migrate")
+            return .failure(subject, "the table isn't there", migration(isRecorded: isRecorded))
         }
         let missing = events.filter { found.enabled & $0.1 == 0 }
         guard let worst = missing.first else { return .ok(subject, "present and enabled") }
@@ -83,9 +89,9 @@ package enum DatabaseChecks {
         }
         // The triggers of older versions knew no TRUNCATE.
         if worst.0 == "TRUNCATE" {
-            return .warning(subject, "none for TRUNCATE", "run devhive-gateway migrate")
+            return .warning(subject, "none for TRUNCATE", migration(isRecorded: isRecorded))
         }
-        return .failure(subject, "none for \(names)", "run devhive-gateway migrate")
+        return .failure(subject, "none for \(names)", migration(isRecorded: isRecorded))
     }
 
     /// What the gateway's role may do.
@@ -93,11 +99,16 @@ package enum DatabaseChecks {
         package let name: String
         package let isSuperuser: Bool
         package let readsMembers: Bool
+        /// Row-level security chooses the members that it sees.
+        package let seesSomeMembers: Bool
 
-        package init(name: String, isSuperuser: Bool, readsMembers: Bool) {
+        package init(
+            name: String, isSuperuser: Bool, readsMembers: Bool, seesSomeMembers: Bool
+        ) {
             self.name = name
             self.isSuperuser = isSuperuser
             self.readsMembers = readsMembers
+            self.seesSomeMembers = seesSomeMembers
         }
     }
 
@@ -113,6 +124,12 @@ package enum DatabaseChecks {
             return .warning(
                 subject, "\(role.name) is a superuser",
                 "use one with CONNECT on the database and SELECT on project_members")
+        }
+        guard !role.seesSomeMembers || !checksMembership else {
+            return .warning(
+                subject, "row-level security decides which project_members \(role.name) sees",
+                "give it BYPASSRLS, or a policy FOR SELECT USING (true): who is hidden is no member"
+            )
         }
         return .ok(subject, "\(role.name) has what is needed")
     }
@@ -130,12 +147,13 @@ package enum DatabaseChecks {
         }
     }
 
-    package static func eventLog(_ facts: EventLogFacts) -> Finding {
+    /// - Parameter isRecorded: whether `migrate` was there before.
+    package static func eventLog(_ facts: EventLogFacts, isRecorded: Bool) -> Finding {
         let subject = "event log"
         guard facts.isInstalled else {
             return .warning(
                 subject, "not installed: whoever was away fetches everything again",
-                "run devhive-gateway migrate, or leave it so")
+                migration(isRecorded: isRecorded) + ", or leave it so")
         }
         guard facts.mayRead else {
             return .failure(

@@ -33,8 +33,16 @@ struct DatabaseSurvey {
         tell(DatabaseChecks.clock(aheadBy: ahead, uncertainty: after - before))
     }
 
+    /// Whether `migrate` has left records. Which ones is not for the gateway's role to read.
+    func hasRecords(
+        _ connection: inout BlockingPostgresConnection
+    ) throws(PostgresError) -> Bool {
+        let row = try connection.query("SELECT to_regclass('devhive_migrations') IS NOT NULL")
+        return row.text(row: 0, column: 0) == "t"
+    }
+
     func triggers(
-        _ connection: inout BlockingPostgresConnection, _ tell: (Finding) -> Void
+        _ connection: inout BlockingPostgresConnection, isRecorded: Bool, _ tell: (Finding) -> Void
     ) throws(PostgresError) {
         for table in Self.tables {
             let row = try connection.query(
@@ -51,7 +59,8 @@ struct DatabaseSurvey {
                 DatabaseChecks.triggers(
                     DatabaseChecks.TableTriggers(
                         table: table, exists: row.text(row: 0, column: 0) == "t",
-                        enabled: Self.number(row, 1), disabled: Self.number(row, 2))))
+                        enabled: Self.number(row, 1), disabled: Self.number(row, 2)),
+                    isRecorded: isRecorded))
         }
     }
 
@@ -59,7 +68,9 @@ struct DatabaseSurvey {
     func role(
         _ connection: inout BlockingPostgresConnection, _ tell: (Finding) -> Void
     ) throws(PostgresError) {
-        // has_table_privilege gives NULL for a table that isn't there, which was reported already.
+        // Both functions give NULL for a table that isn't there, which was reported already.
+        // Of sessions of other roles pg_stat_activity hides what they are; their number is for all to
+        // read. PostgreSQL 16 has reserved_connections.
         let row = try connection.query(
             """
             SELECT rolname, rolsuper,
@@ -67,11 +78,12 @@ struct DatabaseSurvey {
                 least(
                     current_setting('max_connections')::int
                         - current_setting('superuser_reserved_connections')::int
-                        - (SELECT count(*) FROM pg_stat_activity
-                            WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()),
+                        - coalesce(current_setting('reserved_connections', true)::int, 0)
+                        - (SELECT sum(numbackends) - 1 FROM pg_stat_database),
                     CASE WHEN rolconnlimit < 0 OR rolsuper THEN 1000000
                         ELSE rolconnlimit - (SELECT count(*) FROM pg_stat_activity
-                            WHERE usename = rolname AND pid <> pg_backend_pid()) END)
+                            WHERE usename = rolname AND pid <> pg_backend_pid()) END),
+                coalesce(row_security_active(to_regclass('project_members')::oid), false)
             FROM pg_catalog.pg_roles WHERE rolname = current_user
             """)
         tell(
@@ -79,14 +91,15 @@ struct DatabaseSurvey {
                 DatabaseChecks.Role(
                     name: row.text(row: 0, column: 0),
                     isSuperuser: row.text(row: 0, column: 1) == "t",
-                    readsMembers: row.text(row: 0, column: 2) == "t"),
+                    readsMembers: row.text(row: 0, column: 2) == "t",
+                    seesSomeMembers: row.text(row: 0, column: 4) == "t"),
                 checksMembership: checksMembership))
         tell(DatabaseChecks.sessions(free: Self.number(row, 3), workers: workers))
     }
 
     /// Whether the event log is there, and what the role may do with it.
     func eventLog(
-        _ connection: inout BlockingPostgresConnection, _ tell: (Finding) -> Void
+        _ connection: inout BlockingPostgresConnection, isRecorded: Bool, _ tell: (Finding) -> Void
     ) throws(PostgresError) {
         // has_table_privilege gives NULL for a table that isn't there.
         let row = try connection.query(
@@ -103,7 +116,8 @@ struct DatabaseSurvey {
                 DatabaseChecks.EventLogFacts(
                     isInstalled: row.text(row: 0, column: 0) == "t",
                     mayRead: row.text(row: 0, column: 1) == "t",
-                    mayPrune: row.text(row: 0, column: 2) == "t")))
+                    mayPrune: row.text(row: 0, column: 2) == "t"),
+                isRecorded: isRecorded))
     }
 
     /// Listens on one session and notifies on another, as the gateway's canary does.

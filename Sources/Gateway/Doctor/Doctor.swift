@@ -81,9 +81,10 @@ package struct Doctor: ~Copyable {
             workers: configuration.workers, checksMembership: configuration.membership == .on)
         do throws(PostgresError) {
             try survey.server(&connection) { tell($0) }
-            try survey.triggers(&connection) { tell($0) }
+            let isRecorded = try survey.hasRecords(&connection)
+            try survey.triggers(&connection, isRecorded: isRecorded) { tell($0) }
             try survey.role(&connection) { tell($0) }
-            try survey.eventLog(&connection) { tell($0) }
+            try survey.eventLog(&connection, isRecorded: isRecorded) { tell($0) }
             try survey.roundTrip(&connection, target) { tell($0) }
         } catch {
             tell(.failure("database", "\(error)", "the checks that would follow were left out"))

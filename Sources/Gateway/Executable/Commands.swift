@@ -47,6 +47,8 @@ struct Migrate: ParsableCommand {
     @Option(.migrations) var migrations: String?
     @Option(help: "Whether to install the event log, from which clients resume: on or off.")
     var eventLog = "on"
+    @Flag(help: "Apply the files that are recorded as applied too: brings back what was dropped.")
+    var again = false
 
     func run() throws {
         try finish { () throws(ConfigurationError) in
@@ -58,7 +60,7 @@ struct Migrate: ParsableCommand {
             given[.migrations] = migrations
             return Connected.migrate(
                 try Configuration.load(options: given, needed: [.databaseURL]),
-                eventLog: eventLog == "on")
+                eventLog: eventLog == "on", again: again)
         }
     }
 }

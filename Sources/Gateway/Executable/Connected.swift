@@ -24,7 +24,9 @@ enum Connected {
 
     /// Applies the migrations of `configuration.migrationsDirectory`; says on standard output what
     /// became of each file.
-    static func migrate(_ configuration: Configuration, eventLog: Bool) -> ProgramExit {
+    static func migrate(
+        _ configuration: Configuration, eventLog: Bool, again: Bool
+    ) -> ProgramExit {
         let target: ConnectionString
         do throws(ConnectionStringError) {
             target = try ConnectionString(configuration.databaseURL.text ?? "")
@@ -36,7 +38,7 @@ enum Connected {
             var migrator = try Migrator(target: target)
             try migrator.run(
                 directory: configuration.migrationsDirectory,
-                leavesOut: eventLog ? nil : Migrator.eventLogFile
+                leavesOut: eventLog ? nil : Migrator.eventLogFile, again: again
             ) { file, outcome in
                 print("\(file): \(Self.words(for: outcome))")
             }
@@ -51,6 +53,7 @@ enum Connected {
         switch outcome {
         case .applied: "applied"
         case .appliedAgain: "applied again, because it has changed"
+        case .repeated: "applied again"
         case .alreadyThere: "already there"
         }
     }

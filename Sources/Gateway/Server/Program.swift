@@ -10,6 +10,8 @@ package enum Program {
     package static func serve(
         _ configuration: Configuration, connectionsMax: Int, seat: consuming WorkerSeat? = nil
     ) throws(ServerFailure) -> Bool {
+        // One that comes before the loop, such as the SIGHUP of a renewed certificate, waits for it.
+        SignalDescriptor.hold()
         guardMemory(configuration)
         let worker = seat?.number
         let settings = CoreSettings(configuration, connectionsMax: connectionsMax)

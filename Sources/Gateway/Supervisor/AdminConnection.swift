@@ -38,8 +38,8 @@ struct Inquiry {
     let question: Question
     let isVerbose: Bool
     let form: ResponseForm
-    /// By worker; `nil` of one that hasn't answered.
-    var answers: [WorkerAnswer?]
+    /// By worker.
+    var replies: [WorkerReply]
     /// Questions under way.
     var pending = 0
 }

@@ -1,12 +1,27 @@
 /// The answer to "are you live?" or "are you ready?", made of those of the workers.
 package struct HealthReport: Sendable {
-    package enum Finding: Sendable {
+    package enum Finding: Equatable, Sendable {
         /// There is no process now.
         case down
         case starting
         /// It runs, and didn't answer in time.
         case silent
         case answered(WorkerAnswer)
+
+        /// - Parameter reply: what has come of the question when the time for it is over, or when
+        ///   all others have answered.
+        package init(_ phase: WorkerLifecycle.Phase, _ reply: WorkerReply) {
+            switch (phase, reply) {
+            case (.waiting, _), (.over, _): self = .down
+            case (.starting, _): self = .starting
+            case (.running, .answered(let answer)): self = .answered(answer)
+            case (.running, .awaited): self = .silent
+            // It began to run after the question.
+            case (.running, .unasked): self = .starting
+            // It ends: the kernel will say so.
+            case (.running, .ended): self = .down
+            }
+        }
     }
 
     private let question: Question

@@ -4,6 +4,8 @@ extension Program {
     /// Serves with several processes, of which this one is the parent, until a signal ends it.
     /// Returns whether it ended as it should: by request, and all workers in the time for it.
     package static func supervise(_ configuration: Configuration) throws(ServerFailure) -> Bool {
+        // One that comes before the loop waits for it.
+        SignalDescriptor.hold()
         guardMemory(configuration)
         let log = EventLog(format: configuration.logFormat, level: configuration.logLevel)
         warn(log, configuration)

@@ -6,12 +6,8 @@ extension Supervisor {
     /// that has ended and is started again is no reason to start everything again.
     func report(on inquiry: Inquiry) -> HealthReport {
         var report = HealthReport(question: inquiry.question, isFinishing: finish != nil)
-        for (worker, answer) in zip(workers, inquiry.answers) {
-            switch worker.lifecycle.phase {
-            case .waiting, .over: report.add(.down)
-            case .starting: report.add(.starting)
-            case .running: report.add(answer.map { .answered($0) } ?? .silent)
-            }
+        for (worker, reply) in zip(workers, inquiry.replies) {
+            report.add(HealthReport.Finding(worker.lifecycle.phase, reply))
         }
         return report
     }

@@ -12,10 +12,10 @@ struct Ask {
 }
 
 extension Supervisor {
-    /// Asks a worker. Returns whether an answer is under way: none is when the worker ended just now,
-    /// or too many questions are.
-    mutating func ask(_ worker: Int, _ question: Question, for inquirer: Handle?) -> Bool {
-        guard let address = workers[worker].address, !asks.isFull else { return false }
+    /// Asks a worker. Without an answer to wait for it ended just now, or there is no descriptor for
+    /// the question.
+    mutating func ask(_ worker: Int, _ question: Question, for inquirer: Handle?) -> WorkerReply {
+        guard let address = workers[worker].address, !asks.isFull else { return .ended }
         do throws(Errno) {
             let descriptor = try LocalSocket.connect(to: address)
             let handle = asks.insert(
@@ -28,7 +28,7 @@ extension Supervisor {
                 _unsafeStart: request.utf8Start, count: request.utf8CodeUnitCount)
             guard ClientSocket.send(bytes, to: descriptor) == .sent(bytes.count) else {
                 close(handle)
-                return false
+                return .ended
             }
             do throws(Errno) {
                 try poller.add(descriptor, handle: handle, interest: .read)
@@ -36,11 +36,11 @@ extension Supervisor {
                 close(handle)
                 throw error
             }
-            return true
+            return .awaited
         } catch {
-            // It ended just now, or so many wait already that it must hang: whoever asked hears that
-            // it doesn't answer, and a log line for each probe would say no more.
-            return false
+            // So many questions wait to be accepted that it must hang: it has its time to answer, as
+            // with a question that reached it. A log line for each probe would say no more.
+            return error == .connectionQueueFull ? .awaited : .ended
         }
     }
 
@@ -52,32 +52,37 @@ extension Supervisor {
         case .bytes:
             asks[handle]?.received += area.copy()
             if let ask = asks[handle], ask.received.count > WorkerAnswer.bytesMax {
-                finish(handle, with: nil)
+                finish(handle, with: .ended)
             }
         case .wouldBlock:
             break
         case .endOfStream:
-            finish(handle, with: asks[handle].flatMap { WorkerAnswer($0.received) })
+            let answer = asks[handle].flatMap { WorkerAnswer($0.received) }
+            finish(handle, with: answer.map { .answered($0) } ?? .ended)
         case .failed:
-            finish(handle, with: nil)
+            finish(handle, with: .ended)
         }
     }
 
-    private mutating func finish(_ handle: Handle, with answer: WorkerAnswer?) {
+    private mutating func finish(_ handle: Handle, with reply: WorkerReply) {
         guard let ask = asks[handle] else { return }
         close(handle)
-        if answer != nil { workerAnswered(ask.worker) }
-        if let answer, ask.question == .metrics {
-            workers[ask.worker].metrics = MetricsSnapshot(answer.body)
+        if case .answered(let answer) = reply {
+            workerAnswered(ask.worker)
+            if ask.question == .metrics {
+                workers[ask.worker].metrics = MetricsSnapshot(answer.body)
+            }
         }
-        if let inquirer = ask.inquirer { take(answer, of: ask.worker, for: inquirer) }
+        if let inquirer = ask.inquirer { take(reply, of: ask.worker, for: inquirer) }
     }
 
     /// The worker has ended: what it hasn't answered it never will.
     mutating func closeAsks(of worker: Int) {
         for handle in asks.handles where asks[handle]?.worker == worker {
-            finish(handle, with: nil)
+            finish(handle, with: .ended)
         }
+        // Those whose questions didn't reach it.
+        for handle in connections.handles { take(.ended, of: worker, for: handle) }
     }
 
     /// The operator isn't waiting any more.

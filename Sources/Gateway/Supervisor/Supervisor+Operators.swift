@@ -213,9 +213,10 @@ extension Supervisor {
     ) {
         var inquiry = Inquiry(
             question: question, isVerbose: isVerbose, form: form,
-            answers: Array(repeating: nil, count: workers.count))
+            replies: Array(repeating: .unasked, count: workers.count))
         for index in workers.indices where workers[index].lifecycle.isRunning {
-            if ask(index, question, for: handle) { inquiry.pending += 1 }
+            inquiry.replies[index] = ask(index, question, for: handle)
+            if inquiry.replies[index] == .awaited { inquiry.pending += 1 }
         }
         connections[handle]?.inquiry = inquiry
         connections[handle]?.deadline = now.advanced(byNanoseconds: Self.answerNanoseconds)
@@ -223,9 +224,9 @@ extension Supervisor {
     }
 
     /// One worker has answered, or never will.
-    mutating func take(_ answer: WorkerAnswer?, of worker: Int, for handle: Handle) {
-        guard connections[handle]?.inquiry != nil else { return }
-        connections[handle]?.inquiry?.answers[worker] = answer
+    mutating func take(_ reply: WorkerReply, of worker: Int, for handle: Handle) {
+        guard connections[handle]?.inquiry?.replies[worker] == .awaited else { return }
+        connections[handle]?.inquiry?.replies[worker] = reply
         connections[handle]?.inquiry?.pending -= 1
         if connections[handle]?.inquiry?.pending == 0 { self.answer(handle) }
     }

@@ -13,7 +13,7 @@ extension Supervisor {
                     "devhive-gateway", "worker", "--number", String(index + 1),
                     "--parent", String(CurrentProcess.id),
                 ],
-                environment: environment, inheriting: socket.owned)
+                environment: environment, inheriting: socket.owned, holdsSignals: true)
             workers[index].process = process
             workers[index].address = socket.address
             workers[index].lifecycle.started(at: now)
@@ -23,7 +23,7 @@ extension Supervisor {
                 handle: Handle(kind: Kind.worker.rawValue, index: UInt32(index), generation: 0),
                 interest: .read)
             // The first answer says that it listens. Without the question there will be none.
-            if !ask(index, .live, for: nil) { process.send(.kill) }
+            if ask(index, .live, for: nil) != .awaited { process.send(.kill) }
         } catch {
             log.failed("the start of worker \(index + 1)", error: error.description)
             if let process = workers[index].process {

@@ -14,6 +14,16 @@ package enum Question: UInt8, Sendable {
     }
 }
 
+/// What has come of a question to a worker.
+package enum WorkerReply: Equatable, Sendable {
+    /// It wasn't asked: it didn't run.
+    case unasked
+    case awaited
+    /// There will be no answer, and nobody needs to wait for one.
+    case ended
+    case answered(WorkerAnswer)
+}
+
 /// A worker's answer to a question.
 package struct WorkerAnswer: Equatable, Sendable {
     package let isOK: Bool

@@ -37,7 +37,7 @@ public struct ChildProcess: BitwiseCopyable, Sendable {
     public let descriptor: Int32
 
     /// Starts a program (posix_spawn(3)), in a process group of its own, so that a terminal's
-    /// Ctrl-C reaches only its parent, and with no signal blocked or ignored.
+    /// Ctrl-C reaches only its parent, and with no signal ignored.
     ///
     /// Spawned rather than forked: a copy of a Swift process may only call what is safe in a signal
     /// handler, and copies page tables for nothing.
@@ -48,10 +48,15 @@ public struct ChildProcess: BitwiseCopyable, Sendable {
     ///   - environment: all variables of the process.
     ///   - inherited: a descriptor of ours that the process gets under the number
     ///     `inheritedDescriptor`; of the others it gets the three standard ones.
+    ///   - holdsSignals: those of a `SignalDescriptor` are blocked, for a program that will open one;
+    ///     otherwise no signal is.
     public static func spawn(
         _ program: String, arguments: [String], environment: [String: [UInt8]],
-        inheriting inherited: borrowing OwnedDescriptor
+        inheriting inherited: borrowing OwnedDescriptor, holdsSignals: Bool = false
     ) throws(Errno) -> ChildProcess {
+        // Who started this process may have ignored SIGCHLD, which is inherited: then the kernel keeps
+        // no child that has ended (wait(2)), and `reap` would find none.
+        _ = signal(SIGCHLD, nil)
         var actions = unsafe posix_spawn_file_actions_t()
         var attributes = posix_spawnattr_t()
         // These three only fail for want of memory.
@@ -64,7 +69,7 @@ public struct ChildProcess: BitwiseCopyable, Sendable {
         guard duplicated == 0 else { throw Errno(code: duplicated) }
 
         var signals = sigset_t()
-        unsafe sigemptyset(&signals)
+        if holdsSignals { signals = SignalDescriptor.signals } else { unsafe sigemptyset(&signals) }
         unsafe posix_spawnattr_setsigmask(&attributes, &signals)
         unsafe sigfillset(&signals)
         unsafe posix_spawnattr_setsigdefault(&attributes, &signals)

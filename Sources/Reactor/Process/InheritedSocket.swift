@@ -1,5 +1,11 @@
 internal import CEpollShim
 
+extension Errno {
+    /// EAGAIN of connect(2): so many connections wait for a Unix socket's owner that there is no room
+    /// for another.
+    public static let connectionQueueFull = Errno(code: EAGAIN)
+}
+
 /// A descriptor that the process was started with.
 public enum InheritedSocket {
     /// The listening socket under the number that `ChildProcess.spawn` hands over; `nil` when there is

@@ -13,14 +13,28 @@ public enum Signal: Equatable, Sendable {
 public struct SignalDescriptor: ~Copyable {
     private let owned: OwnedDescriptor
 
-    /// Blocks SIGTERM, SIGINT and SIGHUP for the thread and opens a descriptor for them. SIGPIPE
-    /// is ignored: a send to a closed connection then fails with EPIPE.
-    public init() throws(Errno) {
+    /// SIGTERM, SIGINT and SIGHUP.
+    static var signals: sigset_t {
         var set = sigset_t()
         unsafe sigemptyset(&set)
         for signal in [SIGTERM, SIGINT, SIGHUP] { unsafe sigaddset(&set, signal) }
-        guard unsafe pthread_sigmask(SIG_BLOCK, &set, nil) == 0 else { throw Errno.current }
+        return set
+    }
+
+    /// Blocks them for the thread: one that comes before there is a descriptor waits for it, instead
+    /// of ending the process as it would by default.
+    public static func hold() {
+        var set = signals
+        // It fails only for an operation that doesn't exist.
+        _ = unsafe pthread_sigmask(SIG_BLOCK, &set, nil)
+    }
+
+    /// Holds the signals and opens a descriptor for them. SIGPIPE is ignored: a send to a closed
+    /// connection then fails with EPIPE.
+    public init() throws(Errno) {
+        Self.hold()
         ces_ignore_signal(SIGPIPE)
+        var set = Self.signals
         let raw = unsafe signalfd(-1, &set, Int32(SFD_NONBLOCK | SFD_CLOEXEC))
         guard raw >= 0 else { throw Errno.current }
         owned = OwnedDescriptor(adopting: raw)

@@ -38,7 +38,9 @@ extension TLSSetupFailure: CustomStringConvertible {
 @safe
 public struct TLSContext: ~Copyable {
     let raw: OpaquePointer
-    /// When the certificate expires, in seconds since 1970; `nil` for a client.
+    /// From when on the certificate is valid, in seconds since 1970; `nil` for a client.
+    public let notBeforeUnixSeconds: Int64?
+    /// When it expires.
     public let notAfterUnixSeconds: Int64?
 
     /// TLS 1.2 keeps only what TLS 1.3 would offer too: ephemeral keys and authenticated encryption.
@@ -65,7 +67,7 @@ public struct TLSContext: ~Copyable {
         certificatePath: String, keyPath: String
     ) throws(TLSSetupFailure) -> TLSContext {
         ERR_clear_error()
-        let context = try unsafe TLSContext(method: TLS_server_method(), notAfter: nil)
+        let context = try unsafe TLSContext(method: TLS_server_method())
         let raw = unsafe context.raw
         // It would be asked for on the terminal.
         unsafe SSL_CTX_set_default_passwd_cb(raw) { _, _, _, _ in -1 }
@@ -84,7 +86,8 @@ public struct TLSContext: ~Copyable {
         // The certificate was just set, so it is there.
         let certificate = unsafe SSL_CTX_get0_certificate(raw)
         return unsafe TLSContext(
-            retaining: raw, notAfter: unixSeconds(X509_get0_notAfter(certificate)))
+            retaining: raw, notBefore: unixSeconds(X509_get0_notBefore(certificate)),
+            notAfter: unixSeconds(X509_get0_notAfter(certificate)))
     }
 
     /// A client's that trusts whoever it meets and offers `http/1.1`: for load generators and tests.
@@ -92,7 +95,7 @@ public struct TLSContext: ~Copyable {
         -> TLSContext
     {
         ERR_clear_error()
-        let context = try unsafe TLSContext(method: TLS_client_method(), notAfter: nil)
+        let context = try unsafe TLSContext(method: TLS_client_method())
         let offer: [UInt8] = [8] + Array("http/1.1".utf8)
         // This one returns zero for success.
         guard unsafe SSL_CTX_set_alpn_protos(context.raw, offer, UInt32(offer.count)) == 0,
@@ -101,9 +104,7 @@ public struct TLSContext: ~Copyable {
         return context
     }
 
-    @unsafe private init(
-        method: OpaquePointer?, notAfter: Int64?
-    ) throws(TLSSetupFailure) {
+    @unsafe private init(method: OpaquePointer?) throws(TLSSetupFailure) {
         guard let raw = unsafe SSL_CTX_new(method) else { throw .taken("a TLS context") }
         guard unsafe ces_SSL_CTX_set_min_proto_version(raw, TLS1_2_VERSION) == 1,
             unsafe SSL_CTX_set_cipher_list(raw, Self.cipherList) == 1,
@@ -120,12 +121,14 @@ public struct TLSContext: ~Copyable {
         // Resumption is by tickets, which the clients keep.
         unsafe ces_SSL_CTX_set_session_cache_mode(raw, Int(SSL_SESS_CACHE_OFF))
         unsafe self.raw = raw
-        notAfterUnixSeconds = notAfter
+        notBeforeUnixSeconds = nil
+        notAfterUnixSeconds = nil
     }
 
-    @unsafe private init(retaining raw: OpaquePointer, notAfter: Int64?) {
+    @unsafe private init(retaining raw: OpaquePointer, notBefore: Int64?, notAfter: Int64?) {
         unsafe SSL_CTX_up_ref(raw)
         unsafe self.raw = raw
+        notBeforeUnixSeconds = notBefore
         notAfterUnixSeconds = notAfter
     }
 

@@ -12,8 +12,9 @@ from cryptography.x509.oid import NameOID
 
 
 class Certificate:
-    def __init__(self, folder, name="gateway", days=30):
-        """`days`: how long it is valid from now on; less than zero for one that has expired."""
+    def __init__(self, folder, name="gateway", days=30, begins=-60):
+        """`days`: how long it is valid from now on; less than zero for one that has expired. `begins`: from which day on."""
+        self.begins = begins
         self.days = days
         self.certificate = os.path.join(folder, f"{name}.pem")
         self.key = os.path.join(folder, f"{name}.key")
@@ -28,7 +29,7 @@ class Certificate:
         certificate = (
             x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(key.public_key())
             .serial_number(x509.random_serial_number())
-            .not_valid_before(now - datetime.timedelta(days=60)).not_valid_after(now + datetime.timedelta(days=self.days))
+            .not_valid_before(now + datetime.timedelta(days=self.begins)).not_valid_after(now + datetime.timedelta(days=self.days))
             .add_extension(x509.SubjectAlternativeName(names), critical=False)
             .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
             .sign(key, hashes.SHA256()))

@@ -35,15 +35,16 @@ def forget_settings():
 
 
 class Gateway:
-    def __init__(self, database_url, *options, environment=None, limits=None, forbidden=()):
-        """`limits`: soft and hard by resource, as `resource.setrlimit` has them; `forbidden`: numbers of system calls."""
+    def __init__(self, database_url, *options, environment=None, limits=None, forbidden=(), ignored=()):
+        """`limits`: soft and hard by resource, as `resource.setrlimit` has them; `forbidden`: numbers of system calls;
+        `ignored`: signals that it finds ignored."""
         clean = {name: value for name, value in os.environ.items() if not name.startswith(SETTINGS)}
         self.process = subprocess.Popen(
             [BINARY, "serve", "--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0",
              "--log-format", "json", "--log-level", "debug", *self._with_defaults(options)],
             env={**clean, "DATABASE_URL": database_url, "JWT_SECRET": tokens.SECRET, **(environment or {})},
             stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
-            preexec_fn=lambda: self._confine(limits or {}, forbidden))
+            preexec_fn=lambda: self._confine(limits or {}, forbidden, ignored))
         self.lines = []
         self._reader = threading.Thread(target=self._read_log, daemon=True)
         self._reader.start()
@@ -55,11 +56,13 @@ class Gateway:
             raise
 
     @staticmethod
-    def _confine(limits, forbidden):
+    def _confine(limits, forbidden, ignored):
         for limit in limits.items():
             resource.setrlimit(*limit)
         for number in forbidden:
             forbid(number)
+        for number in ignored:
+            signal.signal(number, signal.SIG_IGN)
 
     @staticmethod
     def _with_defaults(options):

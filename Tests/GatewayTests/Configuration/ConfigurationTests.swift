@@ -93,8 +93,8 @@ import Testing
 
     @Test func `a wrong variable isn't noticed when the option replaces it`() throws {
         let configuration = try Self.load(
-            options: [.listen: "localhost:1"], ["DEVHIVE_LISTEN": "nonsense"])
-        #expect(configuration.listen.host == "localhost")
+            options: [.listen: "127.0.0.2:1"], ["DEVHIVE_LISTEN": "nonsense"])
+        #expect(configuration.listen.host == "127.0.0.2")
     }
 
     @Test func `an empty variable counts as not given`() throws {
@@ -155,9 +155,11 @@ import Testing
 
     @Test func `both listeners can't be one, except on ports that the kernel chooses`() throws {
         let same = try #require(
-            Self.error(options: [.listen: "h:1", .adminListen: "h:1"]))
+            Self.error(options: [.listen: "127.0.0.2:1", .adminListen: "127.0.0.2:1"]))
         #expect(same.source == "--admin-listen")
-        #expect(Self.error(options: [.listen: "h:0", .adminListen: "h:0"]) == nil)
+        let overlapping = Self.error(options: [.listen: "0.0.0.0:1", .adminListen: "127.0.0.1:1"])
+        #expect(overlapping?.source == "--admin-listen")
+        #expect(Self.error(options: [.listen: "127.0.0.2:0", .adminListen: "127.0.0.2:0"]) == nil)
     }
 
     @Test func `misspelt variables are reported, those of an orchestrator aren't`() throws {

@@ -38,6 +38,19 @@ import Testing
         }
     }
 
+    @Test func `what is recorded is applied again when that is asked for`() throws {
+        try inDirectory(["001_a.sql": "CREATE TABLE IF NOT EXISTS a (n int);"]) { directory in
+            let first = try migrate(directory, again: true)
+            #expect(first == ["001_a.sql applied"])
+            try drop("a")
+            let second = try migrate(directory)
+            #expect(second == ["001_a.sql alreadyThere"])
+            let third = try migrate(directory, again: true)
+            #expect(third == ["001_a.sql repeated"])
+            try #expect(value("SELECT to_regclass('a') IS NOT NULL") == "t")
+        }
+    }
+
     @Test func `a failing file is rolled back whole and named with line, message and code`() throws
     {
         try inDirectory([
@@ -110,17 +123,22 @@ import Testing
 
     // MARK: Helpers
 
-    private func migrate(_ directory: TestDirectory) throws -> [String] {
-        try migrate(path: directory.path)
+    private func migrate(_ directory: TestDirectory, again: Bool = false) throws -> [String] {
+        try migrate(path: directory.path, again: again)
     }
 
-    private func migrate(path: String) throws -> [String] {
+    private func migrate(path: String, again: Bool = false) throws -> [String] {
         var lines: [String] = []
         var migrator = try Migrator(target: ConnectionString(url))
-        try migrator.run(directory: path) { name, outcome in
+        try migrator.run(directory: path, again: again) { name, outcome in
             lines.append("\(name) \(outcome)")
         }
         return lines
+    }
+
+    private func drop(_ table: String) throws {
+        var connection = try BlockingPostgresConnection(ConnectionString(url))
+        try connection.execute("DROP TABLE \(table)")
     }
 
     private func value(_ query: String) throws -> String {

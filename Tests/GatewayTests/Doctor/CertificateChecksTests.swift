@@ -4,10 +4,14 @@ import Testing
 @Suite struct CertificateChecksBehaviour {
     private static let now = Timestamp(unixSeconds: 1_800_000_000)
 
-    private static func findings(secondsLeft: Int64?, isKeyExposed: Bool = false) -> [Finding] {
+    private static func findings(
+        secondsSince: Int64? = 1, secondsLeft: Int64?, isKeyExposed: Bool = false
+    ) -> [Finding] {
+        let notBefore = secondsSince.map { Timestamp(unixSeconds: 1_800_000_000 - $0) }
         let notAfter = secondsLeft.map { Timestamp(unixSeconds: 1_800_000_000 + $0) }
-        return CertificateChecks(notAfter: notAfter, isKeyExposed: isKeyExposed)
-            .findings(at: now)
+        return CertificateChecks(
+            notBefore: notBefore, notAfter: notAfter, isKeyExposed: isKeyExposed
+        ).findings(at: now)
     }
 
     @Test(
@@ -20,6 +24,13 @@ import Testing
         secondsLeft: Int64?, verdict: Finding.Verdict
     ) {
         let findings = Self.findings(secondsLeft: secondsLeft)
+        #expect(findings.map(\.verdict) == [verdict])
+    }
+
+    @Test(arguments: [(0, .ok), (-1, .failure), (nil, .ok)] as [(Int64?, Finding.Verdict)])
+    func `one that isn't valid yet fails`(secondsSince: Int64?, verdict: Finding.Verdict) {
+        let findings = Self.findings(
+            secondsSince: secondsSince, secondsLeft: CertificateChecks.renewalSeconds)
         #expect(findings.map(\.verdict) == [verdict])
     }
 

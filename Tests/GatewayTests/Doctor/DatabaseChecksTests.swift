@@ -38,7 +38,8 @@ import Testing
         enabled: Int, disabled: Int, verdict: Finding.Verdict
     ) {
         let finding = DatabaseChecks.triggers(
-            .init(table: "tasks", exists: true, enabled: enabled, disabled: disabled))
+            .init(table: "tasks", exists: true, enabled: enabled, disabled: disabled),
+            isRecorded: false)
         #expect(finding.verdict == verdict)
         let isDisabled = ~enabled & disabled & 60 != 0
         #expect(finding.advice.contains("ENABLE TRIGGER") == isDisabled)
@@ -46,19 +47,40 @@ import Testing
 
     @Test func `what is missing is named`() {
         let some = DatabaseChecks.triggers(
-            .init(table: "tasks", exists: true, enabled: 4, disabled: 0))
+            .init(table: "tasks", exists: true, enabled: 4, disabled: 0),
+            isRecorded: false)
         #expect(some.fact == "none for UPDATE, DELETE, TRUNCATE")
         let none = DatabaseChecks.triggers(
-            .init(table: "tasks", exists: false, enabled: 0, disabled: 0))
+            .init(table: "tasks", exists: false, enabled: 0, disabled: 0),
+            isRecorded: false)
         #expect(none.verdict == .failure && none.fact == "the table isn't there")
+    }
+
+    @Test(arguments: [(false, "migrate"), (true, "migrate --again")])
+    func `what was recorded and is gone has to be applied again`(isRecorded: Bool, advice: String) {
+        for enabled in [0, 4, 28] {
+            let finding = DatabaseChecks.triggers(
+                .init(table: "tasks", exists: true, enabled: enabled, disabled: 0),
+                isRecorded: isRecorded)
+            #expect(finding.advice == "run devhive-gateway \(advice)")
+        }
+        let table = DatabaseChecks.triggers(
+            .init(table: "tasks", exists: false, enabled: 0, disabled: 0), isRecorded: isRecorded)
+        #expect(table.advice == "run devhive-gateway \(advice)")
+        let log = DatabaseChecks.eventLog(
+            .init(isInstalled: false, mayRead: false, mayPrune: false), isRecorded: isRecorded)
+        #expect(log.advice == "run devhive-gateway \(advice), or leave it so")
     }
 
     @Test func `a role may do what is needed and no more`() {
         func verdict(
-            isSuperuser: Bool, readsMembers: Bool, checksMembership: Bool = true
+            isSuperuser: Bool, readsMembers: Bool, seesSomeMembers: Bool = false,
+            checksMembership: Bool = true
         ) -> Finding.Verdict {
             DatabaseChecks.role(
-                .init(name: "r", isSuperuser: isSuperuser, readsMembers: readsMembers),
+                .init(
+                    name: "r", isSuperuser: isSuperuser, readsMembers: readsMembers,
+                    seesSomeMembers: seesSomeMembers),
                 checksMembership: checksMembership
             ).verdict
         }
@@ -67,6 +89,10 @@ import Testing
         #expect(verdict(isSuperuser: false, readsMembers: false) == .failure)
         let unasked = verdict(isSuperuser: false, readsMembers: false, checksMembership: false)
         #expect(unasked == .ok)
+        #expect(verdict(isSuperuser: false, readsMembers: true, seesSomeMembers: true) == .warning)
+        let filtered = verdict(
+            isSuperuser: false, readsMembers: true, seesSomeMembers: true, checksMembership: false)
+        #expect(filtered == .ok)
     }
 
     @Test(arguments: [(1, 2, Verdict.ok), (1, 1, .failure), (4, 7, .failure), (4, 8, .ok)])
@@ -104,7 +130,8 @@ import Testing
         func verdict(_ installed: Bool, _ read: Bool, _ prune: Bool) -> Finding.Verdict {
             DatabaseChecks.eventLog(
                 DatabaseChecks.EventLogFacts(
-                    isInstalled: installed, mayRead: read, mayPrune: prune)
+                    isInstalled: installed, mayRead: read, mayPrune: prune),
+                isRecorded: false
             ).verdict
         }
         #expect(verdict(true, true, true) == .ok)

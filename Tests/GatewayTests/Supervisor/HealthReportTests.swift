@@ -1,4 +1,5 @@
 import Gateway
+import Reactor
 import Testing
 
 @Suite struct WorkerAnswerBehaviour {
@@ -64,6 +65,22 @@ import Testing
         #expect(Self.report(.live, findings).isGood)
         #expect(Self.report(.live, findings, isFinishing: true).isGood)
         #expect(!Self.report(.live, findings + [.silent]).isGood)
+    }
+
+    @Test func `only one that ran and was waited for in vain is silent`() throws {
+        let now = Clock.monotonic()
+        let answer = try #require(
+            WorkerAnswer(Array("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n".utf8)))
+        let findings: [(WorkerReply, HealthReport.Finding)] = [
+            (.unasked, .starting), (.ended, .down), (.awaited, .silent),
+            (.answered(answer), .answered(answer)),
+        ]
+        for (reply, finding) in findings {
+            #expect(HealthReport.Finding(.running(since: now), reply) == finding)
+            #expect(HealthReport.Finding(.starting(since: now), reply) == .starting)
+            #expect(HealthReport.Finding(.waiting(until: now), reply) == .down)
+            #expect(HealthReport.Finding(.over, reply) == .down)
+        }
     }
 
     @Test func `the long form lists each worker and what it said`() {

@@ -6,12 +6,12 @@ import Testing
 @Suite struct ChildProcessBehaviour {
     /// Starts a shell with these words, and a socket as descriptor 3.
     private static func shell(
-        _ script: String, environment: [String: [UInt8]] = [:]
+        _ script: String, environment: [String: [UInt8]] = [:], holdsSignals: Bool = false
     ) throws -> ChildProcess {
         let socket = try LocalListeningSocket()
         return try ChildProcess.spawn(
             "/bin/sh", arguments: ["sh", "-c", script], environment: environment,
-            inheriting: socket.owned)
+            inheriting: socket.owned, holdsSignals: holdsSignals)
     }
 
     private static func end(of process: ChildProcess) -> ProcessEnd? {
@@ -40,6 +40,21 @@ import Testing
         #expect(early == nil, "it runs")
         process.send(signal)
         #expect(Self.end(of: process) == .killed(signal: number))
+    }
+
+    @Test(arguments: [
+        (false, 0), (true, 1 << (SIGTERM - 1) | 1 << (SIGINT - 1) | 1 << (SIGHUP - 1)),
+    ])
+    func `it begins with no signal blocked, or with those that it will read`(
+        holdsSignals: Bool, mask: Int
+    ) throws {
+        let process = try Self.shell(
+            """
+            while read -r name value; do
+                [ "$name" = SigBlk: ] && [ $((0x$value)) = \(mask) ] && exit 0
+            done < /proc/$$/status; exit 1
+            """, holdsSignals: holdsSignals)
+        #expect(Self.end(of: process) == .exited(code: 0))
     }
 
     @Test func `arguments and environment arrive as they are, and nothing else does`() throws {

@@ -30,6 +30,16 @@ import Testing
         }
     }
 
+    @Test func `what came before the descriptor is read from it`() throws {
+        try Self.keepingMask {
+            SignalDescriptor.hold()
+            try #require(pthread_kill(pthread_self(), SIGHUP) == 0)
+            let signals = try SignalDescriptor()
+            let next = signals.next()
+            #expect(next == .reload)
+        }
+    }
+
     @Test func `a signal makes the descriptor readable`() throws {
         try Self.keepingMask {
             let signals = try SignalDescriptor()

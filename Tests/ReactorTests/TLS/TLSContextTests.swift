@@ -3,11 +3,14 @@ import Reactor
 import Testing
 
 @Suite struct TLSContextBehaviour {
-    @Test func `knows when its certificate expires`() throws {
+    @Test func `knows from when until when its certificate is valid`() throws {
         let context = try TestCertificate().context()
         let known = context.notAfterUnixSeconds
         let notAfter = try #require(known)
         #expect(notAfter > 4_900_000_000)  // In 2126.
+        let begins = context.notBeforeUnixSeconds
+        let notBefore = try #require(begins)
+        #expect(notBefore < notAfter)
     }
 
     @Test func `names the file that is missing`() throws {

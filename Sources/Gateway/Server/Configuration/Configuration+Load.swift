@@ -78,12 +78,15 @@ extension Configuration {
                 source: sources[.proxyProtocol] ?? Setting.proxyProtocol.optionName, value: "on",
                 reason: "it needs --trusted-proxies: nobody else may say where others come from")
         }
-        if listen == adminListen && listen.port != 0 {
+        if listen.overlaps(adminListen) {
             throw ConfigurationError(
                 source: sources[.adminListen] ?? sources[.listen]
                     ?? Setting.adminListen.optionName,
                 value: adminListen.description,
-                reason: "the two listeners must have different addresses")
+                reason: """
+                    the two listeners must have different ports, or different addresses of which \
+                    neither is 0.0.0.0 or [::], which take the others too
+                    """)
         }
     }
 

@@ -1,6 +1,8 @@
-/// Where a listener binds: `127.0.0.1:8080`, `[::1]:8080`, `localhost:0`.
+internal import Reactor
+
+/// Where a listener binds: `127.0.0.1:8080`, `[::1]:8080`, `0.0.0.0:0`.
 package struct ListenAddress: Hashable, Sendable {
-    /// An IPv4 or IPv6 address (without its brackets), or a host name.
+    /// An IPv4 or IPv6 address, without its brackets.
     package let host: String
     /// 0 lets the kernel choose.
     package let port: UInt16
@@ -10,8 +12,8 @@ package struct ListenAddress: Hashable, Sendable {
         self.port = port
     }
 
-    /// Reads `host:port`, an IPv6 address in brackets. The form is checked here; whether the host
-    /// exists shows when it is bound.
+    /// Reads `address:port`, an IPv6 address in brackets. What isn't an address, such as a host's name
+    /// or one with a zone, can't be bound.
     package init?(text: String) {
         guard let colon = text.lastIndex(of: ":") else { return nil }
         let portText = text[text.index(after: colon)...]
@@ -19,31 +21,33 @@ package struct ListenAddress: Hashable, Sendable {
             let port = UInt16(portText)
         else { return nil }
         var host = text[..<colon]
-        if host.hasPrefix("[") {
-            guard host.hasSuffix("]") else { return nil }
-            host = host.dropFirst().dropLast()
-            guard host.contains(":"), host.utf8.allSatisfy(Self.isPartOfIPv6) else { return nil }
-        } else {
-            guard host.utf8.count <= 253, host.utf8.allSatisfy(Self.isPartOfName) else {
-                return nil
-            }
-        }
-        guard !host.isEmpty else { return nil }
+        let isInBrackets = host.hasPrefix("[") && host.hasSuffix("]")
+        if isInBrackets { host = host.dropFirst().dropLast() }
+        // C's functions would read up to a NUL byte.
+        guard host.contains(":") == isInBrackets, !host.utf8.contains(0),
+            SocketAddress(host: String(host), port: port) != nil
+        else { return nil }
         self.init(host: String(host), port: port)
     }
 
-    private static func isPartOfName(_ byte: UInt8) -> Bool {
-        switch byte {
-        case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
-            UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "-"), UInt8(ascii: "."):
-            true
-        default: false
-        }
+    /// Whether only one of them can be bound: they are the same, or one stands for all addresses and
+    /// the other's among them.
+    package func overlaps(_ other: ListenAddress) -> Bool {
+        guard port == other.port, port != 0,
+            let mine = SocketAddress(host: host, port: port),
+            let others = SocketAddress(host: other.host, port: port)
+        else { return false }
+        return mine == others || mine.takesAddress(of: others) || others.takesAddress(of: mine)
     }
+}
 
-    /// Hexadecimal digits and colons, dots for an embedded IPv4 address, `%eth0` for a zone.
-    private static func isPartOfIPv6(_ byte: UInt8) -> Bool {
-        isPartOfName(byte) || byte == UInt8(ascii: ":") || byte == UInt8(ascii: "%")
+extension SocketAddress {
+    private static let allIPv4 = SocketAddress(ipv4: 0, port: 0)
+
+    /// `0.0.0.0` takes all IPv4 addresses, and `::` those too (ipv6(7), IPV6_V6ONLY).
+    fileprivate func takesAddress(of other: SocketAddress) -> Bool {
+        if isIPv4 { return other.isIPv4 && low == Self.allIPv4.low }
+        return high == 0 && low == 0
     }
 }
 

@@ -101,7 +101,8 @@ package enum Setting: String, CaseIterable, Sendable {
     /// What is allowed, for `--help` and for errors.
     package var allowed: String {
         switch self {
-        case .listen, .adminListen: "host:port or [IPv6]:port, port 0 for any free one"
+        case .listen, .adminListen:
+            "an address as IPv4:port or [IPv6]:port, port 0 for any free one"
         case .tlsCertificate: "a PEM file, the server's certificate first, then its issuers'"
         case .tlsKey: "a PEM file without a passphrase"
         case .workers: "a number from 1 to 256"
