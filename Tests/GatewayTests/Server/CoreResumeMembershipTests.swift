@@ -54,7 +54,9 @@ import Testing
         return (clients, try harness.askedReads().tag)
     }
 
-    @Test func `who resumes more projects than a connection may look at is told of the rest`() throws {
+    @Test func `who resumes more projects than a connection may look at is told of the rest`()
+        throws
+    {
         var harness = try CoreHarness(checksMembership: true)
         harness.core.eventLogIs(.usable)
         harness.core.listenerBecameLive()

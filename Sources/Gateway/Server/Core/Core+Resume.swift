@@ -99,7 +99,8 @@ extension Core {
     /// Tells one client to fetch everything of the project: now, or, if much is queued for it already
     /// or nothing more can be, when its socket has taken that. Being told of many projects at once
     /// makes nobody slow.
-    mutating func queueResync(of project: ProjectID, _ reason: ResyncReason, to index: ClientIndex) {
+    mutating func queueResync(of project: ProjectID, _ reason: ResyncReason, to index: ClientIndex)
+    {
         let frames = Int(clients[index].queue.frameCount) + resources.names.count
         if frames > Limits.queueFramesMax / 2 { clients[index].flags.insert(.collapsed) }
         guard !clients[index].flags.contains(.collapsed) else {
