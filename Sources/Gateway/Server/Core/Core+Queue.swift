@@ -144,11 +144,17 @@ extension Core {
     /// a resync when the socket takes bytes again.
     mutating func collapse(_ index: ClientIndex) {
         guard !clients[index].flags.contains(.collapsed) else { return }
-        clients[index].flags.insert(.collapsed)
         metrics.collapsedClients += 1
         log.slowClient(
             connection: connectionNumber(of: index), disconnected: false,
             queuedBytes: Int(clients[index].queue.byteCount), at: now)
+        withholdBroadcasts(from: index)
+    }
+
+    /// The same for a client that isn't slow.
+    mutating func withholdBroadcasts(from index: ClientIndex) {
+        guard !clients[index].flags.contains(.collapsed) else { return }
+        clients[index].flags.insert(.collapsed)
         trimQueue(of: index, keepsOwn: true)
         markDirty(index)
     }

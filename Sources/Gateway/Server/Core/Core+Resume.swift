@@ -102,7 +102,7 @@ extension Core {
     mutating func queueResync(of project: ProjectID, _ reason: ResyncReason, to index: ClientIndex)
     {
         let frames = Int(clients[index].queue.frameCount) + resources.names.count
-        if frames > Limits.queueFramesMax / 2 { clients[index].flags.insert(.collapsed) }
+        if frames > Limits.queueFramesMax / 2 { withholdBroadcasts(from: index) }
         guard !clients[index].flags.contains(.collapsed) else {
             withhold(project, from: index)
             return
