@@ -110,6 +110,25 @@ import Testing
         #expect(Invalidation(texts[3])?.event == 5)
     }
 
+    @Test func `a mistake in an init is told, however large its token is`() throws {
+        var harness = try CoreHarness()
+        let client = try harness.open()
+        let token = String(repeating: "A", count: 600)
+        for (fields, code) in [
+            (#""ref":2,"project_id":"nope""#, "invalid_project"),
+            (#""ref":"\#(token.prefix(70))""#, "bad_message"),
+        ] {
+            harness.receive(text: #"{"type":"init","token":"\#(token)",\#(fields)}"#, from: client)
+            harness.settle()
+            let stream = harness.stream(of: client)
+            #expect(stream.closeCode == nil)
+            #expect(stream.texts.last?.contains(#""code":"\#(code)""#) == true)
+        }
+        harness.receive(text: #"{"type":"ping","token":"\#(token)"}"#, from: client)
+        harness.settle()
+        #expect(harness.stream(of: client).closeCode == 1_009)
+    }
+
     @Test func `a bad token in init is told and closes with 4001`() throws {
         var harness = try CoreHarness()
         let client = try harness.connect()

@@ -163,6 +163,18 @@ private struct OrderModel: ~Copyable {
     }
 
     /// Found by the simulation: what was on its way to such a client wasn't counted.
+    @Test func `an event of another century is delivered like any other`() throws {
+        var harness = try CoreHarness()
+        let client = try harness.open(project: 1)
+        let payload = Array(
+            (#"{"resource":"tasks","id":"7","action":"UPDATE","project_id":"#
+                + #""\#(CoreHarness.project(1))","timestamp":"0001-01-01T00:00:00Z"}"#).utf8)
+        harness.core.notify(payload.span)
+        harness.core.observeFlush(wall: harness.wall)
+        harness.settle()
+        #expect(harness.stream(of: client).texts.last?.contains("0001-01-01") == true)
+    }
+
     @Test func `an event stays its project's when another gets the place in the table`() throws {
         var harness = try CoreHarness()
         var clients: [Int] = []
