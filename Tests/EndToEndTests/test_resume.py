@@ -299,3 +299,20 @@ def test_a_canary_that_is_refused_is_reported_and_announcements_go_on(database, 
     before = gateway.metrics()["devhive_notifications_received_total"]
     database.add_task(project)
     gateway.wait_for_metric("devhive_notifications_received_total", before + 1)
+
+
+async def test_a_resync_names_every_table_from_the_start(database, start_gateway):
+    database.execute(
+        "CREATE TABLE comments (id uuid, project_id uuid);"
+        "CREATE TRIGGER comments_cache_invalidate AFTER INSERT ON comments"
+        " FOR EACH ROW EXECUTE FUNCTION notify_cache_invalidation()")
+    project = database.add_project()
+    gateway = start_gateway()
+    gateway.wait_for_metric("devhive_event_log_usable", 1)  # It has asked the database.
+    client = await PythonClient.connect(gateway)
+    await client.send_json({"type": "join_project", "project_id": project, "since": "nonsense", "ref": 1})
+    heard = []
+    while (message := await client.receive_json())["type"] != "ok":
+        heard.append(message)
+    assert {one["resource"] for one in heard if one.get("action") == "RESYNC"} == {
+        "comments", "project_members", "projects", "sprints", "tasks"}
