@@ -277,10 +277,9 @@ def test_requests_that_arrive_all_at_once_are_answered_turn_by_turn(start_gatewa
     token = issuers["ES256"].token(USER)
     with contextlib.ExitStack() as stack:
         crowd = [stack.enter_context(make(gateway.address)) for _ in range(60)]
-        gateway.process.send_signal(signal.SIGSTOP)
-        for raw in crowd:
-            raw.send(handshake(PATH, Authorization=f"Bearer {token}"))
-        gateway.process.send_signal(signal.SIGCONT)
+        with gateway.standing_still():
+            for raw in crowd:
+                raw.send(handshake(PATH, Authorization=f"Bearer {token}"))
         for raw in crowd:
             assert raw.read_through(b"\r\n").startswith(b"HTTP/1.1 101")
     assert gateway.metrics()["devhive_token_checks_deferred_total"] > 0

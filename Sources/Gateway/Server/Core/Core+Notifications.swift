@@ -140,6 +140,27 @@ extension Core {
         }
     }
 
+    /// Tells one client to fetch everything of the project: now, or, if much is queued for it already
+    /// or nothing more can be, when its socket has taken that. Being told of many projects at once
+    /// makes nobody slow.
+    mutating func queueResync(of project: ProjectID, _ reason: ResyncReason, to index: ClientIndex)
+    {
+        let frames = Int(clients[index].queue.frameCount) + resources.names.count
+        if frames > Limits.queueFramesMax / 2 { withholdBroadcasts(from: index) }
+        guard !clients[index].flags.contains(.collapsed) else {
+            withhold(project, from: index)
+            return
+        }
+        metrics.resyncs[reason] += 1
+        writeResync(of: project, reason)
+        queueOwn(frames: resources.names.count, to: index)
+    }
+
+    /// A client with whom nothing more can be queued gets its resync when its socket takes bytes.
+    mutating func withhold(_ project: ProjectID, from index: ClientIndex) {
+        if let room = hub.room(of: project) { hub.markStale(index, in: room) }
+    }
+
     /// Leaves the frames of a resync of `project` in `frame`: one for each resource.
     mutating func writeResync(
         of project: ProjectID, _ reason: ResyncReason, spreadMilliseconds: UInt32 = 0

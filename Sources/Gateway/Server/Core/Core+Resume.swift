@@ -96,27 +96,6 @@ extension Core {
         confirm(answer, of: project, from: offeredCursor(to: index, of: project), to: index)
     }
 
-    /// Tells one client to fetch everything of the project: now, or, if much is queued for it already
-    /// or nothing more can be, when its socket has taken that. Being told of many projects at once
-    /// makes nobody slow.
-    mutating func queueResync(of project: ProjectID, _ reason: ResyncReason, to index: ClientIndex)
-    {
-        let frames = Int(clients[index].queue.frameCount) + resources.names.count
-        if frames > Limits.queueFramesMax / 2 { withholdBroadcasts(from: index) }
-        guard !clients[index].flags.contains(.collapsed) else {
-            withhold(project, from: index)
-            return
-        }
-        metrics.resyncs[reason] += 1
-        writeResync(of: project, reason)
-        queueOwn(frames: resources.names.count, to: index)
-    }
-
-    /// A client with whom nothing more can be queued gets its resync when its socket takes bytes.
-    private mutating func withhold(_ project: ProjectID, from index: ClientIndex) {
-        if let room = hub.room(of: project) { hub.markStale(index, in: room) }
-    }
-
     /// Says that a subscription stands.
     mutating func confirm(
         _ answer: SubscriptionAnswer, of project: ProjectID?, from cursor: Cursor?,
