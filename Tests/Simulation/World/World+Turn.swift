@@ -1,7 +1,7 @@
 internal import Gateway
 internal import Reactor
 
-// One turn, in the order of the server's (`Gateway/Server/Turn.swift`), and the clock's way to the
+// One turn, in the order of the server's (`Gateway/Loop/Turn.swift`), and the clock's way to the
 // next one.
 extension World {
     mutating func turn(milliseconds: UInt64) throws(Violation) {
