@@ -13,7 +13,7 @@ struct SteadyState: ~Copyable {
     private var sockets: [SocketPair] = []
     private var clients: [ClientIndex] = []
     private var area = ReceiveArea(receiveCapacity: 65_536, leftoverCapacity: 16_384)
-    private var sender = SocketSender(SendBatch())
+    private var sender = SocketTransport(SendBatch())
     private var block = [UInt8](repeating: 0, count: 65_536)
     private var nanoseconds: UInt64 = 1_000_000_000_000
 
@@ -86,8 +86,8 @@ struct SteadyState: ~Copyable {
     mutating func turn(milliseconds: UInt64 = 1) -> Int {
         while core.runTimers(heardEveryone: true) {}
         core.flush(to: &sender)
-        core.observeFlush(wall: core.wall)
-        while core.nextInterestChange() != nil {}
+        core.observeFlush(wall: core.clock.wall)
+        while core.dequeueInterestChange() != nil {}
         core.checkInvariants()
         nanoseconds += milliseconds * 1_000_000
         core.beginTurn(

@@ -1,5 +1,3 @@
-package import Gateway
-
 /// Whether a mistake would be found: it is planted, looked for, and shrunk.
 package struct Alarm: Sendable {
     /// More than that a reader doesn't take in.

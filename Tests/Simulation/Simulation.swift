@@ -1,5 +1,3 @@
-package import Gateway
-
 /// Plays scripts.
 package enum Simulation {
     /// What became of one.

@@ -9,7 +9,7 @@ struct Admission: ~Copyable {
 
     private var addresses: ConnectionCounts<NetworkAddress>
     private var users: ConnectionCounts<UserID>
-    private var rates: HandshakeRates?
+    private var rates: TokenBuckets<NetworkAddress>?
     /// WebSockets that have yet to say who they are.
     private(set) var unauthenticatedCount = 0
 
@@ -37,7 +37,7 @@ struct Admission: ~Copyable {
         users = ConnectionCounts(
             keysMax: connectionsMax, seed: seed, none: UserID(high: 0, low: 0))
         rates = limits.handshakesPerSecond.map {
-            HandshakeRates(
+            TokenBuckets(
                 perSecond: $0, burst: $0 * Limits.handshakeBurstSeconds, seed: seed)
         }
     }

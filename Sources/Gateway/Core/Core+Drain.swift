@@ -6,10 +6,10 @@ package struct Drain: BitwiseCopyable, Sendable {
     let began: Instant
     /// WebSockets when it began.
     let total: Int
-    /// Of those, how many were told.
-    var told = 0
+    /// Of those, how many were notified.
+    var notified = 0
     /// Slots below this one were looked at.
-    var cursor: UInt32 = 0
+    var position: UInt32 = 0
 }
 
 extension Core {
@@ -18,28 +18,28 @@ extension Core {
 
     package mutating func beginDrain() {
         guard drain == nil else { return }
-        drain = Drain(began: now, total: Int(metrics.connections))
+        drain = Drain(began: clock.now, total: Int(metrics.connections))
         log.draining(
             connections: Int(metrics.connections),
             seconds: Int(settings.drainNanoseconds / 1_000_000_000))
     }
 
-    /// Tells as many clients as should have been told by now. Returns the nanoseconds after which
-    /// it has to be called again; `nil` when the drain is over and the program may end.
+    /// Notifies as many clients as should have been notified by now. Returns the nanoseconds after
+    /// which it has to be called again; `nil` when the drain is over and the program may end.
     package mutating func continueDrain() -> UInt64? {
         guard var drain else { return nil }
-        let elapsed = now.nanoseconds(since: drain.began)
+        let elapsed = clock.now.nanoseconds(since: drain.began)
         let length = max(settings.drainNanoseconds, 1)
         let share = elapsed >= length ? 1 : Double(elapsed) / Double(length)
         let due = share >= 1 ? Int.max : Int((Double(drain.total) * share).rounded(.up))
-        while drain.cursor < UInt32(clients.highWaterMark), drain.told < due {
-            if tellToLeave(drain.cursor) { drain.told += 1 }
-            drain.cursor += 1
+        while drain.position < UInt32(clients.highWaterMark), drain.notified < due {
+            if sendAway(drain.position) { drain.notified += 1 }
+            drain.position += 1
         }
         self.drain = drain
-        if metrics.connections == 0 && dirty.isEmpty { return nil }
-        // Those who were told last may take their time to answer, within the limit.
-        let patience = settings.drainNanoseconds + settings.closeTimeoutNanoseconds
+        if metrics.connections == 0 && outbox.dirty.isEmpty { return nil }
+        // Those who were notified last may take their time to answer, within the limit.
+        let patience = settings.drainNanoseconds + settings.times.closeNanoseconds
         return elapsed > patience ? nil : Self.drainStepNanoseconds
     }
 
@@ -49,15 +49,14 @@ extension Core {
             connections: max(Int(metrics.connections), drain?.total ?? 0))
     }
 
-    private mutating func tellToLeave(_ index: ClientIndex) -> Bool {
-        guard clients.isOccupied(index), clients[index].takesMessages else { return false }
-        text.removeAll()
-        text.append(#"{"window_ms":"#)
-        text.append(decimal: UInt64(reconnectWindowMilliseconds))
-        text.append("}")
-        frame.removeAll()
-        FrameEncoder.writeClose(.serviceRestart, reason: text, into: &frame)
-        closeWithFrame(index, .serviceRestart, keepsQueue: true)
+    private mutating func sendAway(_ index: ClientIndex) -> Bool {
+        guard clients.isOccupied(index), clients[index].isOpenForMessages else { return false }
+        var message = outbox.message()
+        message.text.append(#"{"window_ms":"#)
+        message.text.append(decimal: UInt64(reconnectWindowMilliseconds))
+        message.text.append("}")
+        message.writeCloseWithText(.serviceRestart)
+        close(index, .serviceRestart, with: message, keepsQueue: true)
         return true
     }
 }

@@ -8,7 +8,7 @@ package import Reactor
 //
 // Why nothing is betrayed: a membership that ended before the answer was found makes the answer a no;
 // one that ends later is announced later, and before anything that is committed after it. Of
-// announcements that overtake the answer the desk takes care.
+// announcements that overtake the answer `MembershipChecks` takes care.
 extension Core {
     // MARK: Asking
 
@@ -17,11 +17,11 @@ extension Core {
         _ pair: MembershipPair, _ purpose: MembershipPurpose, for index: ClientIndex
     ) -> Bool {
         metrics.membershipChecks += 1
-        guard canAsk else {
+        guard database.answersQueries else {
             metrics.membershipOutcomes[.unavailable] += 1
             return false
         }
-        switch desk.ask(pair, purpose, for: clients.handle(of: index, kind: 0)) {
+        switch membership.checks.ask(pair, purpose, for: clients.handle(of: index)) {
         case .asked: break
         case .shared: metrics.membershipChecksShared += 1
         case .full:
@@ -30,137 +30,98 @@ extension Core {
         }
         clients[index].flags.insert(.awaitsMembership)
         if clients[index].phase == .request {
-            clients[index].deadlineTick = TimerWheel.tick(
-                Limits.membershipSecondsMax * 1_000_000_000, after: now)
+            clients[index].deadlineTick = clock.tick(
+                afterNanoseconds: Limits.membershipSecondsMax * 1_000_000_000)
         }
-        scheduleVisit(of: index)
-        noteInterest(of: index)
+        clients.scheduleVisit(of: index, clock)
+        clients.noteInterest(of: index)
         return true
     }
 
-    /// Lets a handshake wait. `frame` holds the answer to it.
-    mutating func awaitMembership(
-        of claims: TokenClaims, in project: ProjectID, since: Since?, _ form: ResponseForm,
-        _ index: ClientIndex
-    ) throws(HTTPError) {
-        let pair = MembershipPair(project: project, user: claims.user)
-        guard ask(pair, .handshake(claims, form, since: since), for: index) else {
-            throw .membershipUncheckable
-        }
-        clients[index].message = segments.make(of: frame, frames: 0)
+    /// The client waits no more; what it has sent meanwhile is read.
+    mutating func endWait(of index: ClientIndex) {
+        guard clients[index].flags.contains(.awaitsMembership) else { return }
+        noteHeard(index)
+        clients.endPause(of: index, .awaitsMembership, clock)
     }
 
     // MARK: Batches
 
     package var isMembershipBatchDue: Bool {
-        guard canAsk, let due = desk.batchDue else { return false }
-        return due <= now
+        guard database.answersQueries, let due = membership.checks.batchDue else { return false }
+        return due <= clock.now
     }
 
     /// When questions have to be sent, or verifications tried again; `nil` when none wait.
     package var membershipDeadline: Instant? {
-        guard canAsk else { return nil }
-        // With no room for their questions they wait for an answer, which is an event.
-        switch (desk.batchDue, desk.canVerify ? verifications.due : nil) {
-        case (nil, let other), (let other, nil): return other
-        case (let first?, let second?): return min(first, second)
-        }
+        database.answersQueries ? membership.deadline : nil
     }
 
     /// Writes the parameters of the next query (`MembersQuery`). Returns the number under which the
     /// answer has to be reported.
     package mutating func beginMembershipBatch(into parameters: inout QueryParameters) -> Int {
         metrics.membershipQueries += 1
-        return desk.beginBatch(into: &parameters, scratch: &frame, now)
+        return membership.checks.beginBatch(into: &parameters, clock.now)
     }
 
     package mutating func noteMember(_ position: Int64, inMembershipBatch number: Int) -> Bool {
-        desk.noteMember(position, inBatch: number)
+        membership.checks.noteMember(position, inBatch: number)
     }
 
     package mutating func finishMembershipBatch(_ number: Int) {
-        desk.finishBatch(number)
+        membership.checks.finishBatch(number)
     }
 
     package mutating func failMembershipBatch(_ number: Int) {
-        desk.failBatch(number)
+        membership.checks.failBatch(number)
     }
 
     /// There is nobody to ask: those who wait to be asked about are told so.
     package mutating func failMembershipQuestions() {
-        desk.failWaiting()
+        membership.checks.failWaiting()
     }
 
-    /// Whether the database answers questions.
-    package mutating func setCanAsk(_ canAsk: Bool) {
-        self.canAsk = canAsk
-    }
+    /// Whether notifications may still be acted on in this turn: a removal looks at a whole audience.
+    package var mayScanMembers: Bool { membership.mayScan }
 
     // MARK: Answers
 
     /// Acts on answers, within the turn's budget.
-    package mutating func takeMembershipAnswers() {
-        defer { membersScanned = 0 }  // What is left of it belongs to the notifications.
+    package mutating func handleMembershipAnswers() {
+        defer { membership.scannedCount = 0 }  // What is left of it belongs to the notifications.
         for _ in 0..<Limits.membershipAnswersPerTurn {
-            guard membersScanned < Limits.membersScannedPerTurn, let answer = desk.nextAnswer()
-            else { return }
+            guard membership.mayScan, let answer = membership.checks.dequeueAnswer() else {
+                return
+            }
             switch answer.purpose {
             case .verifyUser: verifiedUser(answer.pair, answer.verdict)
             case .verifyRoom: verifiedMember(answer.pair, answer.verdict)
-            case .handshake, .status, .initialize, .join: tellClient(answer)
+            case .handshake, .status, .initialize, .join: handleAnswer(answer)
             }
         }
     }
 
-    private mutating func tellClient(_ answer: MembershipAnswer) {
+    private mutating func handleAnswer(_ answer: MembershipAnswer) {
         metrics.membershipOutcomes[MembershipLabel(answer.verdict)] += 1
         // It may have gone, or been closed, meanwhile. A client waits for one answer at a time.
         guard let index = clients.index(of: answer.client),
             clients[index].flags.contains(.awaitsMembership)
         else { return }
-        endWaiting(index)
+        endWait(of: index)
         let project = answer.pair.project
         switch answer.purpose {
         case .handshake(let claims, let form, let since):
             finishHandshake(index, claims, project, since: since, answer.verdict, form)
         case .status(let form):
-            switch answer.verdict {
-            case .member: sendStatus(of: project, as: form, to: index)
-            case .notMember: refuse(index, .notAMember, as: form)
-            case .unknown: refuse(index, .membershipUncheckable, as: form)
-            }
+            finishStatus(index, answer.pair, answer.verdict, form)
         case .initialize(let reference, let since):
             guard admits(answer.verdict, reference, index) else { return }
-            initialize(index, project, reference, since: since)
+            finishInit(index, project, reference, since: since)
         case .join(let keepsOthers, let reference, let since):
             guard admits(answer.verdict, reference, index) else { return }
-            join(index, project, keepsOthers: keepsOthers, reference, since: since)
+            finishJoin(index, project, keepsOthers: keepsOthers, reference, since: since)
         case .verifyUser, .verifyRoom:
             preconditionFailure("no client asked this")
-        }
-    }
-
-    private mutating func finishHandshake(
-        _ index: ClientIndex, _ claims: TokenClaims, _ project: ProjectID, since: Since?,
-        _ verdict: MembershipVerdict, _ form: ResponseForm
-    ) {
-        frame.removeAll()
-        frame.append(clients[index].message, of: segments)
-        segments.release(clients[index].message)
-        clients[index].message = .none
-        do throws(HTTPError) {
-            switch verdict {
-            case .member: break
-            case .notMember: throw .notAMember
-            case .unknown: throw .membershipUncheckable
-            }
-            // Others have come meanwhile.
-            try admitWebSocket()
-            try admitUser(claims.user)
-            guard queueResponse(to: index) else { return }
-            open(index, claims: claims, project: project, since: since)
-        } catch {
-            refuse(index, error, as: form)
         }
     }
 
@@ -172,62 +133,22 @@ extension Core {
         case .member:
             return true
         case .notMember:
-            send(.forbidden, "not a member of the project", reference, to: index)
+            sendError(.forbidden, "not a member of the project", reference, to: index)
         case .unknown:
             sendUncheckable(reference, to: index)
         }
         return false
     }
+}
 
-    // MARK: Waiting
-
-    /// The client waits no more; what it has sent meanwhile is taken in.
-    mutating func endWaiting(_ index: ClientIndex) {
-        clients[index].flags.remove(.awaitsMembership)
-        if clients[index].leftover != .none {
-            heldBytes -= segments.count(of: clients[index].leftover)
+extension MembershipVerdict {
+    /// The refusal of an HTTP request that isn't a yes.
+    func check() throws(HTTPError) {
+        switch self {
+        case .member: return
+        case .notMember: throw .notAMember
+        case .unknown: throw .membershipUncheckable
         }
-        refillAllowance(of: index)
-        clients[index].heardTick = nowTick
-        resumed.append(index)
-        noteInterest(of: index)
-        scheduleVisit(of: index)
-    }
-
-    /// The next client whose held bytes can be taken in: `restoreLeftover`, then `receive` with
-    /// nothing new. It may be somebody else's place by now, which does no harm, except before a PROXY
-    /// header: its bytes are no request's.
-    package mutating func nextResumed() -> ClientIndex? {
-        while let index = resumed.removeLast() {
-            guard clients.isOccupied(index), clients[index].phase != .gone,
-                clients[index].phase != .proxyHeader, clients[index].leftover != .none,
-                !clients[index].flags.contains(.awaitsMembership)
-            else { continue }
-            return index
-        }
-        return nil
-    }
-
-    /// Bytes that are kept for a client that waits.
-    func heldCount(of index: ClientIndex) -> Int {
-        let client = clients[index]
-        guard client.flags.contains(.awaitsMembership), client.leftover != .none else { return 0 }
-        return segments.count(of: client.leftover)
-    }
-
-    /// What a client has sent while it waits is more than can be kept.
-    mutating func cannotHold(_ index: ClientIndex) {
-        forgetLeftover(of: index)
-        if clients[index].phase == .request {
-            finish(index)
-        } else {
-            fail(index, .tooSlow, "too much sent while an answer is awaited")
-        }
-    }
-
-    /// Whether nothing is read of the client, because it waits for an answer.
-    package func isWaiting(_ index: ClientIndex) -> Bool {
-        clients[index].flags.contains(.awaitsMembership)
     }
 }
 

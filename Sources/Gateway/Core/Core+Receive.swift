@@ -1,109 +1,145 @@
 package import Reactor
 
-// Bytes in.
+// Bytes in, up to the frame or request that they are.
 extension Core {
-    /// Copies what the client left over the last time to the front of `area`.
+    /// Puts what the client left over the last time to the front of `area`.
     package func restoreLeftover(of index: ClientIndex, to area: inout ReceiveArea) {
-        let leftover = clients[index].leftover
-        if leftover == .none {
-            area.begin()
-        } else {
-            area.begin(with: segments.bytes(of: leftover))
-        }
+        clients.inbox.restore(clients[index].leftover, to: &area)
     }
 
     // Hot path.
-    /// Takes in the client's bytes: what it had left over, and `received` new ones behind.
+    /// Reads the client's bytes: what it had left over, and `received` new ones behind.
     package mutating func receive(
         _ bytes: inout MutableSpan<UInt8>, received: Int, from index: ClientIndex
     ) {
         metrics.receivedBytes &+= UInt64(received)
-        refillAllowance(of: index)
-        clients[index].heardTick = nowTick
-        forgetLeftover(of: index)
+        noteHeard(index)
+        clients.releaseLeftover(of: index)
         var position = 0
-        // Each round takes something in or ends the loop: a request or a frame at a time.
+        // Each round reads something or ends the loop: a request or a frame at a time.
         while position < bytes.count {
-            if clients[index].flags.contains(.awaitsMembership) {
-                hold(bytes.span, from: position, of: index)
-                return
-            }
+            guard !clients[index].isPaused else { break }
             switch clients[index].phase {
             case .proxyHeader:
                 preconditionFailure("what comes before a PROXY header was taken for a request")
             case .request:
-                guard takeRequest(of: bytes.span, at: &position, from: index) else {
-                    keepLeftover(bytes.span, from: position, of: index)
+                guard receiveRequest(in: bytes.span, at: &position, from: index) else {
+                    keep(bytes.span, from: position, of: index)
                     return
                 }
             case .awaitingInit, .open, .closing:
-                guard takeFrame(of: &bytes, at: &position, from: index) else {
-                    keepLeftover(bytes.span, from: position, of: index)
+                guard receiveFrame(in: &bytes, at: &position, from: index) else {
+                    keep(bytes.span, from: position, of: index)
                     return
                 }
-            case .draining, .flushing, .gone:
+            case .draining, .finished, .flushing, .closed:
                 return  // Nothing that still comes is of interest.
             }
         }
+        if position < bytes.count { keep(bytes.span, from: position, of: index) }
     }
 
-    /// The peer has ended its direction.
-    ///
-    /// - Parameter keepsMore: whether something waits for the client besides its queue.
-    package mutating func receiveEnded(from index: ClientIndex, keepsMore: Bool = false) {
+    // Hot path.
+    /// The client is alive, and has what time has brought it since it was last heard of.
+    mutating func noteHeard(_ index: ClientIndex) {
+        let earlier = clients[index].heardTick
+        admission.refill(&clients[index].allowance, since: earlier, at: clock.tick)
+        clients[index].heardTick = clock.tick
+    }
+
+    // MARK: Bytes that wait inside
+
+    /// Keeps what can't be read yet: half of something, or all that came behind a message that waits
+    /// for an answer.
+    private mutating func keep(
+        _ bytes: borrowing Span<UInt8>, from position: Int, of index: ClientIndex
+    ) {
+        if !clients.keepLeftover(bytes, from: position, of: index) { cannotKeep(index) }
+    }
+
+    /// There is no room inside for what the client has sent.
+    package mutating func cannotKeep(_ index: ClientIndex) {
+        metrics.limitsReached[.memory] += 1
+        clients.releaseLeftover(of: index)
         switch clients[index].phase {
-        case .request, .flushing:
-            // A client may send its request, end its direction, and wait for the answer.
-            clients[index].flags.insert(.readEnded)
-            guard !clients[index].queue.isEmpty || keepsMore else {
-                finish(index)
-                return
-            }
-            if clients[index].flags.contains(.awaitsMembership) { endWaiting(index) }
-            clients[index].phase = .flushing
-            noteInterest(of: index)
-        case .proxyHeader, .awaitingInit, .open, .closing, .draining:
-            finish(index)
-        case .gone:
-            break
+        case .request, .proxyHeader: connectionLost(index)
+        case .awaitingInit, .open, .closing:
+            fail(index, .tooSlow, "there is no room for what was sent")
+        case .draining, .finished, .flushing, .closed: break
         }
     }
 
-    /// The connection failed: a reset, or a send or receive that can't succeed any more.
-    package mutating func connectionFailed(_ index: ClientIndex) {
-        finish(index)
+    /// Bytes that are kept of a client while it is paused.
+    package func pausedByteCount(of index: ClientIndex) -> Int {
+        clients.pausedByteCount(of: index)
     }
 
-    /// The client's leftover is taken in, or of no interest any more.
-    mutating func forgetLeftover(of index: ClientIndex) {
-        let leftover = clients[index].leftover
-        guard leftover != .none else { return }
-        if clients[index].flags.contains(.awaitsMembership) {
-            heldBytes -= segments.count(of: leftover)
+    /// The next client that was paused and whose bytes can be read: `restoreLeftover`, then `receive`
+    /// with nothing new.
+    package mutating func dequeueUnpaused() -> ClientIndex? { clients.dequeueUnpaused() }
+
+    // MARK: Before everything else
+
+    /// Whether the connection's next bytes belong to a PROXY header.
+    package func awaitsProxyHeader(_ index: ClientIndex) -> Bool {
+        clients[index].phase == .proxyHeader
+    }
+
+    /// Reads the PROXY header in `bytes`: what was left over the last time, and what the socket holds
+    /// behind it.
+    ///
+    /// - Parameter leftoverCount: how many of the bytes were left over.
+    /// - Returns: how many bytes the caller has to take out of the socket: those of the header, and
+    ///   not one of what follows it, which may be TLS.
+    package mutating func receiveProxyHeader(
+        in bytes: borrowing Span<UInt8>, leftoverCount: Int, from index: ClientIndex
+    ) -> Int {
+        clients.releaseLeftover(of: index)
+        let received = bytes.count - leftoverCount
+        switch ProxyHeader(bytes) {
+        case .incomplete:
+            keep(bytes, from: 0, of: index)
+            return received
+        case .complete(let byteCount, let source):
+            _ = clients[index].handle(.proxyHeaderReceived)
+            clients[index].heardTick = clock.tick
+            // Without a source it is the balancer's own connection, which isn't counted.
+            if let source, !beginLimits(of: index, onBehalfOf: source) { connectionLost(index) }
+            // Less than the whole header was there before, or it would have been read then.
+            return byteCount - leftoverCount
+        case .malformed(let fault):
+            metrics.proxyFaults[.header] += 1
+            let peer = clients[index].peer
+            log.proxyFault(fault.text, address: peer.description, at: clock.now)
+            connectionLost(index)
+            return received
         }
-        segments.release(leftover)
-        clients[index].leftover = .none
     }
 
-    /// Keeps what a client has sent behind a message that waits for an answer.
-    private mutating func hold(
-        _ bytes: borrowing Span<UInt8>, from position: Int, of index: ClientIndex
-    ) {
-        let count = bytes.count - position
-        guard heldBytes + count <= Limits.heldBytesMax else {
-            cannotHold(index)
-            return
+    // MARK: Signatures
+
+    /// Whether bytes of the client are read in this turn.
+    ///
+    /// Signatures of public keys cost so much that a turn has a share of them. Who comes when it is
+    /// used up waits in its socket, and epoll reports it again in the next turn: only those who may be
+    /// about to show a token for the first time. Who has waited for half of the time it has is heard
+    /// all the same, and told to come back (503).
+    package mutating func mayReceive(from index: ClientIndex) -> Bool {
+        guard verifier.costlyChecksLeft < KeyRing.triesMax else { return true }
+        let client = clients[index]
+        let patience: UInt64
+        switch client.phase {
+        case .request where client.flags.contains(.admin):
+            return true
+        case .request:
+            patience = settings.times.handshakeNanoseconds / 2
+        case .awaitingInit:
+            patience = settings.times.initNanoseconds / 2
+        case .proxyHeader, .open, .closing, .draining, .finished, .flushing, .closed:
+            return true
         }
-        heldBytes += count
-        keepLeftover(bytes, from: position, of: index)
-    }
-
-    mutating func keepLeftover(
-        _ bytes: borrowing Span<UInt8>, from position: Int, of index: ClientIndex
-    ) {
-        guard position < bytes.count, clients[index].phase != .gone else { return }
-        let segment = segments.make(capacity: bytes.count - position)
-        segments.append(bytes.extracting(position..<bytes.count), to: segment)
-        clients[index].leftover = segment
+        guard client.deadlineTick > clock.tick(afterNanoseconds: patience) else { return true }
+        metrics.verificationsDeferred += 1
+        return false
     }
 }

@@ -3,8 +3,8 @@ internal import Reactor
 // HTTP: from a request to its answer, or to a WebSocket.
 extension Core {
     /// Reads one request at `position` and answers it. Returns `false` when it isn't complete.
-    mutating func takeRequest(
-        of bytes: borrowing Span<UInt8>, at position: inout Int, from index: ClientIndex
+    mutating func receiveRequest(
+        in bytes: borrowing Span<UInt8>, at position: inout Int, from index: ClientIndex
     ) -> Bool {
         let rest = bytes.extracting(position..<bytes.count)
         let isNew = clients[index].head.isIdle
@@ -25,19 +25,16 @@ extension Core {
     /// A request has begun: its head must be complete in time, even on a connection that may stay
     /// idle for longer between requests.
     private mutating func limitRequestTime(of index: ClientIndex) {
-        let deadline = TimerWheel.tick(settings.handshakeTimeoutNanoseconds, after: now)
+        let deadline = clock.tick(afterNanoseconds: settings.times.handshakeNanoseconds)
         guard deadline < clients[index].deadlineTick else { return }
         clients[index].deadlineTick = deadline
-        scheduleVisit(of: index)
+        clients.scheduleVisit(of: index, clock)
     }
 
     private mutating func answer(
         _ head: RequestHead, in bytes: borrowing Span<UInt8>, of index: ClientIndex
     ) {
-        var form = ResponseForm(answering: head)
-        // Whoever sends so many without waiting is told that this answer is the last; the rest may
-        // be asked again.
-        if clients[index].queue.frameCount >= Limits.pipelinedAnswersMax { form.keepAlive = false }
+        let form = ResponseForm(answering: head)
         let listener: ListenerRole =
             clients[index].flags.contains(.admin) ? .admin : .public
         do throws(HTTPError) {
@@ -47,22 +44,14 @@ extension Core {
             return
         }
         switch Route(of: head, in: bytes, on: listener) {
-        case .webSocket:
-            upgrade(head, in: bytes, as: form, of: index)
+        case .webSocket: upgrade(head, in: bytes, as: form, of: index)
         case .projectStatus(let project):
             answerStatus(of: project, head, in: bytes, as: form, to: index)
-        case .live:
-            text.removeAll()
-            text.append("ok\n")
-            respond(.ok, .plainText, as: form, to: index)
-        case .ready:
-            answerReadiness(head, in: bytes, as: form, to: index)
-        case .metrics:
-            answerMetrics(as: form, to: index)
-        case .notFound:
-            refuse(index, .notFound, as: form)
-        case .methodNotAllowed(let allowed):
-            refuse(index, .methodNotAllowed(allowed), as: form)
+        case .live: answerLiveness(as: form, to: index)
+        case .ready: answerReadiness(head, in: bytes, as: form, to: index)
+        case .metrics: answerMetrics(as: form, to: index)
+        case .notFound: refuse(index, .notFound, as: form)
+        case .methodNotAllowed(let allowed): refuse(index, .methodNotAllowed(allowed), as: form)
         }
     }
 
@@ -76,31 +65,78 @@ extension Core {
             let handshake = try Handshake(of: head, in: bytes)
             try admitHandshake(of: head, in: bytes, from: index)
             let query = try Query(of: head, in: bytes)
-            let project = try projectOfQuery(query, in: bytes)
-            let since = try sinceOfQuery(query, in: bytes)
+            let project = try query.project(in: bytes)
+            let since = query.since(in: bytes)
             try admitWebSocket()
-            let hasToken = try readToken(head, query, handshake.subprotocols, in: bytes)
-            let claims = hasToken ? try verifyToken(refusing: index) : nil
+            let claims = try verifyToken(head, query, handshake.subprotocols, in: bytes)
             if claims == nil, since != nil {
                 throw .badRequest("since belongs into init when the token does")
             }
             if let claims { try admitUser(claims.user) } else { try admitUnauthenticated() }
             let deflate =
                 settings.compresses ? try DeflateOffer.first(of: head, in: bytes) : nil
-            frame.removeAll()
-            try Handshake.writeAccept(
-                key: bytes.extracting(handshake.key),
-                subprotocol: handshake.subprotocols.selected, deflate: deflate, into: &frame)
+            var message = outbox.message()
+            do throws(HTTPError) {
+                try Handshake.writeAccept(
+                    key: bytes.extracting(handshake.key),
+                    subprotocol: handshake.subprotocols.selected, deflate: deflate,
+                    into: &message.bytes)
+            } catch {
+                outbox.discard(message)
+                throw error
+            }
             noteDeflate(deflate, of: index)
             if let claims, let project, settings.checksMembership {
-                try awaitMembership(of: claims, in: project, since: since, form, index)
+                try awaitMembership(of: claims, in: project, since: since, form, message, index)
                 return
             }
-            guard queueResponse(to: index) else { return }
+            queueResponse(message, to: index)
             open(index, claims: claims, project: project, since: since)
         } catch {
             refuse(index, error, as: form)
         }
+    }
+
+    /// Lets a handshake wait, with the answer that opens the WebSocket.
+    private mutating func awaitMembership(
+        of claims: TokenClaims, in project: ProjectID, since: Since?, _ form: ResponseForm,
+        _ message: consuming OutgoingMessage, _ index: ClientIndex
+    ) throws(HTTPError) {
+        let isKept = clients.keepAnswer(message.bytes.bytes, for: index)
+        outbox.discard(message)
+        guard isKept else { throw .full }
+        let pair = MembershipPair(project: project, user: claims.user)
+        guard ask(pair, .handshake(claims, form, since: since), for: index) else {
+            releaseAnswer(of: index)
+            throw .membershipUncheckable
+        }
+    }
+
+    private mutating func releaseAnswer(of index: ClientIndex) {
+        var answer = clients.takeMessage(of: index)
+        clients.inbox.release(&answer)
+    }
+
+    /// The database has answered for whom the handshake is.
+    mutating func finishHandshake(
+        _ index: ClientIndex, _ claims: TokenClaims, _ project: ProjectID, since: Since?,
+        _ verdict: MembershipVerdict, _ form: ResponseForm
+    ) {
+        var message = outbox.message()
+        clients.inbox.copy(clients[index].message, to: &message.bytes)
+        releaseAnswer(of: index)
+        do throws(HTTPError) {
+            try verdict.check()
+            // Others have come meanwhile.
+            try admitWebSocket()
+            try admitUser(claims.user)
+        } catch {
+            outbox.discard(message)
+            refuse(index, error, as: form)
+            return
+        }
+        queueResponse(message, to: index)
+        open(index, claims: claims, project: project, since: since)
     }
 
     /// Notes what the answer to the handshake says about compression. One that is refused after all
@@ -114,127 +150,106 @@ extension Core {
     }
 
     /// Refuses what there is no place for.
-    func admitWebSocket() throws(HTTPError) {
+    private func admitWebSocket() throws(HTTPError) {
         if drain != nil { throw .draining }
         if metrics.connections >= UInt64(settings.connectionsMax) { throw .full }
     }
 
     /// Makes a WebSocket of the connection.
-    mutating func open(
+    private mutating func open(
         _ index: ClientIndex, claims: TokenClaims?, project: ProjectID?, since: Since?
     ) {
+        _ = clients[index].handle(.upgraded)
         clients[index].flags.insert(.upgraded)
         metrics.connections += 1
         metrics.connectionsOpened += 1
         if clients[index].flags.contains(.deflates) { metrics.connectionsCompressing += 1 }
-        fillAllowance(of: index)
+        admission.fill(&clients[index].allowance)
         if let claims {
             authenticate(index, claims)
             if let project { subscribe(index, to: project, since: since, .silence) }
         } else {
-            clients[index].phase = .awaitingInit
             clients[index].requestedProject = project
-            countAsUnauthenticated(index)
-            clients[index].deadlineTick = TimerWheel.tick(
-                settings.initTimeoutNanoseconds, after: now)
+            admission.countAsUnauthenticated(&clients[index].allowance)
+            clients[index].deadlineTick = clock.tick(
+                afterNanoseconds: settings.times.initNanoseconds)
         }
-        // The first ping comes at a random moment, so that those who came together in a storm
-        // aren't pinged together for ever.
-        let interval = settings.pingIntervalNanoseconds
-        let phase = interval / 2 + jitter.next() % max(interval / 2, 1)
-        clients[index].pingTick = TimerWheel.tick(phase, after: now)
-        scheduleVisit(of: index)
+        clients.scheduleFirstPing(of: index, clock)
+        clients.scheduleVisit(of: index, clock)
         let peer = clients[index].peer
         log.clientOpened(
-            connection: connectionNumber(of: index), user: claims?.user,
-            address: peer.description,
-            total: Int(metrics.connections), at: now)
+            connection: clients.number(of: index), user: claims?.user,
+            address: peer.description, total: Int(metrics.connections), at: clock.now)
     }
 
-    /// The project of the query; `nil` without one.
-    private mutating func projectOfQuery(
-        _ query: Query, in bytes: borrowing Span<UInt8>
-    ) throws(HTTPError) -> ProjectID? {
-        guard query.projectID.isPresent else { return nil }
-        text.removeAll()
-        Query.append(query.projectID, of: bytes, to: &text)
-        guard let project = ProjectID(text.bytes) else {
-            throw .badRequest("projectId is not a UUID")
+    // MARK: Tokens
+
+    /// The claims of the request's token: from the header first, then from the subprotocols, then
+    /// from the query; `nil` without a token.
+    mutating func verifyToken(
+        _ head: RequestHead, _ query: Query, _ subprotocols: SubprotocolOffer?,
+        in bytes: borrowing Span<UInt8>
+    ) throws(HTTPError) -> TokenClaims? {
+        guard try readToken(head, query, subprotocols, in: bytes) else { return nil }
+        do throws(TokenError) {
+            return try verifier.verify(clients.inbox.token, at: clock.wall)
+        } catch {
+            if error.isTemporary { throw .tokenUncheckable }
+            throw .tokenRefused(error)
         }
-        return project
     }
 
-    /// From where the client resumes; `nil` for one that comes anew.
-    private mutating func sinceOfQuery(
-        _ query: Query, in bytes: borrowing Span<UInt8>
-    ) throws(HTTPError) -> Since? {
-        guard query.since.isPresent else { return nil }
-        text.removeAll()
-        Query.append(query.since, of: bytes, to: &text)
-        return Since(text.bytes)
-    }
-
-    /// Puts the request's token into `token`: from the header first, then from the subprotocols,
-    /// then from the query. Returns whether there is one.
-    mutating func readToken(
-        _ head: RequestHead, _ query: Query, _ subprotocols: SubprotocolOffer,
+    /// Copies the token into the inbox. Returns whether there is one.
+    private mutating func readToken(
+        _ head: RequestHead, _ query: Query, _ subprotocols: SubprotocolOffer?,
         in bytes: borrowing Span<UInt8>
     ) throws(HTTPError) -> Bool {
-        token.removeAll()
+        clients.inbox.token.removeAll()
         if let bearer = try AuthorizationHeader.bearer(of: head, in: bytes) {
-            token.append(bytes.extracting(bearer))
+            clients.inbox.token.append(bytes.extracting(bearer))
             return true
         }
-        if let bearer = subprotocols.bearer {
-            token.append(bytes.extracting(bearer))
+        if let bearer = subprotocols?.bearer {
+            clients.inbox.token.append(bytes.extracting(bearer))
             return true
         }
         guard query.token.isPresent else { return false }
         guard settings.queryToken else {
             throw HTTPError(.invalidToken, "a token in the query is not accepted here")
         }
-        Query.append(query.token, of: bytes, to: &token)
+        Query.append(query.token, of: bytes, to: &clients.inbox.token)
         return true
-    }
-
-    /// Checks `token`; what is wrong with it is left in `text` for the answer.
-    mutating func verifyToken(refusing index: ClientIndex) throws(HTTPError) -> TokenClaims {
-        do throws(TokenError) {
-            return try verifier.verify(token, at: wall)
-        } catch {
-            text.removeAll()
-            error.writeMessage(to: &text)
-            throw error.isTemporary ? .tokenUncheckable : .tokenRefused
-        }
     }
 
     // MARK: Answers
 
-    /// Queues an answer whose body is in `text`.
+    /// Queues an answer whose body is the message's text.
     mutating func respond(
-        _ status: HTTPStatus, _ type: ContentType, as form: ResponseForm, to index: ClientIndex
+        _ status: HTTPStatus, _ type: ContentType, _ message: consuming OutgoingMessage,
+        as form: ResponseForm, to index: ClientIndex
     ) {
-        frame.removeAll()
-        ResponseWriter.write(status, type, body: text, as: form, into: &frame)
-        finishResponse(keepAlive: form.keepAlive, to: index)
+        ResponseWriter.write(status, type, body: message.text, as: form, into: &message.bytes)
+        finishResponse(message, keepAlive: form.keepAlive, to: index)
     }
 
-    /// Queues a refusal. One that quotes what is wrong with a token has it in `text`.
+    /// Queues a refusal.
     mutating func refuse(_ index: ClientIndex, _ error: HTTPError, as form: ResponseForm) {
         var form = form
         if endsAfterRefusal(index) { form.keepAlive = false }
         let label = RefusalLabel(error.kind)
         metrics.handshakesRefused[label] += 1
-        frame.removeAll()
-        if error.kind == .refusedToken {
-            ResponseWriter.write(error, message: text, as: form, into: &frame)
+        var message = outbox.message()
+        if let refusal = error.token {
+            refusal.writeMessage(to: &message.text)
+            ResponseWriter.write(error, message: message.text, as: form, into: &message.bytes)
         } else {
-            ResponseWriter.write(error, as: form, into: &frame)
+            ResponseWriter.write(error, as: form, into: &message.bytes)
         }
         let peer = clients[index].peer
         log.handshakeRefused(
-            label, detail: "\(error.message)", address: peer.description, at: now)
-        finishResponse(keepAlive: form.keepAlive && !error.closesConnection, to: index)
+            label, detail: "\(error.message)", address: peer.description, at: clock.now)
+        finishResponse(
+            message, keepAlive: form.keepAlive && !error.closesConnection, to: index)
     }
 
     /// Refuses a client that hasn't sent a whole request in time.
@@ -242,20 +257,55 @@ extension Core {
         refuse(index, .timeout, as: .closing)
     }
 
-    /// Refuses, in the clear, a client that speaks no TLS where it is spoken.
-    mutating func refuseUnencrypted(_ index: ClientIndex) {
+    /// An HTTP request came where TLS is spoken. The answer is the last thing that goes to this client
+    /// in the clear, and the first: nothing can have waited for it.
+    package mutating func refusePlaintext(_ index: ClientIndex) {
+        precondition(clients[index].phase == .request && clients[index].queue.isEmpty)
+        clients[index].flags.remove(.tls)
         refuse(index, .badRequest("this port speaks TLS: use https or wss"), as: .closing)
     }
 
-    private mutating func finishResponse(keepAlive: Bool, to index: ClientIndex) {
-        guard queueResponse(to: index) else { return }
+    private mutating func queueResponse(
+        _ message: consuming OutgoingMessage, to index: ClientIndex
+    ) {
+        outbox.queueResponse(message, for: index, &clients[index].queue, clock)
+    }
+
+    /// Queues an answer. The connection's next request is read when it has been sent.
+    private mutating func finishResponse(
+        _ message: consuming OutgoingMessage, keepAlive: Bool, to index: ClientIndex
+    ) {
+        queueResponse(message, to: index)
         clients[index].flags.insert(.answered)
-        if keepAlive && drain == nil {
-            clients[index].deadlineTick = TimerWheel.tick(
-                Limits.httpIdleSecondsMax * 1_000_000_000, after: now)
-        } else {
-            beginDraining(index)
+        guard keepAlive && drain == nil else {
+            endAfterAnswer(index)
+            return
         }
+        clients[index].flags.insert(.awaitsAnswer)
+        clients.noteInterest(of: index)
+        clients[index].deadlineTick = clock.tick(
+            afterNanoseconds: Limits.httpIdleSecondsMax * 1_000_000_000)
+    }
+}
+
+extension Query {
+    /// The project that it names; `nil` without one.
+    fileprivate func project(in bytes: borrowing Span<UInt8>) throws(HTTPError) -> ProjectID? {
+        guard projectID.isPresent else { return nil }
+        var text = ByteBuffer(capacity: 64)
+        Query.append(projectID, of: bytes, to: &text)
+        guard let project = ProjectID(text.bytes) else {
+            throw .badRequest("projectId is not a UUID")
+        }
+        return project
+    }
+
+    /// From where the client resumes; `nil` for one that comes anew.
+    fileprivate func since(in bytes: borrowing Span<UInt8>) -> Since? {
+        guard since.isPresent else { return nil }
+        var text = ByteBuffer(capacity: 64)
+        Query.append(since, of: bytes, to: &text)
+        return Since(text.bytes)
     }
 }
 
@@ -272,9 +322,10 @@ extension HTTPError {
     fileprivate static var tokenUncheckable: HTTPError {
         .unavailable("the token cannot be checked at present", retryAfterSeconds: 5)
     }
-    /// The message beside it says what is wrong.
-    fileprivate static var tokenRefused: HTTPError {
-        HTTPError(.refusedToken, "the token is not valid")
+    fileprivate static func tokenRefused(_ refusal: TokenError) -> HTTPError {
+        var error = HTTPError(.refusedToken, "the token is not valid")
+        error.token = refusal
+        return error
     }
 }
 

@@ -9,11 +9,11 @@ extension Core {
     mutating func revoke(_ facts: NotificationFacts) {
         switch facts.effect {
         case .none: break
-        case .memberRemoved(let user): withhold(MembershipPair(project: facts.project, user: user))
+        case .memberRemoved(let user): suspend(MembershipPair(project: facts.project, user: user))
         case .someMembersRemoved: verifyAll(of: facts.project, .membershipChecked)
         case .projectDeleted:
-            reads.doubt { $1 == facts.project }
-            desk.outdate(allOf: facts.project)
+            history.reads.unverify(facts.project)
+            membership.checks.outdate(allOf: facts.project)
             // Some of a suspended audience may have lost their membership before the project ended:
             // they aren't told more than that.
             if let room = hub.room(of: facts.project), hub.suspension(of: room) == .verifying {
@@ -22,100 +22,71 @@ extension Core {
         }
     }
 
-    /// Whether a removal of a member of the project is of interest although nobody is subscribed.
-    package func awaitsAnswer(about project: ProjectID) -> Bool {
-        desk.awaitsAnswer(about: project)
-    }
-
     /// This user's membership was removed. Looks at the whole audience: there are many times more
     /// events than removals, so no index of users is kept for them.
-    private mutating func withhold(_ pair: MembershipPair) {
-        if settings.plantedFault != .trustsOldAnswers { desk.outdate(pair) }
-        doubtResumes(of: pair)
+    private mutating func suspend(_ pair: MembershipPair) {
+        membership.checks.outdate(pair)
+        unverifyResumes(of: pair)
         guard let room = hub.room(of: pair.project) else { return }
         let count = hub.memberCount(of: room)
-        membersScanned += count
+        membership.scannedCount += count
         var isConcerned = false
         // Backwards: those who move into a gap were looked at already.
         for position in stride(from: count - 1, through: 0, by: -1) {
             let index = hub.client(at: position, in: room)
             guard clients[index].user == pair.user else { continue }
-            if hub.withhold(index, in: room) { isConcerned = true }
+            if hub.suspend(index, in: room) { isConcerned = true }
         }
-        if isConcerned { verifications.users.append(pair) }
+        if isConcerned { membership.verifications.users.append(pair) }
     }
 
     /// Any of the project's members may have been removed.
     mutating func verifyAll(of project: ProjectID, _ reason: ResyncReason) {
-        desk.outdate(allOf: project)
-        reads.doubt { $1 == project }
+        membership.checks.outdate(allOf: project)
+        history.reads.unverify(project)
         guard let room = hub.room(of: project), hub.suspension(of: room) != .closing else { return }
         hub.setSuspension(.verifying, of: room)
-        if verifications.rooms[project] != nil {
-            verifications.rooms[project]?.isSpoilt = true
-            if reason == .listenerReconnected { verifications.rooms[project]?.reason = reason }
-        } else {
-            verifications.rooms[project] = RoomVerification(reason: reason)
-            verifications.waitingRooms.append(project)
-        }
+        membership.verifications.verify(project, reason)
     }
 
     /// The listener listens again: removals may have been missed, anyone's.
     mutating func verifyEverything() {
-        desk.outdateEverything()
-        reads.doubt { _, _ in true }
+        membership.checks.outdateEverything()
+        history.reads.unverifyAll()
         for raw in 0..<hub.roomIndexEnd {
             guard let room = hub.liveRoom(raw) else { continue }
             verifyAll(of: hub.project(of: room), .listenerReconnected)
         }
     }
 
-    /// Connections of the user that wait for what they missed: see `ReadWaiter.isDoubtful`.
-    private mutating func doubtResumes(of pair: MembershipPair) {
-        guard reads.waiterCount > 0, reads.concerns(pair.project) else { return }
-        var connections: Set<Handle> = []
-        for waiter in reads.waiters(in: pair.project) {
-            guard let index = clients.index(of: waiter.client), clients[index].user == pair.user
-            else { continue }
-            connections.insert(waiter.client)
+    /// Connections of the user that wait for what they missed: see `ReadWaiter.isUnverified`.
+    private mutating func unverifyResumes(of pair: MembershipPair) {
+        guard history.reads.waiterCount > 0, history.reads.concerns(pair.project) else { return }
+        for client in history.reads.clients(in: pair.project) {
+            guard let index = clients.index(of: client), clients[index].user == pair.user else {
+                continue
+            }
+            history.reads.unverify(client, in: pair.project)
         }
-        guard !connections.isEmpty else { return }
-        reads.doubt { $1 == pair.project && connections.contains($0.client) }
-    }
-
-    /// Subscribes a client whose membership is in doubt: it gets nothing before the answer, and then
-    /// a resync, or to hear that its membership has ended. Returns whether it is subscribed.
-    mutating func subscribeWithheld(_ index: ClientIndex, to project: ProjectID) -> Bool {
-        guard join(index, project) != .limitReached, let room = hub.room(of: project) else {
-            return false
-        }
-        if hub.withhold(index, in: room) {
-            verifications.users.append(
-                MembershipPair(project: project, user: clients[index].user))
-        }
-        return true
     }
 
     // MARK: Verifications
 
-    /// Asks about those who are in doubt, as far as there is room for questions.
+    /// Asks about those whose membership is unverified, as far as there is room for questions.
     package mutating func continueVerifications() {
-        guard canAsk, !verifications.isEmpty, verifications.notBefore <= now else { return }
-        while let pair = verifications.users.last {
-            guard desk.ask(pair, .verifyUser) != .full else { return }
-            verifications.users.removeLast()
-        }
-        while let project = verifications.currentRoom ?? beginNextRoom() {
-            guard askAboutRest(of: project) else { return }
-            verifications.currentRoom = nil
-            endIfVerified(project)
+        guard database.answersQueries, membership.verifications.isDue(clock.now),
+            membership.askAboutUsers()
+        else { return }
+        while let project = membership.verifications.currentRoom ?? beginNextRoom() {
+            guard membership.askAboutRest(of: project) else { return }
+            membership.verifications.currentRoom = nil
+            resumeIfVerified(project)
         }
     }
 
     /// Notes down the users of the next suspended project.
     private mutating func beginNextRoom() -> ProjectID? {
-        guard !verifications.waitingRooms.isEmpty else { return nil }
-        let project = verifications.waitingRooms.removeLast()  // Their order is of no matter.
+        guard let project = membership.verifications.dequeueRoom() else { return nil }
         var users: [UserID] = []
         if let room = hub.room(of: project) {
             let count = hub.memberCount(of: room)
@@ -125,78 +96,33 @@ extension Core {
             }
             users.sort()
         }
-        verifications.rooms[project]?.users = users
-        verifications.rooms[project]?.hasBegun = true
-        verifications.rooms[project]?.next = 0
-        verifications.currentRoom = project
+        membership.verifications.begin(project, users)
         return project
-    }
-
-    /// False when there is no room for all questions.
-    private mutating func askAboutRest(of project: ProjectID) -> Bool {
-        guard var verification = verifications.rooms[project] else { return true }
-        defer { verifications.rooms[project] = verification }
-        while verification.next < verification.users.count {
-            let user = verification.users[verification.next]
-            let isRepeated =
-                verification.next > 0 && verification.users[verification.next - 1] == user
-            if !isRepeated {
-                let pair = MembershipPair(project: project, user: user)
-                guard desk.ask(pair, .verifyRoom) != .full else { return false }
-                verification.outstanding += 1
-            }
-            verification.next += 1
-        }
-        return true
     }
 
     /// An answer about one of a suspended project's audience.
     mutating func verifiedMember(_ pair: MembershipPair, _ verdict: MembershipVerdict) {
-        switch verdict {
-        case .member: break
-        case .notMember: throwOut(pair, .membershipRevoked)
-        case .unknown: postpone(pair.project)
-        }
-        verifications.rooms[pair.project]?.outstanding -= 1
-        endIfVerified(pair.project)
-    }
-
-    private mutating func postpone(_ project: ProjectID) {
-        verifications.rooms[project]?.isSpoilt = true
-        verifications.notBefore = now.advanced(byNanoseconds: Limits.verificationPauseNanoseconds)
+        if verdict == .notMember { remove(pair, .membershipRevoked) }
+        membership.verifications.noteAnswer(verdict, of: pair.project, clock.now)
+        resumeIfVerified(pair.project)
     }
 
     /// When all have been asked about and nothing has happened meanwhile, the project's events are
     /// delivered again, behind a resync.
-    private mutating func endIfVerified(_ project: ProjectID) {
-        guard let verification = verifications.rooms[project], verification.hasBegun,
-            verification.outstanding == 0, verification.next == verification.users.count,
-            verifications.currentRoom != project
+    private mutating func resumeIfVerified(_ project: ProjectID) {
+        guard let reason = membership.verifications.endIfVerified(project),
+            let room = hub.room(of: project), hub.suspension(of: room) == .verifying
         else { return }
-        if verification.isSpoilt {
-            verifications.rooms[project] = RoomVerification(reason: verification.reason)
-            verifications.waitingRooms.append(project)
-            return
-        }
-        verifications.rooms[project] = nil
-        guard let room = hub.room(of: project), hub.suspension(of: room) == .verifying else {
-            return
-        }
         hub.setSuspension(.none, of: room)
-        resync(room, verification.reason)
+        resync(room, reason)
     }
 
     /// An answer about a user whose connections get nothing of the project.
     mutating func verifiedUser(_ pair: MembershipPair, _ verdict: MembershipVerdict) {
         switch verdict {
-        case .member:
-            readmit(pair)
-        case .notMember:
-            throwOut(pair, .membershipRevoked)
-        case .unknown:
-            verifications.users.append(pair)
-            verifications.notBefore = now.advanced(
-                byNanoseconds: Limits.verificationPauseNanoseconds)
+        case .member: readmit(pair)
+        case .notMember: remove(pair, .membershipRevoked)
+        case .unknown: membership.verifications.askAgain(pair, clock.now)
         }
     }
 
@@ -204,8 +130,8 @@ extension Core {
 
     private mutating func readmit(_ pair: MembershipPair) {
         guard let room = hub.room(of: pair.project) else { return }
-        for position in stride(from: hub.withheldCount(of: room) - 1, through: 0, by: -1) {
-            let index = hub.withheldClient(at: position, in: room)
+        for position in stride(from: hub.suspendedCount(of: room) - 1, through: 0, by: -1) {
+            let index = hub.suspendedClient(at: position, in: room)
             guard clients[index].user == pair.user else { continue }
             hub.readmit(index, in: room)
             // With a suspended project comes a resync for all, later.
@@ -215,7 +141,7 @@ extension Core {
     }
 
     /// Ends the user's subscriptions to the project.
-    private mutating func throwOut(_ pair: MembershipPair, _ code: ErrorCode) {
+    private mutating func remove(_ pair: MembershipPair, _ code: ErrorCode) {
         // Looked up again after each, because a room goes with its last client.
         while let room = hub.room(of: pair.project), let index = connection(of: pair.user, in: room)
         {
@@ -224,12 +150,12 @@ extension Core {
     }
 
     private mutating func connection(of user: UserID, in room: RoomIndex) -> ClientIndex? {
-        for position in 0..<hub.withheldCount(of: room) {
-            let index = hub.withheldClient(at: position, in: room)
+        for position in 0..<hub.suspendedCount(of: room) {
+            let index = hub.suspendedClient(at: position, in: room)
             if clients[index].user == user { return index }
         }
         let count = hub.memberCount(of: room)
-        membersScanned += count
+        membership.scannedCount += count
         for position in 0..<count {
             let index = hub.client(at: position, in: room)
             if clients[index].user == user { return index }
@@ -242,16 +168,13 @@ extension Core {
     ) {
         hub.leave(index, project)
         metrics.revocations += 1
-        metrics.clientErrors[code] += 1
         log.subscriptionRevoked(
-            connection: connectionNumber(of: index), project: project, reason: code, at: now)
-        text.removeAll()
-        ServerMessage.writeError(
+            connection: clients.number(of: index), project: project, reason: code, at: clock.now)
+        sendUncounted(
             code,
-            message: code == .projectDeleted
+            code == .projectDeleted
                 ? "the project was deleted" : "the membership of the project has ended",
-            project: project, into: &text)
-        sendText(to: index)
+            .absent, project: project, to: index)
     }
 
     // MARK: Deleted projects
@@ -260,21 +183,21 @@ extension Core {
     mutating func close(_ project: ProjectID, _ code: ErrorCode) {
         guard let room = hub.room(of: project) else { return }
         hub.setSuspension(.closing, of: room)
-        closings.append(ProjectClosing(project: project, code: code))
+        membership.closings.append(ProjectClosing(project: project, code: code))
     }
 
-    /// Goes on with telling the audiences of deleted projects, within the turn's budget.
+    /// Goes on with notifying the audiences of deleted projects, within the turn's budget.
     package mutating func continueClosings() {
-        guard !closings.isEmpty else { return }
+        guard !membership.closings.isEmpty else { return }
         var budget = Limits.membersDismissedPerTurn
         var rest: [ProjectClosing] = []
-        for closing in closings where !dismissAudience(of: closing, &budget) {
+        for closing in membership.closings where !dismissAudience(of: closing, &budget) {
             rest.append(closing)
         }
-        closings = rest
+        membership.closings = rest
     }
 
-    /// Returns whether the whole audience was told.
+    /// Returns whether the whole audience was notified.
     private mutating func dismissAudience(
         of closing: ProjectClosing, _ budget: inout Int
     ) -> Bool {

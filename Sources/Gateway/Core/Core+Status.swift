@@ -11,29 +11,52 @@ extension Core {
             guard let project = ProjectID(bytes.extracting(range)) else {
                 throw .badRequest("projectId is not a UUID")
             }
-            let none = try SubprotocolOffer(of: RequestHead(), in: bytes)
-            guard try readToken(head, query, none, in: bytes) else { throw .missingToken }
-            let claims = try verifyToken(refusing: index)
+            guard let claims = try verifyToken(head, query, nil, in: bytes) else {
+                throw .missingToken
+            }
+            // An answer is large, and stays ours until it is read: as many as the user may have
+            // connections, and none when memory is short.
+            try admitUser(claims.user)
+            if outbox.isCrowded { throw .outboxCrowded }
+            let pair = MembershipPair(project: project, user: claims.user)
             if settings.checksMembership {
-                let pair = MembershipPair(project: project, user: claims.user)
                 guard ask(pair, .status(form), for: index) else { throw .membershipUncheckable }
             } else {
-                sendStatus(of: project, as: form, to: index)
+                sendStatus(of: pair, as: form, to: index)
             }
         } catch {
             refuse(index, error, as: form)
         }
     }
 
-    mutating func sendStatus(
-        of project: ProjectID, as form: ResponseForm, to index: ClientIndex
+    /// The database has answered whether the user may see the project's status.
+    mutating func finishStatus(
+        _ index: ClientIndex, _ pair: MembershipPair, _ verdict: MembershipVerdict,
+        _ form: ResponseForm
     ) {
-        writeStatus(of: project)
-        respond(.ok, .json, as: form, to: index)
+        do throws(HTTPError) {
+            try verdict.check()
+            try admitUser(pair.user)
+            if outbox.isCrowded { throw .outboxCrowded }
+        } catch {
+            refuse(index, error, as: form)
+            return
+        }
+        sendStatus(of: pair, as: form, to: index)
+    }
+
+    private mutating func sendStatus(
+        of pair: MembershipPair, as form: ResponseForm, to index: ClientIndex
+    ) {
+        clients[index].user = pair.user
+        admission.countForUser(pair.user, &clients[index].allowance)
+        var message = outbox.message()
+        writeStatus(of: pair.project, into: &message.text)
+        respond(.ok, .json, message, as: form, to: index)
     }
 
     /// `{"total_clients":…,"project_clients":…,"user_ids":[…]}`, ids once each and in order.
-    private mutating func writeStatus(of project: ProjectID) {
+    private func writeStatus(of project: ProjectID, into text: inout ByteBuffer) {
         var users: [UserID] = []
         var memberCount = 0
         if let room = hub.room(of: project) {
@@ -44,7 +67,6 @@ extension Core {
             }
             users.sort()
         }
-        text.removeAll()
         text.append(#"{"total_clients":"#)
         text.append(decimal: metrics.connections)
         text.append(#","project_clients":"#)
@@ -66,12 +88,16 @@ extension Core {
         text.append(isTruncated ? #"],"truncated":true}"# : "]}")
     }
 
+    mutating func answerLiveness(as form: ResponseForm, to index: ClientIndex) {
+        var message = outbox.message()
+        message.text.append("ok\n")
+        respond(.ok, .plainText, message, as: form, to: index)
+    }
+
     mutating func answerReadiness(
         _ head: RequestHead, in bytes: borrowing Span<UInt8>, as form: ResponseForm,
         to index: ClientIndex
     ) {
-        let answers = canAsk || !settings.checksMembership
-        let isReady = isListening && isCanaryInTime && answers && drain == nil
         var isVerbose = false
         do throws(HTTPError) {
             isVerbose = try Query(of: head, in: bytes).verbose.isPresent
@@ -79,36 +105,53 @@ extension Core {
             refuse(index, error, as: form)
             return
         }
-        text.removeAll()
-        if isVerbose {
-            text.append(isListening ? "[+] listener is live\n" : "[-] listener is not live\n")
-            text.append(
-                isCanaryInTime
-                    ? "[+] the last canary came back in time\n"
-                    : "[-] no canary came back in time\n")
-            text.append(
-                answers ? "[+] memberships can be checked\n" : "[-] memberships can't be checked\n")
-            text.append(drain == nil ? "[+] not draining\n" : "[-] draining\n")
-            text.append("[i] event log ")
-            text.append(eventLog.text)
-            text.append("\n[i] sends by ")
-            text.append(sendMethod.name)
-            text.append("\n")
-        }
-        text.append(isReady ? "ready\n" : "not ready\n")
-        respond(isReady ? .ok : .serviceUnavailable, .plainText, as: form, to: index)
+        var message = outbox.message()
+        if isVerbose { writeChecks(into: &message.text) }
+        message.text.append(isReady ? "ready\n" : "not ready\n")
+        respond(isReady ? .ok : .serviceUnavailable, .plainText, message, as: form, to: index)
+    }
+
+    private var checksMemberships: Bool {
+        database.answersQueries || !settings.checksMembership
+    }
+
+    private var isReady: Bool {
+        database.isListening && database.isCanaryInTime && checksMemberships && drain == nil
+    }
+
+    private func writeChecks(into text: inout ByteBuffer) {
+        text.append(
+            database.isListening ? "[+] listener is live\n" : "[-] listener is not live\n")
+        text.append(
+            database.isCanaryInTime
+                ? "[+] the last canary came back in time\n"
+                : "[-] no canary came back in time\n")
+        text.append(
+            checksMemberships
+                ? "[+] memberships can be checked\n" : "[-] memberships can't be checked\n")
+        text.append(drain == nil ? "[+] not draining\n" : "[-] draining\n")
+        text.append("[i] event log ")
+        text.append(database.eventLog.text)
+        text.append("\n[i] sends by ")
+        text.append(metrics.sendMethod.name)
+        text.append("\n")
     }
 
     mutating func answerMetrics(as form: ResponseForm, to index: ClientIndex) {
         metrics.connectionsUnauthenticated = UInt64(admission.unauthenticatedCount)
         metrics.subscriptions = UInt64(hub.subscriptionCount)
         metrics.projects = UInt64(hub.projectCount)
-        metrics.listenerIsUp = isListening
-        metrics.eventLogIsUsable = eventLog == .usable
-        metrics.ringIsUsed = sendMethod == .ring
-        text.removeAll()
+        metrics.listenerIsUp = database.isListening
+        metrics.eventLogIsUsable = database.eventLog == .usable
+        var message = outbox.message()
         MetricsWriter().write(
-            metrics, log: log.figures, process: ProcessFigures.current(), into: &text)
-        respond(.ok, .metrics, as: form, to: index)
+            metrics, log: log.figures, process: ProcessFigures.current(), into: &message.text)
+        respond(.ok, .metrics, message, as: form, to: index)
+    }
+}
+
+extension HTTPError {
+    fileprivate static var outboxCrowded: HTTPError {
+        .unavailable("too much waits to be read by others", retryAfterSeconds: 5)
     }
 }

@@ -7,11 +7,8 @@ package struct CoreSettings: Sendable {
     package var connectionsMax: Int
     /// Bytes of a client's message.
     package var messageBytesMax = 512
-    package var pingIntervalNanoseconds: UInt64 = 54_000_000_000
-    package var readTimeoutNanoseconds: UInt64 = 60_000_000_000
-    package var handshakeTimeoutNanoseconds: UInt64 = 10_000_000_000
-    package var initTimeoutNanoseconds: UInt64 = 10_000_000_000
-    package var closeTimeoutNanoseconds: UInt64 = 5_000_000_000
+    /// How long the phases of a connection may last.
+    package var times = ClientTimes()
     package var drainNanoseconds: UInt64 = 10_000_000_000
     /// Whether `{"type":"ping"}` goes out beside the ping frame.
     package var textPing = true
@@ -25,13 +22,10 @@ package struct CoreSettings: Sendable {
     package var pacing = Pacing(refetchesPerSecond: 1_000)
     /// Who is let in, and how much those who are in may do.
     package var admission = AdmissionLimits()
-    /// A mistake for the simulation to find; none outside of its own tests.
-    package var plantedFault: PlantedFault?
     /// Distinguishes this process' connection ids from any other's.
     package var processNonce: UInt64
-    /// Seed for phases of timers.
+    /// Seed for phases of timers, and for tables that nobody shall fill.
     package var jitterSeed: UInt64
-
     /// Whether clients are offered permessage-deflate.
     package var compresses = false
 
@@ -52,11 +46,11 @@ extension CoreSettings {
             connectionsMax: connectionsMax, processNonce: Random.word(),
             jitterSeed: Random.word())
         messageBytesMax = configuration.maxMessageBytes
-        pingIntervalNanoseconds = configuration.pingInterval.nanoseconds
-        readTimeoutNanoseconds = configuration.readTimeout.nanoseconds
-        handshakeTimeoutNanoseconds = configuration.handshakeTimeout.nanoseconds
-        initTimeoutNanoseconds = configuration.initTimeout.nanoseconds
-        closeTimeoutNanoseconds = configuration.closeTimeout.nanoseconds
+        times.pingNanoseconds = configuration.pingInterval.nanoseconds
+        times.readNanoseconds = configuration.readTimeout.nanoseconds
+        times.handshakeNanoseconds = configuration.handshakeTimeout.nanoseconds
+        times.initNanoseconds = configuration.initTimeout.nanoseconds
+        times.closeNanoseconds = configuration.closeTimeout.nanoseconds
         drainNanoseconds = UInt64(configuration.drainSeconds) * 1_000_000_000
         textPing = configuration.textPing
         compresses = configuration.compression

@@ -107,7 +107,7 @@ package struct Canary: Equatable, Sendable {
 }
 
 /// What a canary brings back: its number and a cursor.
-package struct CanarySong: Equatable, BitwiseCopyable, Sendable {
+package struct CanaryPayload: Equatable, BitwiseCopyable, Sendable {
     package let number: UInt64
     /// From where to resume once everything before the canary has been heard.
     package let cursor: Cursor

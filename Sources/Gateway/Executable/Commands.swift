@@ -30,12 +30,12 @@ struct WorkerProcess: ParsableCommand {
         try finish { () throws(ConfigurationError) in
             var configuration = try Configuration.load(options: [:])
             _ = try configuration.settleConnectionsMax()
-            guard let seat = WorkerSeat(number: number, parent: parent) else {
+            guard let bootstrap = WorkerBootstrap(number: number, parent: parent) else {
                 throw ConfigurationError(
                     source: "worker", value: nil,
                     reason: "only serve --workers starts workers, and its process is not there")
             }
-            return Connected.serve(configuration, seat: seat)
+            return Connected.serve(configuration, bootstrap: bootstrap)
         }
     }
 }

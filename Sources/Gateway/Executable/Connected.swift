@@ -4,17 +4,18 @@ internal import Reactor
 /// Where the commands meet the parts of the program that do their work.
 enum Connected {
     /// Serves until a signal ends it, with as many processes as are configured; as one of them with
-    /// a seat.
+    /// a bootstrap.
     static func serve(
-        _ configuration: Configuration, seat: consuming WorkerSeat? = nil
+        _ configuration: Configuration, bootstrap: consuming WorkerBootstrap? = nil
     ) -> ProgramExit {
         let connectionsMax = configuration.maxConnections ?? Configuration.derivedConnectionsMax
         do throws(ServerFailure) {
-            let isParent = seat == nil && configuration.workers > 1
+            let isParent = bootstrap == nil && configuration.workers > 1
             let isDone =
                 isParent
                 ? try Program.supervise(configuration)
-                : try Program.serve(configuration, connectionsMax: connectionsMax, seat: seat)
+                : try Program.serve(
+                    configuration, connectionsMax: connectionsMax, bootstrap: bootstrap)
             return isDone ? .success : .internalError
         } catch {
             Console.complain("serve: \(error)")

@@ -1,7 +1,7 @@
 /// A refusal before the upgrade: what the client is told, and what it costs it.
 ///
-/// The catalogue of docs/protocol.md. A message that has to name something of the request goes
-/// to `ResponseWriter` beside the error; the one in here is the text when nothing better is known.
+/// The catalogue of docs/protocol.md. What is wrong with a token stands beside the message, and is
+/// said in its place.
 package struct HTTPError: Error, Sendable {
     package enum Kind: UInt8, BitwiseCopyable, Sendable {
         case badRequest
@@ -9,7 +9,7 @@ package struct HTTPError: Error, Sendable {
         case missingToken
         /// A token that doesn't hold; answered with the same status and code as none.
         case invalidToken
-        /// The same, with what is wrong with the token beside it, instead of the sentence in here.
+        /// The same, with what is wrong with the token in `token`.
         case refusedToken
         case forbidden
         case notFound
@@ -28,6 +28,8 @@ package struct HTTPError: Error, Sendable {
     package var allowed = AllowedMethods.getAndHead
     /// What `Retry-After` says, in seconds; used by 429 and 503.
     package var retryAfterSeconds: UInt16 = 5
+    /// What is wrong with the token, said instead of `message`; used by `refusedToken` alone.
+    package var token: TokenError?
 
     package init(_ kind: Kind, _ message: StaticString) {
         self.kind = kind
@@ -147,6 +149,7 @@ extension HTTPError: Equatable {
     package static func == (left: HTTPError, right: HTTPError) -> Bool {
         left.kind == right.kind && left.allowed == right.allowed
             && left.retryAfterSeconds == right.retryAfterSeconds
+            && left.token == right.token
             && left.message.description == right.message.description
     }
 }

@@ -14,7 +14,7 @@ struct ReadWaiter: BitwiseCopyable {
     let isSubscribed: Bool
     /// Whether a removal was announced that may concern it, since its membership was checked: it
     /// must not get what the read brings.
-    var isDoubtful: Bool
+    var isUnverified: Bool
 }
 
 /// How a client is told that its subscription stands.
@@ -32,8 +32,8 @@ struct ProjectRead {
     let project: ProjectID
     /// The lowest cursor of those who wait.
     var since: Cursor
-    /// Clients that join when it is answered.
-    var waiters: [ReadWaiter] = []
+    /// The list of the clients that are subscribed when it is answered (`WaiterLists`).
+    let waiters: UInt32
     /// Whether the project's present audience, which the gateway's own loss of the database kept
     /// from hearing, gets it too.
     var isForAudience = false
@@ -46,9 +46,10 @@ struct ProjectRead {
     /// Whether there were too many to keep.
     var isOverflown = false
 
-    init(project: ProjectID, since: Cursor) {
+    init(project: ProjectID, since: Cursor, waiters: UInt32) {
         self.project = project
         self.since = since
+        self.waiters = waiters
     }
 
     /// Forgets that it was asked: its answer is lost, or was made before a gap in what is heard.

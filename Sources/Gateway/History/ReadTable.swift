@@ -10,14 +10,16 @@ internal import Reactor
 /// was kept may hold an event: once too often, never not at all.
 ///
 /// Whoever comes while the read is under way may share its answer, because what is kept begins with
-/// the asking; unless its own cursor is lower: then it waits for the next read.
+/// the asking; unless its own cursor is lower: then it waits for the next read. A client waits for a
+/// project once.
 ///
 /// When the listener is lost, what is heard has a gap: reads under way are asked again when it is
 /// back.
-struct ReadTable {
+struct ReadTable: ~Copyable {
     /// Reads by project, the one that was asked first.
     private var asked: [ProjectID: ProjectRead] = [:]
     private var wanted: [ProjectID: ProjectRead] = [:]
+    private var waiters = WaiterLists()
     /// The order in which wanted reads are asked. May hold projects that are no longer wanted.
     private var order: [ProjectID] = []
     private var orderStart = 0
@@ -25,50 +27,64 @@ struct ReadTable {
     private var statements: [UInt64: [ProjectID]] = [:]
     private var lastStatement: UInt64 = 0
 
-    /// Clients that wait.
-    private(set) var waiterCount = 0
     /// Projects whose audience waits.
     private(set) var audienceCount = 0
+    /// Clients that wait.
+    var waiterCount: Int { waiters.count }
 
     /// Hot path. Whether nothing is wanted or under way.
     var isEmpty: Bool { asked.isEmpty && wanted.isEmpty }
     var hasWanted: Bool { !wanted.isEmpty }
 
-    /// Whether events of the project must be taken in although it may have no subscriber.
+    /// Whether events of the project must be looked at although it may have no subscriber.
     func concerns(_ project: ProjectID) -> Bool {
         asked[project] != nil || wanted[project] != nil
     }
 
     // MARK: Wanting
 
-    /// False when there are as many waiters as there may be.
+    /// False when there are as many waiters as there may be. The client doesn't wait for the project.
     mutating func add(_ waiter: ReadWaiter, for project: ProjectID) -> Bool {
         guard waiterCount < Limits.resumesWaitingMax else { return false }
-        waiterCount += 1
         if let under = asked[project], under.since <= waiter.from, !under.isOverflown {
-            asked[project]?.waiters.append(waiter)
-            return true
+            waiters.append(waiter, of: project, to: under.waiters)
+        } else {
+            waiters.append(waiter, of: project, to: want(project, since: waiter.from))
         }
-        want(project, since: waiter.from)
-        wanted[project]?.waiters.append(waiter)
         return true
     }
 
     /// Wants a read for those who are subscribed already.
     mutating func addAudience(of project: ProjectID, since: Cursor) {
-        want(project, since: since)
+        _ = want(project, since: since)
         guard wanted[project]?.isForAudience == false else { return }
         wanted[project]?.isForAudience = true
         audienceCount += 1
     }
 
-    private mutating func want(_ project: ProjectID, since: Cursor) {
+    /// Returns the list of those who wait for it.
+    private mutating func want(_ project: ProjectID, since: Cursor) -> UInt32 {
         guard let present = wanted[project] else {
-            wanted[project] = ProjectRead(project: project, since: since)
+            let list = waiters.makeList()
+            wanted[project] = ProjectRead(project: project, since: since, waiters: list)
+            if order.count > 2 * wanted.count + Self.orderSlack { compactOrder() }
             order.append(project)
-            return
+            return list
         }
         if since < present.since { wanted[project]?.since = since }
+        return present.waiters
+    }
+
+    /// Projects in the order that may be wanted no longer, before they are looked for.
+    private static var orderSlack: Int { 64 }
+
+    /// Whoever comes and goes before a read is asked must not make the order longer each time.
+    private mutating func compactOrder() {
+        var seen: Set<ProjectID> = []
+        order = order.dropFirst(orderStart).filter { project in
+            wanted[project] != nil && seen.insert(project).inserted
+        }
+        orderStart = 0
     }
 
     // MARK: Asking
@@ -112,28 +128,30 @@ struct ReadTable {
 
     /// The projects of a statement that is answered or failed; `nil` when they were asked anew
     /// meanwhile.
-    mutating func takeStatement(_ number: UInt64) -> [ProjectID]? {
+    mutating func removeStatement(_ number: UInt64) -> [ProjectID]? {
         statements.removeValue(forKey: number)
     }
 
     /// How many projects a statement asks about.
     func projectCount(of statement: UInt64) -> Int? { statements[statement]?.count }
 
-    /// Takes a read out of the table: it is answered.
-    mutating func finish(_ project: ProjectID) -> ProjectRead? {
+    /// Takes a read out of the table, with those who waited for it: it is answered.
+    mutating func finish(_ project: ProjectID) -> AnsweredRead? {
         guard let read = asked.removeValue(forKey: project) else { return nil }
-        waiterCount -= read.waiters.count
         if read.isForAudience { audienceCount -= 1 }
-        return read
+        return AnsweredRead(read: read, waiters: waiters.takeAll(of: read.waiters))
     }
 
-    /// Empties the table, and returns what was in it.
-    mutating func takeAll() -> [ProjectRead] {
+    /// Empties the table, and returns what was in it. Late answers are still known as such.
+    mutating func removeAll() -> [AnsweredRead] {
         let all = Array(asked.values) + Array(wanted.values)
-        let last = lastStatement
-        self = ReadTable()
-        lastStatement = last  // Late answers are still known as such.
-        return all
+        asked = [:]
+        wanted = [:]
+        order = []
+        orderStart = 0
+        statements = [:]
+        audienceCount = 0
+        return all.map { AnsweredRead(read: $0, waiters: waiters.takeAll(of: $0.waiters)) }
     }
 
     /// Wants a read again that was asked.
@@ -147,7 +165,7 @@ struct ReadTable {
         }
         if later.isForAudience, read.isForAudience { audienceCount -= 1 }
         read.since = min(read.since, later.since)
-        read.waiters += later.waiters
+        waiters.join(later.waiters, to: read.waiters)
         read.isForAudience = read.isForAudience || later.isForAudience
         wanted[project] = read
     }
@@ -158,67 +176,75 @@ struct ReadTable {
         for project in Array(asked.keys) { askAgain(project) }
     }
 
-    // MARK: Doubts
+    // MARK: Unverified memberships
 
-    func waiters(in project: ProjectID) -> [ReadWaiter] {
-        (asked[project]?.waiters ?? []) + (wanted[project]?.waiters ?? [])
+    /// The clients that wait for the project.
+    func clients(in project: ProjectID) -> [Handle] {
+        lists(of: project).flatMap { waiters.waiters(of: $0) }.map(\.client)
     }
 
-    /// Marks those whose membership is in doubt.
-    mutating func doubt(where isMeant: (ReadWaiter, ProjectID) -> Bool) {
-        guard waiterCount > 0 else { return }
-        Self.doubt(of: &asked, where: isMeant)
-        Self.doubt(of: &wanted, where: isMeant)
+    /// A removal was announced that may concern the client.
+    mutating func unverify(_ client: Handle, in project: ProjectID) {
+        waiters.unverify(client, in: project)
     }
 
-    private static func doubt(
-        of reads: inout [ProjectID: ProjectRead], where isMeant: (ReadWaiter, ProjectID) -> Bool
-    ) {
-        for project in Array(reads.keys) {
-            guard let waiters = reads[project]?.waiters else { continue }
-            for position in waiters.indices where isMeant(waiters[position], project) {
-                reads[project]?.waiters[position].isDoubtful = true
-            }
-        }
+    /// The same for all who wait for the project.
+    mutating func unverify(_ project: ProjectID) {
+        for list in lists(of: project) { waiters.unverify(list) }
+    }
+
+    /// The same for all.
+    mutating func unverifyAll() {
+        for read in asked.values { waiters.unverify(read.waiters) }
+        for read in wanted.values { waiters.unverify(read.waiters) }
+    }
+
+    private func lists(of project: ProjectID) -> [UInt32] {
+        [asked[project]?.waiters, wanted[project]?.waiters].compactMap(\.self)
     }
 
     // MARK: Giving up
 
-    /// Takes out the waiters that `isOver` says are over, and returns them with their projects.
-    mutating func removeWaiters(
-        where isOver: (ReadWaiter, ProjectID) -> Bool
-    ) -> [RemovedWaiter] {
-        var removed: [RemovedWaiter] = []
-        Self.removeWaiters(of: &asked, into: &removed, where: isOver)
-        Self.removeWaiters(of: &wanted, into: &removed, where: isOver)
-        waiterCount -= removed.count
-        for (project, read) in wanted where read.waiters.isEmpty && !read.isForAudience {
-            wanted[project] = nil
-        }
-        return removed
+    /// Takes a client out that waits for the project; `nil` when it doesn't.
+    mutating func remove(_ client: Handle, from project: ProjectID) -> ReadWaiter? {
+        guard let waiter = waiters.remove(client, from: project) else { return nil }
+        dropIfUnwanted(project)
+        return waiter
     }
 
-    private static func removeWaiters(
-        of reads: inout [ProjectID: ProjectRead], into removed: inout [RemovedWaiter],
-        where isOver: (ReadWaiter, ProjectID) -> Bool
-    ) {
-        for project in Array(reads.keys) {
-            guard let read = reads[project], read.waiters.contains(where: { isOver($0, project) })
-            else { continue }
-            removed += read.waiters.filter { isOver($0, project) }
-                .map { RemovedWaiter(waiter: $0, project: project) }
-            reads[project]?.waiters.removeAll { isOver($0, project) }
-        }
+    /// The client waits for nothing any more.
+    mutating func removeAll(of client: Handle) {
+        for project in projects(of: client) { _ = remove(client, from: project) }
+    }
+
+    /// The projects for which a client waits.
+    func projects(of client: Handle) -> [ProjectID] {
+        waiterCount == 0 ? [] : waiters.projects(of: client)
+    }
+
+    /// Takes out those who should have been answered by now.
+    mutating func removeExpired(_ now: Instant) -> [RemovedWaiter] {
+        let expired = waiters.expired(now)
+        for one in expired { _ = remove(one.waiter.client, from: one.project) }
+        return expired
     }
 
     /// The audiences get a resync instead: what was to be read for them is no longer wanted.
     mutating func dropAudiences() {
         for project in Array(asked.keys) { asked[project]?.isForAudience = false }
-        for (project, read) in wanted {
+        for project in Array(wanted.keys) {
             wanted[project]?.isForAudience = false
-            if read.waiters.isEmpty { wanted[project] = nil }
+            dropIfUnwanted(project)
         }
         audienceCount = 0
+    }
+
+    /// Nobody waits any more for a read that wasn't asked yet.
+    private mutating func dropIfUnwanted(_ project: ProjectID) {
+        guard let read = wanted[project], !read.isForAudience, waiters.isEmpty(read.waiters)
+        else { return }
+        wanted[project] = nil
+        waiters.freeList(read.waiters)
     }
 }
 
@@ -226,6 +252,12 @@ struct ReadTable {
 struct AskedReads {
     let statement: UInt64
     let projects: [ProjectID]
+}
+
+/// A read that is over, and who waited for it.
+struct AnsweredRead {
+    let read: ProjectRead
+    let waiters: [ReadWaiter]
 }
 
 /// A waiter that isn't waiting any more.

@@ -73,21 +73,21 @@ extension Hub {
     }
 
     /// The compressed form of the room's fan-out; `nil` while there is none.
-    package func packedFanOut(of room: RoomIndex) -> SegmentIndex? {
-        rooms[room].fanOutPacked == .none ? nil : rooms[room].fanOutPacked
+    package func compressedFanOut(of room: RoomIndex) -> SegmentIndex? {
+        rooms[room].fanOutCompressed == .none ? nil : rooms[room].fanOutCompressed
     }
 
     /// Takes over the caller's reference to `segment`.
-    package mutating func setPackedFanOut(_ segment: SegmentIndex, of room: RoomIndex) {
-        precondition(rooms[room].fanOutPacked == .none)
-        rooms[room].fanOutPacked = segment
+    package mutating func setCompressedFanOut(_ segment: SegmentIndex, of room: RoomIndex) {
+        precondition(rooms[room].fanOutCompressed == .none)
+        rooms[room].fanOutCompressed = segment
     }
 
     /// Hands the reference to the compressed form over to the caller.
-    package mutating func takePackedFanOut(of room: RoomIndex) -> SegmentIndex? {
-        let packed = packedFanOut(of: room)
-        rooms[room].fanOutPacked = .none
-        return packed
+    package mutating func takeCompressedFanOut(of room: RoomIndex) -> SegmentIndex? {
+        let compressed = compressedFanOut(of: room)
+        rooms[room].fanOutCompressed = .none
+        return compressed
     }
 
     /// Takes the rooms that have nothing left to send out of the list of active ones, and moves
@@ -115,31 +115,31 @@ extension Hub {
     /// Notes that the client didn't get events of `room`; nothing when it has left.
     package mutating func markStale(_ client: ClientIndex, in room: RoomIndex) {
         guard let slot = slot(of: client, in: room) else { return }
-        memberships[client, slot].isStale = true
+        subscriptions[client, slot].isStale = true
     }
 
     /// Notes that the client may not have got events of any of its projects.
     package mutating func markAllStale(_ client: ClientIndex) {
-        var next = memberships.firstSlot(of: client)
+        var next = subscriptions.firstSlot(of: client)
         while let slot = next {
-            memberships[client, slot].isStale = true
-            next = memberships.nextSlot(after: slot, of: client)
+            subscriptions[client, slot].isStale = true
+            next = subscriptions.nextSlot(after: slot, of: client)
         }
     }
 
-    /// The next project of which the client was withheld events; it counts as told from here on.
-    /// Not one in which its membership is in doubt: when it is found to hold, a resync comes anyway.
+    /// The next project of which events were withheld from the client; it counts as notified from here on.
+    /// Not one in which its membership is being verified: when it is found to hold, a resync comes anyway.
     package mutating func takeStaleProject(of client: ClientIndex) -> ProjectID? {
-        var next = memberships.firstSlot(of: client)
+        var next = subscriptions.firstSlot(of: client)
         while let slot = next {
-            let membership = memberships[client, slot]
-            if membership.isStale, membership.standing != .withheld,
-                rooms[membership.room].suspension == .none
+            let subscription = subscriptions[client, slot]
+            if subscription.isStale, subscription.standing != .suspended,
+                rooms[subscription.room].suspension == .none
             {
-                memberships[client, slot].isStale = false
-                return rooms[membership.room].project
+                subscriptions[client, slot].isStale = false
+                return rooms[subscription.room].project
             }
-            next = memberships.nextSlot(after: slot, of: client)
+            next = subscriptions.nextSlot(after: slot, of: client)
         }
         return nil
     }

@@ -14,8 +14,8 @@ package struct PendingBroadcasts: BitwiseCopyable, Sendable {
 extension Hub {
     /// Whether the client is in one project, and served by its fan-out.
     func isInFanOut(_ client: ClientIndex) -> Bool {
-        guard let slot = memberships.firstSlot(of: client) else { return false }
-        return memberships[client, slot].standing == .fanOut
+        guard let slot = subscriptions.firstSlot(of: client) else { return false }
+        return subscriptions[client, slot].standing == .fanOut
     }
 
     /// Whether an event of the project may be on its way to the client by a fan-out.
@@ -30,15 +30,15 @@ extension Hub {
     ///
     /// It stays an ordered member when it leaves all projects but one.
     package mutating func makeOrdered(_ client: ClientIndex) -> PendingBroadcasts? {
-        guard let slot = memberships.firstSlot(of: client) else { return nil }
-        let membership = memberships[client, slot]
-        guard membership.standing == .fanOut else { return nil }
-        precondition(memberships.count(of: client) == 1)
-        let room = membership.room
-        let isAwaiting = rooms[room].isAwaitingFanOut(membership.position)
-        removeFromFanOut(membership)
-        memberships[client, slot].standing = .ordered
-        memberships[client, slot].position = rooms[room].appendOrdered(
+        guard let slot = subscriptions.firstSlot(of: client) else { return nil }
+        let subscription = subscriptions[client, slot]
+        guard subscription.standing == .fanOut else { return nil }
+        precondition(subscriptions.count(of: client) == 1)
+        let room = subscription.room
+        let isAwaiting = rooms[room].isAwaitingFanOut(subscription.position)
+        removeFromFanOut(subscription)
+        subscriptions[client, slot].standing = .ordered
+        subscriptions[client, slot].position = rooms[room].appendOrdered(
             Member(client: client, slot: slot))
         return PendingBroadcasts(
             room: room, fanOut: isAwaiting ? rooms[room].fanOutSegment : .none,

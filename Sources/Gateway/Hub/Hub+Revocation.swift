@@ -1,43 +1,43 @@
-// Members whose membership is in doubt, and projects of which everyone's is.
+// Members whose subscription is being verified, and projects of which everyone's is.
 extension Hub {
     // MARK: One client
 
     /// From here on no event of the room reaches the client, although it stays subscribed. False
     /// when that was so before, or when it isn't in the room.
-    package mutating func withhold(_ client: ClientIndex, in room: RoomIndex) -> Bool {
+    package mutating func suspend(_ client: ClientIndex, in room: RoomIndex) -> Bool {
         guard let slot = slot(of: client, in: room),
-            memberships[client, slot].standing != .withheld
+            subscriptions[client, slot].standing != .suspended
         else { return false }
         displace(client, slot: slot)
-        memberships[client, slot].standing = .withheld
-        memberships[client, slot].position = rooms[room].appendWithheld(
+        subscriptions[client, slot].standing = .suspended
+        subscriptions[client, slot].position = rooms[room].appendSuspended(
             Member(client: client, slot: slot))
         return true
     }
 
-    /// Events reach the withheld client again. It has missed some: a resync is due.
+    /// Events reach the suspended client again. It has missed some: a resync is due.
     package mutating func readmit(_ client: ClientIndex, in room: RoomIndex) {
         guard let slot = slot(of: client, in: room),
-            memberships[client, slot].standing == .withheld
+            subscriptions[client, slot].standing == .suspended
         else { return }
         displace(client, slot: slot)
         place(client, slot: slot)
     }
 
     /// Whether the client is subscribed, and nothing reaches it before its membership was looked up.
-    func isInDoubt(_ client: ClientIndex, of project: ProjectID) -> Bool {
+    func isUnverified(_ client: ClientIndex, of project: ProjectID) -> Bool {
         guard let room = room(of: project), let slot = slot(of: client, in: room) else {
             return false
         }
-        return rooms[room].suspension != .none || memberships[client, slot].standing == .withheld
+        return rooms[room].suspension != .none || subscriptions[client, slot].standing == .suspended
     }
 
-    package func withheldCount(of room: RoomIndex) -> Int {
-        Int(rooms[room].withheld.count)
+    package func suspendedCount(of room: RoomIndex) -> Int {
+        Int(rooms[room].suspended.count)
     }
 
-    package func withheldClient(at position: Int, in room: RoomIndex) -> ClientIndex {
-        rooms[room].withheld[UInt32(position)].client
+    package func suspendedClient(at position: Int, in room: RoomIndex) -> ClientIndex {
+        rooms[room].suspended[UInt32(position)].client
     }
 
     // MARK: A whole room

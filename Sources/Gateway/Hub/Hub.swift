@@ -13,11 +13,11 @@ package enum JoinOutcome: Equatable, Sendable {
 ///
 /// A plain value: it knows indices of clients and segments of frames, and no socket, message or
 /// clock. A notification costs one dictionary look-up; from there on everything is an index.
-/// Joining and leaving are O(1), except that leaving walks the client's own memberships.
+/// Joining and leaving are O(1), except that leaving walks the client's own subscriptions.
 package struct Hub: ~Copyable {
     private var roomOfProject: [ProjectID: RoomIndex] = [:]
     var rooms = RoomTable()
-    var memberships: MembershipTable
+    var subscriptions: SubscriptionTable
     private let projectsPerClientMax: Int
 
     /// Rooms that have something to send, in the order in which they are served next.
@@ -28,7 +28,7 @@ package struct Hub: ~Copyable {
     package private(set) var subscriptionCount = 0
 
     package init(clientCapacity: Int, projectsPerClientMax: Int) {
-        memberships = MembershipTable(clientCapacity: clientCapacity)
+        subscriptions = SubscriptionTable(clientCapacity: clientCapacity)
         self.projectsPerClientMax = projectsPerClientMax
     }
 
@@ -38,10 +38,10 @@ package struct Hub: ~Copyable {
     /// been made one of the other: call `makeOrdered` before.
     package mutating func join(_ client: ClientIndex, _ project: ProjectID) -> JoinOutcome {
         if slot(of: client, in: project) != nil { return .already }
-        let others = memberships.count(of: client)
+        let others = subscriptions.count(of: client)
         if others >= projectsPerClientMax { return .limitReached }
         let room = makeRoom(of: project)
-        let slot = memberships.insert(Membership(room: room), of: client)
+        let slot = subscriptions.insert(Subscription(room: room), of: client)
         place(client, slot: slot)
         subscriptionCount += 1
         return .joined
@@ -49,34 +49,34 @@ package struct Hub: ~Copyable {
 
     /// Adds the client to one of its room's lists: to the fan-out when it is in no other room.
     mutating func place(_ client: ClientIndex, slot: UInt32) {
-        let room = memberships[client, slot].room
+        let room = subscriptions[client, slot].room
         let member = Member(client: client, slot: slot)
-        if memberships.count(of: client) == 1 {
-            memberships[client, slot].standing = .fanOut
-            memberships[client, slot].position = rooms[room].append(member)
+        if subscriptions.count(of: client) == 1 {
+            subscriptions[client, slot].standing = .fanOut
+            subscriptions[client, slot].position = rooms[room].append(member)
         } else {
-            memberships[client, slot].standing = .ordered
-            memberships[client, slot].position = rooms[room].appendOrdered(member)
+            subscriptions[client, slot].standing = .ordered
+            subscriptions[client, slot].position = rooms[room].appendOrdered(member)
         }
     }
 
     /// Takes the client out of the list in which it stands.
     mutating func displace(_ client: ClientIndex, slot: UInt32) {
-        let membership = memberships[client, slot]
-        switch membership.standing {
+        let subscription = subscriptions[client, slot]
+        switch subscription.standing {
         case .fanOut:
-            removeFromFanOut(membership)
+            removeFromFanOut(subscription)
         case .ordered:
-            let moved = rooms[membership.room].removeOrdered(at: membership.position)
-            note(moved, at: membership.position)
-        case .withheld:
-            let moved = rooms[membership.room].removeWithheld(at: membership.position)
-            note(moved, at: membership.position)
+            let moved = rooms[subscription.room].removeOrdered(at: subscription.position)
+            note(moved, at: subscription.position)
+        case .suspended:
+            let moved = rooms[subscription.room].removeSuspended(at: subscription.position)
+            note(moved, at: subscription.position)
         }
     }
 
     private mutating func note(_ moved: Member?, at position: UInt32) {
-        if let moved { memberships[moved.client, moved.slot].position = position }
+        if let moved { subscriptions[moved.client, moved.slot].position = position }
     }
 
     /// Returns whether the client was in the project.
@@ -88,17 +88,17 @@ package struct Hub: ~Copyable {
     }
 
     package mutating func leaveAll(_ client: ClientIndex) {
-        while let slot = memberships.firstSlot(of: client) {
+        while let slot = subscriptions.firstSlot(of: client) {
             leave(client, slot: slot)
         }
     }
 
     /// Leaves every project but one, which the client may or may not be in.
     package mutating func leaveAll(_ client: ClientIndex, except project: ProjectID) {
-        var next = memberships.firstSlot(of: client)
+        var next = subscriptions.firstSlot(of: client)
         while let slot = next {
-            next = memberships.nextSlot(after: slot, of: client)
-            if rooms[memberships[client, slot].room].project != project {
+            next = subscriptions.nextSlot(after: slot, of: client)
+            if rooms[subscriptions[client, slot].room].project != project {
                 leave(client, slot: slot)
             }
         }
@@ -123,13 +123,13 @@ package struct Hub: ~Copyable {
     }
 
     package func projectCount(of client: ClientIndex) -> Int {
-        memberships.count(of: client)
+        subscriptions.count(of: client)
     }
 
     /// The first project of the client; `nil` when it is in none.
     package func firstProject(of client: ClientIndex) -> ProjectID? {
-        guard let slot = memberships.firstSlot(of: client) else { return nil }
-        return rooms[memberships[client, slot].room].project
+        guard let slot = subscriptions.firstSlot(of: client) else { return nil }
+        return rooms[subscriptions[client, slot].room].project
     }
 
     package func memberCount(of room: RoomIndex) -> Int {
@@ -155,7 +155,7 @@ package struct Hub: ~Copyable {
 
     /// Gives the memory kept for clients from `first` on back; they are in no project.
     package mutating func returnMemory(from first: Int) {
-        memberships.returnMemory(from: first)
+        subscriptions.returnMemory(from: first)
     }
 
     // MARK: Inner workings
@@ -165,12 +165,12 @@ package struct Hub: ~Copyable {
         return slot(of: client, in: room)
     }
 
-    /// Walks the client's memberships: one for most clients, at most `projectsPerClientMax`.
+    /// Walks the client's subscriptions: one for most clients, at most `projectsPerClientMax`.
     func slot(of client: ClientIndex, in room: RoomIndex) -> UInt32? {
-        var next = memberships.firstSlot(of: client)
+        var next = subscriptions.firstSlot(of: client)
         while let slot = next {
-            if memberships[client, slot].room == room { return slot }
-            next = memberships.nextSlot(after: slot, of: client)
+            if subscriptions[client, slot].room == room { return slot }
+            next = subscriptions.nextSlot(after: slot, of: client)
         }
         return nil
     }
@@ -183,18 +183,18 @@ package struct Hub: ~Copyable {
     }
 
     private mutating func leave(_ client: ClientIndex, slot: UInt32) {
-        let room = memberships[client, slot].room
+        let room = subscriptions[client, slot].room
         displace(client, slot: slot)
-        memberships.remove(slot, of: client)
+        subscriptions.remove(slot, of: client)
         subscriptionCount -= 1
         discardIfUnused(room)
     }
 
-    mutating func removeFromFanOut(_ membership: Membership) {
-        let moves = rooms[membership.room].remove(at: membership.position)
+    mutating func removeFromFanOut(_ subscription: Subscription) {
+        let moves = rooms[subscription.room].remove(at: subscription.position)
         for index in 0..<moves.count {
             let moved = moves[index].member
-            memberships[moved.client, moved.slot].position = moves[index].position
+            subscriptions[moved.client, moved.slot].position = moves[index].position
         }
     }
 

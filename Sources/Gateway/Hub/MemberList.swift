@@ -1,7 +1,7 @@
 /// A client's place in a room: eight bytes, dense in memory, in no particular order.
 package struct Member: BitwiseCopyable, Sendable {
     package let client: ClientIndex
-    /// Which of the client's memberships this is (`MembershipTable`).
+    /// Which of the client's subscriptions this is (`SubscriptionTable`).
     let slot: UInt32
 }
 

@@ -7,7 +7,7 @@ internal import Reactor
 /// must get the events of all their projects in one order, so each event is put into their queues
 /// by itself, in the turn in which it came.
 ///
-/// Those whose membership in the project is in doubt are *withheld* members: subscribed, and without
+/// Those whose membership of the project is being verified are *suspended* members: subscribed, and without
 /// any event until the database has been asked. When all may have lost it, the room as a whole is
 /// *suspended*.
 ///
@@ -21,7 +21,7 @@ struct Room: ~Copyable {
     let project: ProjectID
     private(set) var members = MemberList()
     private(set) var ordered = MemberList()
-    private(set) var withheld = MemberList()
+    private(set) var suspended = MemberList()
     var suspension = RoomSuspension.none
 
     /// The frames of this turn, which a fan-out will take; `none` when there are none.
@@ -34,7 +34,7 @@ struct Room: ~Copyable {
     /// The segment that a fan-out delivers; `none` when none is under way.
     private(set) var fanOutSegment = SegmentIndex.none
     /// The same in the form for those who take compressed messages; `none` while nobody needed it.
-    var fanOutPacked = SegmentIndex.none
+    var fanOutCompressed = SegmentIndex.none
     private var fanOutCursor: UInt32 = 0
     private var fanOutEnd: UInt32 = 0
 
@@ -44,7 +44,7 @@ struct Room: ~Copyable {
 
     /// Members of the first two kinds: those who get events.
     var count: Int { Int(members.count) + Int(ordered.count) }
-    var isEmpty: Bool { count == 0 && withheld.count == 0 }
+    var isEmpty: Bool { count == 0 && suspended.count == 0 }
 
     /// Adds a member of the fan-out and returns its position.
     mutating func append(_ member: Member) -> UInt32 {
@@ -83,14 +83,14 @@ struct Room: ~Copyable {
         ordered.swapRemove(at: position)
     }
 
-    /// Adds a withheld member and returns its position among them.
-    mutating func appendWithheld(_ member: Member) -> UInt32 {
-        withheld.append(member)
+    /// Adds a suspended member and returns its position among them.
+    mutating func appendSuspended(_ member: Member) -> UInt32 {
+        suspended.append(member)
     }
 
-    /// Takes out the withheld member at `position`, as `removeOrdered`.
-    mutating func removeWithheld(at position: UInt32) -> Member? {
-        withheld.swapRemove(at: position)
+    /// Takes out the suspended member at `position`, as `removeOrdered`.
+    mutating func removeSuspended(at position: UInt32) -> Member? {
+        suspended.swapRemove(at: position)
     }
 
     // MARK: The fan-out

@@ -69,9 +69,8 @@ package enum Limits {
     /// bits that makes some 170 bytes for a client that is idle.
     static let clientRecordBytesMax = 128
 
-    /// Answers that may wait on an HTTP connection. One that pipelines more gets the last of them
-    /// with `Connection: close`; a queue takes `queueFramesMax`.
-    static let pipelinedAnswersMax = 100
+    /// Of `queueBytesMax`, what a client keeps for answers when what it has missed is queued.
+    static let queueReserveBytes = 262_144
     /// Seconds' worth of messages that a client may send at once: what it says when it begins,
     /// or when it was offline, comes together.
     static let messageBurstSeconds = 4
@@ -115,8 +114,6 @@ package enum Limits {
     static let membershipAttemptsMax: UInt8 = 3
     /// The time until a verification that failed is tried again.
     static let verificationPauseNanoseconds: UInt64 = 200_000_000
-    /// Bytes that clients have sent behind a message that waits for an answer, of all together.
-    static let heldBytesMax = 64 << 20
     /// Seconds for which a client may wait in all: more than the sum of what an answer may take.
     /// It only guards against a mistake.
     static let membershipSecondsMax: UInt64 = 60
@@ -135,6 +132,11 @@ package enum Limits {
     static let catchUpNanosecondsMax: UInt64 = 10_000_000_000
     static let catchUpRoomsMax = 20_000
 
+    /// Resumes of one user in a second, and at once: a user with many tabs comes back with all of
+    /// them. Beyond that a resync takes the place of what would be read.
+    static let resumesPerSecond = 100
+    static let resumesAtOnce = 1_000
+
     // MARK: All together
 
     /// Connections beyond `--max-connections` that are accepted to be told so.
@@ -142,9 +144,16 @@ package enum Limits {
     /// Slots of the tables that must have fallen into disuse before their memory is given back: a
     /// handful isn't worth the system calls.
     static let memoryReturnSlotsMin = 4_096
-    /// Bytes of memory in segments, whoever waits for them. Beyond that, clients that wait are
-    /// collapsed, the slowest being the first to matter.
+    /// Bytes of memory in segments that wait to be sent, whoever waits for them. Beyond that, clients
+    /// that wait are collapsed; if that isn't enough, those are closed for which most waits. From half
+    /// of it on, large answers are refused.
     static let segmentPoolBytesMax = 256 << 20
+    /// Bytes of memory in what was received and can't be acted on yet. Whoever would need more is
+    /// closed: so many half-sent requests and messages are no honest crowd's.
+    static let inboxBytesMax = 128 << 20
+    /// Bytes of ciphertext that sockets didn't take, of all TLS clients together: at most a record of
+    /// each. Whoever would need more is closed.
+    static let ciphertextBytesMax = 128 << 20
     /// Names of resources that a resync speaks of.
     static let resourcesMax = 64
 
@@ -159,24 +168,4 @@ package enum Limits {
     /// should look at old data for the back end's sake.
     static let spreadMillisecondsMin = 50
     static let spreadMillisecondsMax = 10_000
-
-    /// The relations that the code relies on.
-    static func check() {
-        precondition(MemoryLayout<Client>.stride <= clientRecordBytesMax)
-        precondition(deliveriesPerRoomShare <= deliveriesPerTurn)
-        precondition(initMessageBytesMax <= queueBytesMax)
-        precondition(privateSegmentBytesMax <= queueBytesMax)
-        precondition(segmentBytesMax <= queueBytesMax)
-        // A part of the withheld resyncs, begun at half of the bound, leaves room for answers.
-        precondition(queueFramesMax / 2 + resourcesMax < queueFramesMax)
-        precondition(HTTPLimits.headBytesMax <= receiveBytes)
-        precondition(ProxyHeader.byteCountMax <= HTTPLimits.headBytesMax)
-        precondition(pipelinedAnswersMax < queueFramesMax)
-        precondition(FrameDecoder.leftoverBytesMax <= HTTPLimits.headBytesMax)
-        precondition(deliveriesPerTurn <= SendBatch.capacity)
-        precondition(spreadMillisecondsMin <= spreadMillisecondsMax)
-        precondition(reconnectWindowMillisecondsMin <= reconnectWindowMillisecondsMax)
-        // Whoever is heard at all can have its token tried with each key that may fit.
-        precondition(signatureChecksPerTurn >= KeyRing.triesMax)
-    }
 }

@@ -1,6 +1,7 @@
 /// What lives behind a handle that epoll reports.
 enum HandleKind: UInt8 {
-    case client
+    /// Handles of clients are made by `Clients`, which knows of no others: it is the kind 0.
+    case client = 0
     case publicListener
     case adminListener
     case signals

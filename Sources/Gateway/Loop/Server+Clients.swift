@@ -8,19 +8,19 @@ extension Server {
     /// same, in a loop that spins.
     private static let acceptPauseNanoseconds: UInt64 = 1_000_000_000
 
-    /// Takes in those who wait at a door, within the turn's budget.
+    /// Accepts those who wait at a listener, within the turn's budget.
     mutating func acceptClients(at role: ListenerRole) {
         for _ in 0..<Limits.acceptsPerTurn {
-            switch door(role, { $0.socket.accept() }) {
+            switch listener(role, { $0.socket.accept() }) {
             case .accepted(let descriptor, let address):
                 guard let index = core.admit(descriptor: descriptor, from: address, at: role)
                 else {
                     ClientSocket.close(descriptor)
                     continue
                 }
-                if secure != nil, role == .public { core.speaksTLS(index) }
+                if secure != nil, role == .public { core.beginTLS(index) }
                 // Most have sent their request by now, and are answered without a round of epoll.
-                takeBytes(from: index)
+                receiveBytes(from: index)
             case .aborted:
                 continue
             case .wouldBlock:
@@ -32,40 +32,42 @@ extension Server {
         }
     }
 
-    private func door<Result>(_ role: ListenerRole, _ body: (borrowing Door) -> Result) -> Result {
-        role == .admin ? body(adminDoor) : body(publicDoor)
+    private func listener<Result>(_ role: ListenerRole, _ body: (borrowing Listener) -> Result)
+        -> Result
+    {
+        role == .admin ? body(adminListener) : body(publicListener)
     }
 
     private mutating func pauseAccepting(at role: ListenerRole, _ error: Errno) {
         core.metrics.acceptPauses += 1
         core.log.acceptPaused(
-            error, connections: Int(core.metrics.connections), at: core.now)
-        let until = core.now.advanced(byNanoseconds: Self.acceptPauseNanoseconds)
+            error, connections: Int(core.metrics.connections), at: core.clock.now)
+        let until = core.clock.now.advanced(byNanoseconds: Self.acceptPauseNanoseconds)
         switch role {
-        case .public: publicDoor.pausedUntil = until
-        case .admin: adminDoor.pausedUntil = until
+        case .public: publicListener.pausedUntil = until
+        case .admin: adminListener.pausedUntil = until
         }
-        watchDoor(role, [])
+        watchListener(role, [])
     }
 
-    /// Opens the doors again whose pause is over.
+    /// Accepts again where the pause is over.
     mutating func resumeAccepting() {
-        if let until = publicDoor.pausedUntil, until <= core.now {
-            publicDoor.pausedUntil = nil
-            watchDoor(.public, .read)
+        if let until = publicListener.pausedUntil, until <= core.clock.now {
+            publicListener.pausedUntil = nil
+            watchListener(.public, .read)
         }
-        if let until = adminDoor.pausedUntil, until <= core.now {
-            adminDoor.pausedUntil = nil
-            watchDoor(.admin, .read)
+        if let until = adminListener.pausedUntil, until <= core.clock.now {
+            adminListener.pausedUntil = nil
+            watchListener(.admin, .read)
         }
     }
 
-    private func watchDoor(_ role: ListenerRole, _ interest: Interest) {
+    private func watchListener(_ role: ListenerRole, _ interest: Interest) {
         let kind: HandleKind = role == .admin ? .adminListener : .publicListener
         let handle = Handle(kind: kind.rawValue, index: 0, generation: 0)
         do throws(Errno) {
             try poller.modify(
-                door(role) { $0.socket.descriptor }, handle: handle, interest: interest)
+                listener(role) { $0.socket.descriptor }, handle: handle, interest: interest)
         } catch {
             // EPOLL_CTL_MOD of a registered descriptor needs no memory: this is a bug.
             preconditionFailure("a listener can't be watched: \(error)")
@@ -75,21 +77,21 @@ extension Server {
     // MARK: Receiving
 
     // Hot path.
-    mutating func takeClient(_ handle: Handle, _ readiness: Readiness) {
+    mutating func clientReady(_ handle: Handle, _ readiness: Readiness) {
         // A handle is stale when its client was freed after epoll reported it; that is normal.
         guard let index = core.clients.index(of: handle) else { return }
         if readiness.isWritable { core.becameWritable(index) }
-        if core.clients[index].flags.contains(.awaitsMembership) {
+        if core.isPaused(index) {
             // Nothing is read of it now; what epoll reports unasked is that it is gone.
-            if readiness.isBroken { core.connectionFailed(index) }
+            if readiness.isBroken { core.connectionLost(index) }
             return
         }
-        if readiness.isReadable { takeBytes(from: index) }
+        if readiness.isReadable { receiveBytes(from: index) }
     }
 
     // Hot path.
-    private mutating func takeBytes(from index: ClientIndex) {
-        guard core.takesBytes(of: index) else { return }
+    private mutating func receiveBytes(from index: ClientIndex) {
+        guard core.mayReceive(from: index) else { return }
         if core.awaitsProxyHeader(index) {
             receiveProxyHeader(from: index)
         } else if core.clients[index].flags.contains(.tls) {
@@ -101,10 +103,10 @@ extension Server {
 
     // Hot path.
     private mutating func receive(from index: ClientIndex) {
-        guard core.clients[index].phase != .gone else { return }
+        guard core.clients[index].phase != .closed else { return }
         core.restoreLeftover(of: index, to: &area)
         guard area.hasRoomToReceive else {
-            // What was held while it waited, and the wait is over; epoll reports the rest again.
+            // What was kept while it was paused, and the pause is over; epoll reports the rest again.
             Self.receive(0, in: &area, from: index, core: &core)
             return
         }
@@ -114,43 +116,42 @@ extension Server {
         case .wouldBlock:
             break
         case .endOfStream:
-            core.receiveEnded(from: index)
+            core.receiveEnd(from: index)
         case .failed:
-            core.connectionFailed(index)
+            core.connectionLost(index)
         }
     }
 
     /// Takes what there is of a PROXY header out of the socket, and nothing of what follows it: that
     /// is read by whoever comes next, when epoll reports it again.
     private mutating func receiveProxyHeader(from index: ClientIndex) {
-        guard core.clients[index].phase != .gone else { return }
+        guard core.clients[index].phase != .closed else { return }
         core.restoreLeftover(of: index, to: &area)
         let leftoverCount = area.count
         let descriptor = core.clients[index].descriptor
         switch area.peek(at: descriptor, atMost: ProxyHeader.byteCountMax) {
         case .bytes:
-            let count = Self.takeProxyHeader(
+            let count = Self.receiveProxyHeader(
                 in: &area, leftoverCount: leftoverCount, from: index, core: &core)
             area.discard(count, of: descriptor)
         case .wouldBlock:
             break
         case .endOfStream:
-            core.receiveEnded(from: index)
+            core.receiveEnd(from: index)
         case .failed:
-            core.connectionFailed(index)
+            core.connectionLost(index)
         }
     }
 
-    private static func takeProxyHeader(
+    private static func receiveProxyHeader(
         in area: inout ReceiveArea, leftoverCount: Int, from index: ClientIndex, core: inout Core
     ) -> Int {
         let bytes = area.bytes
-        return core.takeProxyHeader(in: bytes.span, leftoverCount: leftoverCount, from: index)
+        return core.receiveProxyHeader(in: bytes.span, leftoverCount: leftoverCount, from: index)
     }
 
-    /// Takes in what clients sent behind messages that waited for an answer.
-    mutating func resumeClients() {
-        while let index = core.nextResumed() {
+    package mutating func receiveUnpaused() {
+        while let index = core.dequeueUnpaused() {
             core.restoreLeftover(of: index, to: &area)
             Self.receive(0, in: &area, from: index, core: &core)
         }
@@ -166,15 +167,11 @@ extension Server {
 
     // MARK: Watching
 
-    /// Tells epoll what changed, once for each client however often it did.
-    mutating func applyInterests() {
-        for position in 0..<core.interestChanged.count {
-            let index = core.interestChanged[position]
-            core.clients[index].flags.remove(.interestListed)
-            guard core.clients[index].phase != .gone else { continue }
+    package mutating func applyInterests() {
+        while let index = core.dequeueInterestChange() {
+            guard core.clients[index].phase != .closed else { continue }
             applyInterest(of: index)
         }
-        core.interestChanged.removeAll()
     }
 
     private mutating func applyInterest(of index: ClientIndex) {
@@ -182,7 +179,7 @@ extension Server {
         let wanted = core.interest(of: index)
         let isRegistered = client.flags.contains(.registered)
         if isRegistered, wanted == client.flags.registeredInterest { return }
-        let handle = core.clients.handle(of: index, kind: HandleKind.client.rawValue)
+        let handle = core.clients.handle(of: index)
         do throws(Errno) {
             if isRegistered {
                 try poller.modify(client.descriptor, handle: handle, interest: wanted)
@@ -194,22 +191,20 @@ extension Server {
         } catch {
             // ENOSPC or ENOMEM: a client that can't be watched can't be served.
             core.log.failed("epoll_ctl", error: error.description)
-            core.connectionFailed(index)
+            core.connectionLost(index)
         }
     }
 
     // MARK: Closing
 
-    /// Closes what ended in this turn or before, within the turn's budget.
-    mutating func freeClosed() {
+    /// Within the turn's budget.
+    package mutating func freeClosed() {
         for _ in 0..<Limits.closesPerTurn {
-            if secure != nil, let index = core.nextToFree {
-                secure?.forget(index, in: &core.segments)
-            }
+            if secure != nil, let index = core.nextToFree { secure?.forget(index) }
             guard let descriptor = core.freeNext() else { break }
             ClientSocket.close(descriptor)
         }
-        guard let first = core.returnMemoryOfTheGone() else { return }
+        guard let first = core.returnMemory() else { return }
         secure?.returnMemory(from: first)
     }
 }

@@ -4,36 +4,36 @@ internal import Reactor
 extension Server {
     mutating func startDatabase() {
         // Not all gateways in the same moment.
-        let delay = core.jitter.next() % DatabaseLimits.pruneIntervalNanoseconds
-        database.pruneAt = core.now.advanced(byNanoseconds: delay)
-        listenerDid(database.listener.start(core.now))
-        queriesDid(database.queries.start(core.now))
+        let delay = jitter.next() % DatabaseLimits.pruneIntervalNanoseconds
+        sessions.pruneAt = core.clock.now.advanced(byNanoseconds: delay)
+        listenerDid(sessions.listener.start(core.clock.now))
+        queriesDid(sessions.queries.start(core.clock.now))
     }
 
     mutating func listenerReady() {
-        listenerDid(database.listener.ready(core.now))
+        listenerDid(sessions.listener.ready(core.clock.now))
     }
 
     mutating func queriesReady() {
-        queriesDid(database.queries.ready(core.now))
+        queriesDid(sessions.queries.ready(core.clock.now))
     }
 
     mutating func hostsResolved() {
-        guard let hosts = database.takeResolvedHosts() else { return }
-        if database.listener.needsResolution {
-            listenerDid(database.listener.resolved(hosts, core.now))
+        guard let hosts = sessions.takeResolvedHosts() else { return }
+        if sessions.listener.needsResolution {
+            listenerDid(sessions.listener.resolved(hosts, core.clock.now))
         }
-        if database.queries.needsResolution {
-            queriesDid(database.queries.resolved(hosts, core.now))
+        if sessions.queries.needsResolution {
+            queriesDid(sessions.queries.resolved(hosts, core.clock.now))
         }
     }
 
     mutating func runDatabaseTimers() {
-        if let deadline = database.listener.deadline, deadline <= core.now {
-            listenerDid(database.listener.timer(core.now))
+        if let deadline = sessions.listener.deadline, deadline <= core.clock.now {
+            listenerDid(sessions.listener.timer(core.clock.now))
         }
-        if let deadline = database.queries.deadline, deadline <= core.now {
-            queriesDid(database.queries.timer(core.now))
+        if let deadline = sessions.queries.deadline, deadline <= core.clock.now {
+            queriesDid(sessions.queries.timer(core.clock.now))
         }
         runCanary()
         prune()
@@ -45,22 +45,22 @@ extension Server {
     /// Takes notifications, in commit order, within the turn's budget. libpq has read them from
     /// its socket already, however slow our clients are: a listener that doesn't read fills
     /// PostgreSQL's queue, and in the end writers fail.
-    mutating func takeNotifications() {
+    package mutating func receiveNotifications() {
         var bytes = 0
         var count = 0
         hasMoreNotifications = true
         while count < Limits.notificationsPerTurn, bytes < Limits.notificationBytesPerTurn,
-            core.membersScanned < Limits.membersScannedPerTurn
+            core.mayScanMembers
         {
             // What was kept while missed events were read is older than what libpq holds.
-            if !core.isCatchingUp, database.backlog.takeFirst(into: &database.payload) {
-                core.notify(database.payload)
-                bytes += database.payload.count
+            if !core.isCatchingUp, sessions.backlog.takeFirst(into: &sessions.payload) {
+                core.notify(sessions.payload)
+                bytes += sessions.payload.count
                 count += 1
                 continue
             }
-            switch database.listener.takeNotification() {
-            case .some(let notification): bytes += take(notification)
+            switch sessions.listener.takeNotification() {
+            case .some(let notification): bytes += receive(notification)
             case .none: hasMoreNotifications = false
             }
             guard hasMoreNotifications else { break }
@@ -71,15 +71,15 @@ extension Server {
 
     // Hot path. By a parameter: a local value whose spans are looked at would live on the heap.
     /// Returns the length of the payload.
-    private mutating func take(_ notification: borrowing PostgresNotification) -> Int {
+    private mutating func receive(_ notification: borrowing PostgresNotification) -> Int {
         let payload = notification.payload
         if !notification.channel.isEqual(to: "cache_invalidate") {
-            heardCanary(payload)
+            receiveCanary(payload)
         } else if !core.isCatchingUp {
             core.notify(payload)
         } else {
-            database.backlog.append(payload)
-            if database.backlog.isFull { core.giveUpCatchingUp() }
+            sessions.backlog.append(payload)
+            if sessions.backlog.isFull { core.giveUpCatchingUp() }
         }
         return payload.count
     }
@@ -94,55 +94,55 @@ extension Server {
         case .resources, .refused: preconditionFailure("the listener asks nothing")
         }
         apply(
-            database.listener.registration, instead: database.listenerRegistration,
+            sessions.listener.registration, instead: sessions.listenerRegistration,
             kind: .listenerSession)
-        database.listenerRegistration = database.listener.registration
-        database.resolveIfNeeded()
+        sessions.listenerRegistration = sessions.listener.registration
+        sessions.resolveIfNeeded()
     }
 
     private mutating func listenerIsLive() {
-        if database.hasListened { core.metrics.listenerReconnects += 1 }
-        database.hasListened = true
-        let down = database.lostSince.map { core.now.nanoseconds(since: $0) }
+        if sessions.hasListened { core.metrics.listenerReconnects += 1 }
+        sessions.hasListened = true
+        let down = sessions.lostSince.map { core.clock.now.nanoseconds(since: $0) }
         core.log.listenerUp(channel: "cache_invalidate", downNanoseconds: down)
-        database.lostSince = nil
+        sessions.lostSince = nil
         core.listenerBecameLive()
-        database.canary.begin(core.now)
-        queriesDid(database.queries.refreshResources(core.now))
+        sessions.canary.begin(core.clock.now)
+        queriesDid(sessions.queries.refreshResources(core.clock.now))
     }
 
     private mutating func listenerIsLost(_ loss: DatabaseLoss) {
-        if core.isListening { database.lostSince = core.now }
+        if core.database.isListening { sessions.lostSince = core.clock.now }
         core.listenerWasLost()
-        database.backlog.removeAll()
-        database.canary.end()
-        core.isCanaryInTime = false
-        let retry = database.listener.deadline?.nanoseconds(since: core.now) ?? 0
+        sessions.backlog.removeAll()
+        sessions.canary.end()
+        core.database.isCanaryInTime = false
+        let retry = sessions.listener.deadline?.nanoseconds(since: core.clock.now) ?? 0
         core.log.listenerLost(
             error: loss.description, advice: loss.advice, retryNanoseconds: retry)
     }
 
     private mutating func queriesDid(_ event: DatabaseEvent) {
         act(on: event)
-        while let answer = database.queries.takeAnswer() {
-            take(answer)
-            act(on: database.queries.continueReading(core.now))
+        while let answer = sessions.queries.takeAnswer() {
+            handle(answer)
+            act(on: sessions.queries.continueReading(core.clock.now))
         }
         apply(
-            database.queries.registration, instead: database.queriesRegistration,
+            sessions.queries.registration, instead: sessions.queriesRegistration,
             kind: .querySession)
-        database.queriesRegistration = database.queries.registration
-        database.resolveIfNeeded()
+        sessions.queriesRegistration = sessions.queries.registration
+        sessions.resolveIfNeeded()
     }
 
     /// Hands an answer of the query session to who asked.
-    private mutating func take(_ answer: consuming QueryAnswer) {
+    private mutating func handle(_ answer: consuming QueryAnswer) {
         switch answer.query {
         case .resources: preconditionFailure("the session reads this answer itself")
-        case .members: takeMembers(answer)
-        case .canary: takeCanary(answer.outcome)
-        case .events: takeEvents(answer.outcome, tag: answer.tag)
-        case .prune: takePruned(answer.outcome)
+        case .members: handleMembers(answer)
+        case .canary: handleCanary(answer.outcome)
+        case .events: handleEvents(answer.outcome, tag: answer.tag)
+        case .prune: handlePruned(answer.outcome)
         }
     }
 
@@ -150,16 +150,16 @@ extension Server {
         switch event {
         case .none: break
         case .live:
-            core.canAsk = true
-            takeResources()
-            database.canary.hurry(core.now)
+            core.database.answersQueries = true
+            noteResources()
+            sessions.canary.hurry(core.clock.now)
         case .lost(let loss):
-            core.canAsk = false
+            core.database.answersQueries = false
             // A canary under way may not have been sent. A server that stands still, though, is
             // silent to both, and what fails after that says nothing new.
-            if case .closed = loss { database.canary.forget() }
+            if case .closed = loss { sessions.canary.forget() }
             core.log.failed("the query session", error: loss.description)
-        case .resources: takeResources()
+        case .resources: noteResources()
         case .refused(let error):
             core.log.failed("a statement of the query session", error: error.description)
         }
@@ -167,9 +167,9 @@ extension Server {
 
     /// The tables that announce what changes, which the session reads as it begins and now and then:
     /// a resync names them all.
-    private mutating func takeResources() {
-        guard !database.queries.resources.isEmpty else { return }
-        core.resources = ResourceList(database.queries.resources)
+    private mutating func noteResources() {
+        guard !sessions.queries.resources.isEmpty else { return }
+        core.database.resources = ResourceList(sessions.queries.resources)
     }
 
     /// Tells epoll what a session wants to be told. libpq closes its sockets itself, and opens

@@ -6,36 +6,36 @@ extension Server {
 
     /// Sends a canary when it is time, and gives the listener up when none comes back.
     mutating func runCanary() {
-        switch database.canary.due(core.now) {
+        switch sessions.canary.due(core.clock.now) {
         case .nothing: return
         case .send: sendCanary()
         case .silence:
             core.metrics.canarySilences += 1
-            listenerDid(database.listener.giveUp(.silent, core.now))
+            listenerDid(sessions.listener.giveUp(.silent, core.clock.now))
         }
     }
 
     private mutating func sendCanary() {
-        database.parameters.removeAll()
-        database.parameters.append(text: database.canary.channel)
-        database.parameters.append(text: String(database.canary.number &+ 1))
-        let outcome = database.queries.ask(
-            .canary, database.parameters, tag: 0, core.now)
-        if outcome == .asked { database.canary.sent(core.now) }
-        core.isCanaryInTime = database.canary.isInTime(core.now)
+        sessions.parameters.removeAll()
+        sessions.parameters.append(text: sessions.canary.channel)
+        sessions.parameters.append(text: String(sessions.canary.number &+ 1))
+        let outcome = sessions.queries.ask(
+            .canary, sessions.parameters, tag: 0, core.clock.now)
+        if outcome == .asked { sessions.canary.sent(core.clock.now) }
+        core.database.isCanaryInTime = sessions.canary.isInTime(core.clock.now)
     }
 
     /// The listener has heard something that isn't a change.
-    mutating func heardCanary(_ payload: borrowing Span<UInt8>) {
-        guard let song = CanarySong(payload) else { return }
-        if let nanoseconds = database.canary.heard(number: song.number, core.now) {
+    mutating func receiveCanary(_ payload: borrowing Span<UInt8>) {
+        guard let canary = CanaryPayload(payload) else { return }
+        if let nanoseconds = sessions.canary.heard(number: canary.number, core.clock.now) {
             core.metrics.canaryRoundTrip.observe(nanoseconds: nanoseconds)
         }
-        core.isCanaryInTime = database.canary.isInTime(core.now)
-        core.heardCanary(song)
+        core.database.isCanaryInTime = sessions.canary.isInTime(core.clock.now)
+        core.receiveCanary(canary)
     }
 
-    mutating func takeCanary(_ outcome: consuming QueryOutcome) {
+    mutating func handleCanary(_ outcome: consuming QueryOutcome) {
         switch consume outcome {
         case .rows(let rows):
             guard let state = DatabaseState(rows) else { return }
@@ -45,28 +45,28 @@ extension Server {
         case .failed(let failure):
             // Of a loss the session tells itself.
             guard case .refused(let error) = failure else { return }
-            database.canary.forget()
-            core.log.refused("canary", error, at: core.now)
+            sessions.canary.forget()
+            core.log.refused("canary", error, at: core.clock.now)
         }
     }
 
     private mutating func watchQueue(_ usage: UInt64) {
         core.metrics.queueUsageMillionths = usage
         if usage >= DatabaseLimits.queueUsageWarning {
-            core.log.queueFillsUp(percent: usage / 10_000, at: core.now)
+            core.log.queueFillsUp(percent: usage / 10_000, at: core.clock.now)
         }
     }
 
     // MARK: Missed events
 
     /// Asks for what clients have missed, as much as may be under way at once.
-    mutating func askReads() {
-        while core.wantsReads, database.queries.hasRoom(for: .events) {
-            guard let tag = core.askReads(&database.projects, &database.cursors) else { return }
-            database.parameters.removeAll()
-            database.parameters.append(text: database.projects)
-            database.parameters.append(text: database.cursors)
-            switch database.queries.ask(.events, database.parameters, tag: tag, core.now) {
+    package mutating func askReads() {
+        while core.wantsReads, sessions.queries.hasRoom(for: .events) {
+            guard let tag = core.askReads(&sessions.projects, &sessions.cursors) else { return }
+            sessions.parameters.removeAll()
+            sessions.parameters.append(text: sessions.projects)
+            sessions.parameters.append(text: sessions.cursors)
+            switch sessions.queries.ask(.events, sessions.parameters, tag: tag, core.clock.now) {
             case .asked: continue
             case .full, .notLive:
                 core.eventsFailed(tag: tag, .lost)
@@ -75,7 +75,7 @@ extension Server {
         }
     }
 
-    mutating func takeEvents(_ outcome: consuming QueryOutcome, tag: UInt64) {
+    mutating func handleEvents(_ outcome: consuming QueryOutcome, tag: UInt64) {
         switch consume outcome {
         case .rows(let rows):
             guard let projects = core.projectCount(of: tag) else { return }
@@ -84,7 +84,7 @@ extension Server {
                 core.eventsFailed(tag: tag, .refused(error))
                 return
             }
-            core.takeEvents(answer, tag: tag)
+            core.receiveEvents(answer, tag: tag)
         case .succeeded: core.eventsFailed(tag: tag, .lost)
         case .failed(let failure): core.eventsFailed(tag: tag, failure)
         }
@@ -94,29 +94,29 @@ extension Server {
 
     /// Has old events deleted, when it is time.
     mutating func prune() {
-        guard let next = database.pruneAt, next <= core.now else { return }
-        database.pruneAt = core.now.advanced(
+        guard let next = sessions.pruneAt, next <= core.clock.now else { return }
+        sessions.pruneAt = core.clock.now.advanced(
             byNanoseconds: DatabaseLimits.pruneIntervalNanoseconds)
-        guard core.eventLog == .usable else { return }
-        database.parameters.removeAll()
-        database.parameters.append(decimal: Int64(database.retentionSeconds))
+        guard core.database.eventLog == .usable else { return }
+        sessions.parameters.removeAll()
+        sessions.parameters.append(decimal: Int64(sessions.retentionSeconds))
         // Nothing is lost when it can't be asked now: the next time will do.
-        _ = database.queries.ask(.prune, database.parameters, tag: 0, core.now)
+        _ = sessions.queries.ask(.prune, sessions.parameters, tag: 0, core.clock.now)
     }
 
-    mutating func takePruned(_ outcome: consuming QueryOutcome) {
+    mutating func handlePruned(_ outcome: consuming QueryOutcome) {
         switch consume outcome {
         case .rows(let rows):
             guard let count = rows.integer(row: 0, column: 0), count > 0 else { return }
             core.metrics.prunedEvents += UInt64(count)
             if count >= PruneQuery.rowsMax {
-                database.pruneAt = core.now.advanced(
+                sessions.pruneAt = core.clock.now.advanced(
                     byNanoseconds: DatabaseLimits.pruneAgainNanoseconds)
             }
         case .succeeded: break
         case .failed(let failure):
             guard case .refused(let error) = failure else { return }
-            core.log.refused("pruning", error, at: core.now)
+            core.log.refused("pruning", error, at: core.clock.now)
         }
     }
 }

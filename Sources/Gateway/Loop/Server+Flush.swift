@@ -1,25 +1,30 @@
 internal import Reactor
 
-// Everything goes out: by the core's own flush (`Core+Flush`), or, where clients speak TLS, by way
-// of their sessions.
+// Everything goes out: by the core's one flush, with one of two transports.
 extension Server {
-    mutating func flush() {
-        if secure == nil {
-            core.flush(to: &sender)
-        } else {
-            flushSecurely()
-        }
-        core.metrics.ringRefusals = sender.batch.refusals
-        if sender.batch.method != core.sendMethod { noteSendMethod() }
-        if !core.announced.isEmpty {
+    package mutating func flush() {
+        plain?.flush(&core)
+        secure?.flush(&core)
+        noteSendMethod()
+        if core.hasAnnounced {
             core.observeFlush(wall: Timestamp(microseconds: Clock.wallMicroseconds()))
         }
     }
 
-    /// The ring failed so often that it was given up.
     private mutating func noteSendMethod() {
-        core.sendMethod = sender.batch.method
-        core.log.sendMethodChanged(
-            to: sender.batch.method.name, because: "io_uring keeps failing")
+        core.metrics.ringRefusals = plain?.batch.refusals ?? secure?.plain.batch.refusals ?? 0
+        let method = plain?.batch.method ?? secure?.plain.batch.method ?? .send
+        guard method != core.metrics.sendMethod else { return }
+        // The ring failed so often that it was given up.
+        core.metrics.sendMethod = method
+        core.log.sendMethodChanged(to: method.name, because: "io_uring keeps failing")
     }
+}
+
+extension SocketTransport {
+    fileprivate mutating func flush(_ core: inout Core) { core.flush(to: &self) }
+}
+
+extension SecureTransport {
+    fileprivate mutating func flush(_ core: inout Core) { core.flush(to: &self) }
 }

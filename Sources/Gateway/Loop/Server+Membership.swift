@@ -2,36 +2,28 @@ internal import Reactor
 
 // The core's questions about membership, on their way to the database and back.
 extension Server {
-    /// Acts on answers before the turn's notifications are taken: a removal that is among those was
-    /// committed after the answer was found, and must come after it here too.
-    mutating func takeMembershipAnswers() {
-        core.takeMembershipAnswers()
-        resumeClients()
-        core.continueClosings()
-    }
-
     /// Sends the questions of this turn, in one query.
-    mutating func askMemberships() {
+    package mutating func askMemberships() {
         core.continueVerifications()
         while core.isMembershipBatchDue,
-            database.queries.pendingCount(of: .members) < DatabaseQuery.members.pendingMax
+            sessions.queries.pendingCount(of: .members) < DatabaseQuery.members.pendingMax
         {
             let number = core.beginMembershipBatch(into: &membershipParameters)
-            let outcome = database.queries.ask(
-                .members, membershipParameters, tag: UInt64(number), core.now)
+            let outcome = sessions.queries.ask(
+                .members, membershipParameters, tag: UInt64(number), core.clock.now)
             guard outcome == .asked else {
                 core.failMembershipBatch(number)
                 break
             }
         }
-        if !core.canAsk { core.failMembershipQuestions() }
+        if !core.database.answersQueries { core.failMembershipQuestions() }
         apply(
-            database.queries.registration, instead: database.queriesRegistration,
+            sessions.queries.registration, instead: sessions.queriesRegistration,
             kind: .querySession)
-        database.queriesRegistration = database.queries.registration
+        sessions.queriesRegistration = sessions.queries.registration
     }
 
-    mutating func takeMembers(_ answer: consuming QueryAnswer) {
+    mutating func handleMembers(_ answer: consuming QueryAnswer) {
         let number = Int(answer.tag)
         switch answer.outcome {
         case .rows(let rows):
@@ -40,7 +32,7 @@ extension Server {
                     core.noteMember(position, inMembershipBatch: number)
                 else {
                     let error = PostgresError(message: "rows of another shape")
-                    core.log.refused("membership query", error, at: core.now)
+                    core.log.refused("membership query", error, at: core.clock.now)
                     core.failMembershipBatch(number)
                     return
                 }
@@ -50,7 +42,7 @@ extension Server {
             core.failMembershipBatch(number)
         case .failed(let failure):
             if case .refused(let error) = failure {
-                core.log.refused("membership query", error, at: core.now)
+                core.log.refused("membership query", error, at: core.clock.now)
             }
             core.failMembershipBatch(number)
         }

@@ -7,25 +7,27 @@ struct Server: ~Copyable {
     var core: Core
     let poller: Poller
     let signals: SignalDescriptor
-    var publicDoor: Door
-    var adminDoor: Door
-    var database: Database
+    var publicListener: Listener
+    var adminListener: Listener
+    var sessions: DatabaseSessions
     /// What is read again on SIGHUP.
     let tokenKeys: TokenKeys
 
-    /// Those clients that speak TLS; `nil` when nobody does.
-    var secure: SecureClients?
+    /// How clients are sent to: in the clear, or, with a certificate, through TLS sessions. One of the
+    /// two is there.
+    var plain: SocketTransport?
+    var secure: SecureTransport?
 
     /// Where clients' bytes arrive.
     var area = ReceiveArea(
         receiveCapacity: Limits.receiveBytes, leftoverCapacity: HTTPLimits.headBytesMax)
-    /// Frames on their way to the kernel.
-    var sender: SocketSender
     /// The parameters of the next query about memberships.
     var membershipParameters = QueryParameters()
-    /// The same, put together for a TLS record.
-    var record = ByteBuffer()
 
+    /// Events that epoll has reported in this turn.
+    var eventCount = 0
+    /// When old events were to be deleted first: not by all gateways in the same moment.
+    var jitter: Jitter
     /// Whether something was put off that must not wait for an event.
     var hasMoreNotifications = false
     var hasMoreTimers = false
@@ -40,18 +42,19 @@ struct Server: ~Copyable {
 
     /// Opens the rest. The listeners are bound, and nobody is accepted before the first turn.
     static func open(
-        core: consuming Core, batch: consuming SendBatch, publicDoor: consuming Door,
-        adminDoor: consuming Door, target: ConnectionString, tokenKeys: TokenKeys,
+        core: consuming Core, batch: consuming SendBatch, secure: consuming SecureClients?,
+        publicListener: consuming Listener, adminListener: consuming Listener,
+        target: ConnectionString, tokenKeys: TokenKeys,
         retentionSeconds: UInt64
     ) throws(ServerFailure) -> Server {
-        let database = try Database.open(
+        let sessions = try DatabaseSessions.open(
             target, seed: core.settings.jitterSeed, nonce: core.settings.processNonce,
             retentionSeconds: retentionSeconds)
         do throws(Errno) {
             let server = Server(
-                core: core, batch: batch, poller: try Poller(), signals: try SignalDescriptor(),
-                publicDoor: publicDoor, adminDoor: adminDoor, database: database,
-                tokenKeys: tokenKeys)
+                core: core, batch: batch, secure: secure, poller: try Poller(),
+                signals: try SignalDescriptor(), publicListener: publicListener,
+                adminListener: adminListener, sessions: sessions, tokenKeys: tokenKeys)
             try server.watchOwnDescriptors()
             return server
         } catch {
@@ -60,27 +63,33 @@ struct Server: ~Copyable {
     }
 
     private init(
-        core: consuming Core, batch: consuming SendBatch, poller: consuming Poller,
-        signals: consuming SignalDescriptor,
-        publicDoor: consuming Door, adminDoor: consuming Door, database: consuming Database,
-        tokenKeys: TokenKeys
+        core: consuming Core, batch: consuming SendBatch, secure: consuming SecureClients?,
+        poller: consuming Poller, signals: consuming SignalDescriptor,
+        publicListener: consuming Listener, adminListener: consuming Listener,
+        sessions: consuming DatabaseSessions, tokenKeys: TokenKeys
     ) {
+        jitter = Jitter(seed: core.settings.jitterSeed)
         self.core = core
-        self.core.sendMethod = batch.method
-        sender = SocketSender(batch)
+        self.core.metrics.sendMethod = batch.method
+        let plain = SocketTransport(batch)
+        if let secure = consume secure {
+            self.secure = SecureTransport(plain, secure)
+        } else {
+            self.plain = consume plain
+        }
         self.poller = poller
         self.signals = signals
-        self.publicDoor = publicDoor
-        self.adminDoor = adminDoor
-        self.database = database
+        self.publicListener = publicListener
+        self.adminListener = adminListener
+        self.sessions = sessions
         self.tokenKeys = tokenKeys
     }
 
     private func watchOwnDescriptors() throws(Errno) {
         try watch(signals.descriptor, as: .signals)
-        try watch(publicDoor.socket.descriptor, as: .publicListener)
-        try watch(adminDoor.socket.descriptor, as: .adminListener)
-        if let descriptor = database.resolverDescriptor {
+        try watch(publicListener.socket.descriptor, as: .publicListener)
+        try watch(adminListener.socket.descriptor, as: .adminListener)
+        if let descriptor = sessions.resolverDescriptor {
             try watch(descriptor, as: .resolver)
         }
     }
@@ -92,10 +101,10 @@ struct Server: ~Copyable {
 
     /// Turns until the program shall end. Returns whether that was by request.
     mutating func run() -> Bool {
-        if let address = publicDoor.socket.address {
+        if let address = publicListener.socket.address {
             core.log.listening(listener: "public", address: address.description)
         }
-        if let address = adminDoor.socket.address {
+        if let address = adminListener.socket.address {
             core.log.listening(listener: "admin", address: address.description)
         }
         startDatabase()
@@ -113,7 +122,7 @@ struct Server: ~Copyable {
 }
 
 /// A listening socket and whether it is being accepted from.
-struct Door: ~Copyable {
+struct Listener: ~Copyable {
     let socket: ListeningSocket
     let role: ListenerRole
     /// Until when nobody is accepted, because descriptors ran out; `nil` while all is well.
@@ -126,9 +135,9 @@ struct Door: ~Copyable {
 
     static func open(
         _ address: SocketAddress, role: ListenerRole, _ sharing: ListeningSocket.Sharing = .alone
-    ) throws(ServerFailure) -> Door {
+    ) throws(ServerFailure) -> Listener {
         do throws(Errno) {
-            return Door(try ListeningSocket(address, sharing), role: role)
+            return Listener(try ListeningSocket(address, sharing), role: role)
         } catch {
             throw ServerFailure(what: "cannot listen on \(address)", why: error.description)
         }

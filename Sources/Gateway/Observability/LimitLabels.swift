@@ -1,6 +1,6 @@
 /// The limits on who comes in and what they may do; each is a setting.
 package enum LimitLabel: UInt8, MetricLabel {
-    case origin, address, handshakeRate, user, unauthenticated, messageRate, errorRate
+    case origin, address, handshakeRate, user, unauthenticated, messageRate, errorRate, memory
 
     package var text: StaticString {
         switch self {
@@ -11,6 +11,7 @@ package enum LimitLabel: UInt8, MetricLabel {
         case .unauthenticated: "unauthenticated_connections"
         case .messageRate: "messages_per_second"
         case .errorRate: "errors_per_minute"
+        case .memory: "memory"
         }
     }
 }

@@ -1,3 +1,5 @@
+package import Reactor
+
 /// Every figure that the program counts, as plain words that the loop adds to in place:
 /// `metrics.deliveries &+= 1`. The root owns the one value; nothing else keeps figures.
 ///
@@ -26,7 +28,7 @@ package struct Metrics: ~Copyable {
     /// WebSockets that have yet to say who they are, now.
     package var connectionsUnauthenticated: UInt64 = 0
     /// Times that somebody was refused or closed because of a limit.
-    package var limitsReached = LabelledCounter<LimitLabel, 7>()
+    package var limitsReached = LabelledCounter<LimitLabel, 8>()
     /// What proxies, or those who pretend to be some, said wrong.
     package var proxyFaults = LabelledCounter<ProxyFaultLabel, 4>()
 
@@ -104,8 +106,8 @@ package struct Metrics: ~Copyable {
 
     // Loop.
 
-    /// Whether broadcasts are sent by io_uring.
-    package var ringIsUsed = false
+    /// How broadcasts are sent.
+    package var sendMethod = SendMethod.send
     /// Batches of which the ring didn't take all.
     package var ringRefusals: UInt64 = 0
     /// The working part of a turn, without the wait.

@@ -209,7 +209,7 @@ package struct MetricsWriter: Sendable {
             metrics.loopTurn)
         buffer.gauge(
             "devhive_io_uring", help: "Whether broadcasts are sent by io_uring.",
-            metrics.ringIsUsed ? 1 : 0)
+            metrics.sendMethod == .ring ? 1 : 0)
         buffer.counter(
             "devhive_io_uring_refusals_total",
             help: "Batches of which io_uring did not take all; the rest went by send.",

@@ -21,7 +21,8 @@ struct Broadcast {
 
     let room: RoomIndex
     let plain: Form
-    private(set) var packed: Form?
+    /// `nil` while nobody needed it.
+    var compressed: Form?
 
     init(of segment: SegmentIndex, in room: RoomIndex, pool: borrowing SegmentPool) {
         self.room = room
@@ -29,23 +30,8 @@ struct Broadcast {
     }
 
     // Hot path.
-    /// The form for one client.
-    mutating func form(for index: ClientIndex, _ core: inout Core) -> Form {
-        guard core.clients[index].flags.contains(.deflates) else { return plain }
-        return packedForm(&core)
-    }
-
-    // Hot path.
-    /// The form that `form` has returned for the client.
-    func usedForm(for index: ClientIndex, _ core: borrowing Core) -> Form {
-        guard let packed, core.clients[index].flags.contains(.deflates) else { return plain }
-        return packed
-    }
-
-    private mutating func packedForm(_ core: inout Core) -> Form {
-        let form = packed ?? Form(core.packedFanOut(of: plain.segment, in: room), in: core.segments)
-        packed = form
-        core.metrics.compressionSavedBytes &+= UInt64(plain.count - form.count)
-        return form
+    /// The form that a client gets who does or doesn't take compressed messages.
+    func form(_ isCompressed: Bool) -> Form {
+        isCompressed ? compressed ?? plain : plain
     }
 }

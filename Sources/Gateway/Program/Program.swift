@@ -6,14 +6,15 @@ package enum Program {
     ///
     /// - Parameters:
     ///   - connectionsMax: as many as the descriptors allow; see `Configuration`.
-    ///   - seat: what a worker has from its parent; `nil` for a process on its own.
+    ///   - bootstrap: what a worker has from its parent; `nil` for a process on its own.
     package static func serve(
-        _ configuration: Configuration, connectionsMax: Int, seat: consuming WorkerSeat? = nil
+        _ configuration: Configuration, connectionsMax: Int,
+        bootstrap: consuming WorkerBootstrap? = nil
     ) throws(ServerFailure) -> Bool {
         // One that comes before the loop, such as the SIGHUP of a renewed certificate, waits for it.
         SignalDescriptor.hold()
         guardMemory(configuration)
-        let worker = seat?.number
+        let worker = bootstrap?.number
         let settings = CoreSettings(configuration, connectionsMax: connectionsMax)
         let log = EventLog(
             format: configuration.logFormat, level: configuration.logLevel, worker: worker)
@@ -26,17 +27,17 @@ package enum Program {
         let core = Core(
             settings: settings, verifier: try verifier(tokenKeys, log), log: log,
             now: Clock.monotonic(), wall: Timestamp(microseconds: Clock.wallMicroseconds()))
-        let publicDoor = try Door.open(
+        let publicListener = try Listener.open(
             try address(configuration.listen), role: .public,
             worker == nil ? .alone : .withOthers)
-        let adminDoor = try adminDoor(configuration, seat)
+        let adminListener = try adminListener(configuration, bootstrap)
+        let secure = try SecureClients.open(configuration, capacity: core.clients.capacity)
         var server = try Server.open(
-            core: core, batch: batch, publicDoor: publicDoor, adminDoor: adminDoor,
-            target: try target(configuration), tokenKeys: tokenKeys,
+            core: core, batch: batch, secure: secure, publicListener: publicListener,
+            adminListener: adminListener, target: try target(configuration),
+            tokenKeys: tokenKeys,
             retentionSeconds: configuration.eventRetention.nanoseconds / 1_000_000_000)
         server.isWorker = worker != nil
-        server.secure = try SecureClients.open(
-            configuration, capacity: server.core.clients.capacity)
         server.noteCertificate()
         return server.run()
     }
@@ -68,13 +69,13 @@ package enum Program {
         if configuration.membership == .off { log.membershipIsOff() }
     }
 
-    private static func adminDoor(
-        _ configuration: Configuration, _ seat: consuming WorkerSeat?
-    ) throws(ServerFailure) -> Door {
-        guard let seat else {
-            return try Door.open(try address(configuration.adminListen), role: .admin)
+    private static func adminListener(
+        _ configuration: Configuration, _ bootstrap: consuming WorkerBootstrap?
+    ) throws(ServerFailure) -> Listener {
+        guard let bootstrap else {
+            return try Listener.open(try address(configuration.adminListen), role: .admin)
         }
-        return Door(ListeningSocket(adopting: seat.adminSocket), role: .admin)
+        return Listener(ListeningSocket(adopting: bootstrap.adminSocket), role: .admin)
     }
 
     private static func verifier(

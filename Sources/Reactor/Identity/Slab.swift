@@ -78,13 +78,15 @@ public struct Slab<Element: BitwiseCopyable>: ~Copyable {
 
     // Hot path: one load and one comparison more than the bare memory access.
     @inlinable public subscript(index: UInt32) -> Element {
-        unsafeAddress {
-            precondition(isOccupied(index))
-            return unsafe UnsafePointer(elements + Int(index))
-        }
-        unsafeMutableAddress {
-            precondition(isOccupied(index))
-            return unsafe elements + Int(index)
-        }
+        unsafeAddress { unsafe UnsafePointer(address(of: index)) }
+        unsafeMutableAddress { unsafe address(of: index) }
+    }
+
+    // Hot path.
+    /// Where the element of an occupied slot lives, for the addressors of whoever wraps a slab. It is
+    /// valid until the slot is freed; elements never move.
+    @unsafe @inlinable public func address(of index: UInt32) -> UnsafeMutablePointer<Element> {
+        precondition(isOccupied(index))
+        return unsafe elements + Int(index)
     }
 }

@@ -35,20 +35,21 @@ struct Echoes: ~Copyable {
 }
 
 private struct EchoCompressor: ~Copyable {
-    private var compression = MessageCompression()
+    private var compressor = MessageCompressor()
+    private var decompressor = MessageDecompressor()
 
     mutating func echo(
         _ payload: SegmentIndex, of pool: borrowing SegmentPool, _ opcode: Opcode,
         to connection: EchoConnection
     ) {
-        let outcome = compression.decompress(
+        let outcome = decompressor.decompress(
             pool.bytes(of: payload), opcode: opcode, bytesMax: Echoes.messageBytesMax)
         switch outcome {
         case .done:
             // A copy, since the original can't be lent to whom it belongs to.
             var message = ByteBuffer()
-            message.append(compression.message.bytes)
-            compression.write(message.bytes, opcode: opcode, into: &connection.output.bytes)
+            message.append(decompressor.message.bytes)
+            compressor.write(message.bytes, opcode: opcode, into: &connection.output.bytes)
         case .failure(let code, let reason):
             connection.fail(code, reason)
         }

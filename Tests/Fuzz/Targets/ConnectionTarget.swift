@@ -125,7 +125,7 @@ enum ConnectionTarget {
     private static func disturb(_ choice: Int, in harness: inout CoreHarness) {
         switch choice % 12 {
         case 0: harness.loseDatabase()
-        case 1: harness.core.setCanAsk(true)
+        case 1: harness.core.database.answersQueries = true
         case 2: harness.database.answersAtOnce.toggle()
         case 3: harness.answerAll()
         case 4: harness.notifyRemoval(of: UInt64(choice >> 4 & 1), from: UInt64(choice >> 5 & 1))
@@ -147,7 +147,7 @@ enum ConnectionTarget {
     private static func finish(_ harness: inout CoreHarness) {
         harness.heardEveryone = true
         harness.database.answersAtOnce = true
-        harness.core.setCanAsk(true)
+        harness.core.database.answersQueries = true
         for number in harness.sockets.indices { harness.setCapacity(.max, of: number) }
         harness.settle()
         for number in harness.sockets.indices {
@@ -156,6 +156,6 @@ enum ConnectionTarget {
         for number in harness.sockets.indices { harness.reset(number) }
         harness.settle()
         precondition(harness.sockets.allSatisfy { $0.closeCount == 1 }, "not closed just once")
-        precondition(harness.leftovers == CoreHarness.leftoversOfNobody, "\(harness.leftovers)")
+        precondition(harness.leftovers.isEmpty, "\(harness.leftovers)")
     }
 }

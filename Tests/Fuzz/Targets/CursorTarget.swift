@@ -16,11 +16,11 @@ enum CursorTarget {
             precondition(
                 text(of: cursor).drop { $0 == zero } == input.drop { $0 == zero })
         }
-        guard let song = CanarySong(input.span) else { return }
+        guard let song = CanaryPayload(input.span) else { return }
         let again =
             text(of: Cursor(transaction: song.number)) + [UInt8(ascii: " ")]
             + text(of: song.cursor)
-        precondition(CanarySong(again.span) == song)
+        precondition(CanaryPayload(again.span) == song)
     }
 
     private static func text(of cursor: Cursor) -> [UInt8] {

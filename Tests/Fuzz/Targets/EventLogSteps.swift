@@ -6,10 +6,10 @@ internal import Reactor
 enum EventLogSteps {
     static func hearCanary(cursor: UInt64, in harness: inout CoreHarness) {
         let payload = Array("1 \(cursor)".utf8)
-        guard let song = CanarySong(payload.span) else {
+        guard let song = CanaryPayload(payload.span) else {
             preconditionFailure("a canary's song that can't be read")
         }
-        harness.core.heardCanary(song)
+        harness.core.receiveCanary(song)
     }
 
     /// Answers what is asked, if anything is: an event of the first project, or that the cursor is
@@ -20,7 +20,7 @@ enum EventLogSteps {
             cursor: Cursor(transaction: 300), last: Cursor(transaction: 1_000_000))
         let payload = CoreHarness.payload(event: 9, project: 0)
         answer.append(isComplete ? .event : .expired, project: 0, payload: payload.span)
-        harness.core.takeEvents(answer, tag: tag)
+        harness.core.receiveEvents(answer, tag: tag)
     }
 
     static func fail(in harness: inout CoreHarness) {

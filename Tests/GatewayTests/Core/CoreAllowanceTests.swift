@@ -188,20 +188,4 @@ import Testing
         #expect(harness.stream(of: third).status == 101)
         harness.expectNothingLeftAfterResets()
     }
-
-    // MARK: HTTP
-
-    @Test func `of 300 pipelined requests the 101st answer is the last, and says so`() throws {
-        var harness = try CoreHarness()
-        let client = try harness.connect(to: .admin)
-        let request = Array("GET /livez HTTP/1.1\r\nHost: x\r\n\r\n".utf8)
-        harness.receive(Array(repeatElement(request, count: 300).joined()), from: client)
-        harness.settle()
-        let text = String(decoding: harness.sockets[client].taken, as: UTF8.self)
-        let answers = text.split(separator: "HTTP/1.1 200 OK")
-        #expect(answers.count == 101)
-        #expect(answers.last?.contains("Connection: close\r\n") == true)
-        #expect(!answers.dropLast().contains { $0.contains("Connection: close") })
-        #expect(harness.sockets[client].isFinished)
-    }
 }

@@ -77,16 +77,23 @@ import Testing
         }
     }
 
-    @Test func `of very many handshakes that fail, sent at once, the last answer says so`() throws {
+    /// 24 of them on each of 800 connections took 828 MiB when nobody read the answers.
+    @Test func `requests that are sent at once are answered one after the other, as they are read`()
+        throws
+    {
         var harness = try CoreHarness()
         let client = try harness.connect()
         let request = "GET /api/v1/messages/ws HTTP/1.1\r\nHost: a\r\n\r\n"
+        harness.setCapacity(0, of: client)
         harness.receive(Array(String(repeating: request, count: 300).utf8), from: client)
+        for _ in 0..<10 { harness.turn() }
+        #expect(harness.core.outbox.segments.liveCount == 2, "the keepalive, and one answer")
+        #expect(!harness.sockets[client].interest.contains(.read))
+        harness.setCapacity(.max, of: client)
         harness.settle()
-        let answers = String(decoding: harness.sockets[client].taken, as: UTF8.self)
-            .split(separator: "HTTP/1.1 ")
-        #expect(answers.count == 101 && answers.allSatisfy { $0.hasPrefix("426 ") })
-        #expect(answers.last?.contains("Connection: close") == true)
+        let answers = harness.stream(of: client).statuses
+        #expect(answers == Array(repeating: 426, count: 300))
+        harness.expectNothingLeftAfterResets()
     }
 
     @Test func `a connection without a token has to say who it is`() throws {

@@ -20,16 +20,16 @@ extension CoreHarness {
 
     mutating func hearCanary(cursor: UInt64) throws {
         let bytes = Array("1 \(cursor)".utf8)
-        let song = CanarySong(bytes.span)
-        core.heardCanary(try #require(song))
+        let song = CanaryPayload(bytes.span)
+        core.receiveCanary(try #require(song))
     }
 
     mutating func askedReads() throws -> AskedOfLog {
-        let asked = askReads()
+        let asked = askEventLog()
         return try #require(asked)
     }
 
-    mutating func askReads() -> AskedOfLog? {
+    mutating func askEventLog() -> AskedOfLog? {
         var projects = ByteBuffer()
         var cursors = ByteBuffer()
         guard let tag = core.askReads(&projects, &cursors) else { return nil }
@@ -45,6 +45,6 @@ extension CoreHarness {
             let payload = Self.payload(event: event, project: project)
             answer.append(.event, project: 0, payload: payload.span)
         }
-        core.takeEvents(answer, tag: tag)
+        core.receiveEvents(answer, tag: tag)
     }
 }

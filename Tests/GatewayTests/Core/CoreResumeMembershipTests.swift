@@ -72,7 +72,7 @@ import Testing
             harness.resume(project, since: "1", keep: true, reference: 1, from: client)
             harness.settle()
         }
-        while let asked = harness.askReads() {
+        while let asked = harness.askEventLog() {
             harness.answer(asked.tag, events: [], project: 1, cursor: 150)
         }
         harness.settle()
@@ -88,7 +88,7 @@ import Testing
         var answer = EventsAnswer(
             cursor: Cursor(transaction: 150), last: Cursor(transaction: 1_000_000))
         appendRemoval(of: 1, to: &answer)
-        harness.core.takeEvents(answer, tag: tag)
+        harness.core.receiveEvents(answer, tag: tag)
         harness.settle()
         harness.turn(milliseconds: 20)
         harness.settle()
@@ -138,7 +138,7 @@ import Testing
         harness.answerAll()
         for _ in 0..<3 { harness.turn(milliseconds: 20) }
         harness.settle()
-        let asked = harness.askReads()
+        let asked = harness.askEventLog()
         #expect(asked == nil)
         let texts = harness.stream(of: client).texts
         #expect(texts.contains { $0.contains("membership_revoked") }, "\(texts)")
@@ -159,7 +159,7 @@ import Testing
         var answer = EventsAnswer(
             cursor: Cursor(transaction: 150), last: Cursor(transaction: 150))
         appendRemoval(of: 1, to: &answer)
-        harness.core.takeEvents(answer, tag: asked.tag)
+        harness.core.receiveEvents(answer, tag: asked.tag)
         harness.settle()
         harness.turn(milliseconds: 20)
         harness.settle()
@@ -178,7 +178,7 @@ import Testing
         var answer = EventsAnswer(
             cursor: Cursor(transaction: 150), last: Cursor(transaction: 1_000_000))
         appendRemoval(of: 1, to: &answer)
-        harness.core.takeEvents(answer, tag: asked.tag)
+        harness.core.receiveEvents(answer, tag: asked.tag)
         harness.settle()
         harness.turn(milliseconds: 20)
         harness.settle()
@@ -224,7 +224,7 @@ import Testing
         var answer = EventsAnswer(
             cursor: Cursor(transaction: 150), last: Cursor(transaction: 1_000_000))
         answer.append(.expired, project: 0, payload: Span())
-        harness.core.takeEvents(answer, tag: asked.tag)
+        harness.core.receiveEvents(answer, tag: asked.tag)
         harness.notify(event: 7, project: 1)
         harness.settle()
         harness.turn(milliseconds: 20)

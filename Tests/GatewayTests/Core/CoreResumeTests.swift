@@ -53,7 +53,7 @@ import Testing
         let asked = try harness.askedReads()
         harness.notify(event: 7, project: 1)
         harness.resume(1, since: "120", reference: 2, from: second)
-        let again = harness.askReads()
+        let again = harness.askEventLog()
         #expect(again == nil)
         harness.answer(asked.tag, events: [1], project: 1, cursor: 150)
         harness.settle()
@@ -68,7 +68,7 @@ import Testing
         harness.resume(1, since: "100", reference: 1, from: first)
         let asked = try harness.askedReads()
         harness.resume(1, since: "90", reference: 2, from: second)
-        let nothing1 = harness.askReads()
+        let nothing1 = harness.askEventLog()
         #expect(nothing1 == nil)
         harness.answer(asked.tag, events: [1], project: 1, cursor: 150)
         let next = try harness.askedReads()
@@ -89,7 +89,7 @@ import Testing
         harness.settle()
         let isSilent = harness.stream(of: client).texts.isEmpty
         #expect(isSilent)
-        let nothing2 = harness.askReads()
+        let nothing2 = harness.askEventLog()
         #expect(nothing2 == nil, "nothing is read while nothing is heard")
         harness.core.listenerBecameLive()
         harness.core.continueResync()
@@ -125,7 +125,7 @@ import Testing
         var answer = EventsAnswer(
             cursor: Cursor(transaction: 150), last: Cursor(transaction: 1_000_000))
         answer.append(row, project: 0, payload: Span())
-        harness.core.takeEvents(answer, tag: asked.tag)
+        harness.core.receiveEvents(answer, tag: asked.tag)
         harness.notify(event: 3, project: 1)
         harness.settle()
         #expect(
@@ -143,7 +143,7 @@ import Testing
             cursor: Cursor(transaction: 150), last: Cursor(transaction: 160))
         let payload = CoreHarness.payload(event: 1, project: 1)
         answer.append(.event, project: 0, payload: payload.span)
-        harness.core.takeEvents(answer, tag: asked.tag)
+        harness.core.receiveEvents(answer, tag: asked.tag)
         harness.settle()
         #expect(kinds(of: client, in: harness) == ["1", "ok"])
         #expect(kinds(of: other, in: harness) == ["resync", "resync", "resync", "resync", "ok"])
@@ -269,8 +269,10 @@ import Testing
         harness.turn()
         for event in 1...300 { harness.notify(event: event, project: 1) }
         harness.join(2, keep: true, from: client)
+        harness.turn()
         let broken = harness.core.brokenInvariant()
         #expect(broken == nil)
+        #expect(harness.core.hub.subscriptionCount == 0)
         harness.settle()
         harness.expectNothingLeftAfterResets()
     }
@@ -300,7 +302,7 @@ import Testing
             let payload = CoreHarness.payload(event: event, project: UInt64(place + 1))
             answer.append(.event, project: place, payload: payload.span)
         }
-        harness.core.takeEvents(answer, tag: asked.tag)
+        harness.core.receiveEvents(answer, tag: asked.tag)
         harness.settle()
         #expect(kinds(of: client, in: harness) == ["1", "ok"])
         let again = try harness.askedReads()

@@ -253,7 +253,7 @@ import Testing
         harness.pass(milliseconds: 1_000)
         #expect(Self.story(of: clients[0], in: harness) == [])
         #expect(Self.story(of: clients[1], in: harness) == ["row"])
-        harness.core.setCanAsk(true)
+        harness.core.database.answersQueries = true
         harness.database.answersAtOnce = true
         harness.settle()
         #expect(Self.story(of: clients[0], in: harness) == ["membership_revoked"])

@@ -232,7 +232,7 @@ import Testing
         for _ in 0..<100 {
             harness.receive(Self.pings, from: client)
             harness.turn()
-            most = max(most, harness.core.segments.liveBytes)
+            most = max(most, harness.core.outbox.segments.liveBytes)
         }
         #expect(most <= 65_536)
         harness.setCapacity(.max, of: client)

@@ -98,12 +98,12 @@ import Testing
     @Test(arguments: ["", "1", "1 ", " 2", "1 2 3", "a 2", "1 b"])
     func `a song is two numbers`(text: String) {
         let bytes = Array(text.utf8)
-        #expect(CanarySong(bytes.span) == nil)
+        #expect(CanaryPayload(bytes.span) == nil)
     }
 
     @Test func `a song brings its number and a cursor`() throws {
         let bytes = Array("12 3456".utf8)
-        let read = CanarySong(bytes.span)
+        let read = CanaryPayload(bytes.span)
         let song = try #require(read)
         #expect(song.number == 12)
         #expect(song.cursor == Cursor(transaction: 3_456))

@@ -102,7 +102,7 @@ struct HubModel: ~Copyable {
 
     private mutating func withhold(_ client: ClientIndex, _ project: ProjectID) {
         guard let room = hub.room(of: project) else { return }
-        let isWithheld = hub.withhold(client, in: room)
+        let isWithheld = hub.suspend(client, in: room)
         #expect(isWithheld == projects[project]?.all.contains(client))
         guard isWithheld else { return }
         projects[project]?.members.remove(client)
@@ -293,9 +293,9 @@ struct HubModel: ~Copyable {
             #expect(kinds == [entry.members.count, entry.ordered.count])
             let ordered = (0..<kinds[1]).map { hub.orderedClient(at: $0, in: room) }
             #expect(Set(ordered) == entry.ordered)
-            let withheldCount = hub.withheldCount(of: room)
-            let withheld = (0..<withheldCount).map { hub.withheldClient(at: $0, in: room) }
-            #expect(Set(withheld) == entry.withheld && withheldCount == entry.withheld.count)
+            let suspendedCount = hub.suspendedCount(of: room)
+            let withheld = (0..<suspendedCount).map { hub.suspendedClient(at: $0, in: room) }
+            #expect(Set(withheld) == entry.withheld && suspendedCount == entry.withheld.count)
         }
         for client in 0..<Self.clientCount {
             let expected = projects(of: client)

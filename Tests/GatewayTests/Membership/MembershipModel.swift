@@ -145,7 +145,7 @@ struct MembershipModel: ~Copyable {
         if random.below(4) == 0 {
             harness.loseDatabase()
         } else {
-            harness.core.setCanAsk(true)
+            harness.core.database.answersQueries = true
         }
     }
 
@@ -229,7 +229,7 @@ struct MembershipModel: ~Copyable {
     mutating func finish() {
         if !isListening { loseListener() }
         while !unannounced.isEmpty { announceNext() }
-        harness.core.setCanAsk(true)
+        harness.core.database.answersQueries = true
         harness.database.answersAtOnce = true
         harness.settle()
         listen()

@@ -77,13 +77,14 @@ import Testing
         + #""00000000-0000-0001-0000-000000000001","data":{"id":"7","timestamp":"…"}}"#
 
     @Test func `messages of a run are compressed one by one, and short ones left alone`() {
-        var compression = MessageCompression()
-        var packed = ByteBuffer()
+        var compressor = MessageCompressor()
+        var decompressor = MessageDecompressor()
+        var run = ByteBuffer()
         let input = Tools.frame(0x89, "", masked: false) + Self.frames([Self.long, "short"])
-        let count = compression.pack(input.span, into: &packed)
+        let count = compressor.compress(input.span, into: &run)
         #expect(count == 1)
         let limits = Tools.limits(acceptsCompressed: true, role: .client)
-        let events = Tools.decode(packed.copy(), limits: limits)
+        let events = Tools.decode(run.copy(), limits: limits)
         #expect(events.count == 3)
         #expect(events.first == .control(.ping, []))
         #expect(events.last == .message(.text, Array("short".utf8)))
@@ -92,31 +93,31 @@ import Testing
             return
         }
         #expect(payload.count < Self.long.utf8.count)
-        let outcome = compression.decompress(payload.span, opcode: .text, bytesMax: 1_000)
+        let outcome = decompressor.decompress(payload.span, opcode: .text, bytesMax: 1_000)
         guard case .done = outcome else {
             Issue.record("\(outcome)")
             return
         }
-        #expect(String(decoding: compression.message) == Self.long)
+        #expect(String(decoding: decompressor.message) == Self.long)
     }
 
     @Test func `what would grow is sent as it is`() {
         var random = Tools.Random.seeded(for: "incompressible messages")
-        let noise = random.bytes(MessageCompression.messageBytesMin)
-        var compression = MessageCompression()
+        let noise = random.bytes(MessageCompressor.messageBytesMin)
+        var compressor = MessageCompressor()
         var buffer = ByteBuffer()
-        let isCompressed = compression.write(noise.span, opcode: .binary, into: &buffer)
+        let isCompressed = compressor.write(noise.span, opcode: .binary, into: &buffer)
         #expect(!isCompressed)
         #expect(buffer.copy() == Tools.frame(0x82, noise, masked: false))
     }
 
     @Test func `a message is compressed from its smallest size on`() {
-        var compression = MessageCompression()
-        let least = MessageCompression.messageBytesMin
+        var compressor = MessageCompressor()
+        let least = MessageCompressor.messageBytesMin
         for count in [least - 1, least, least + 1] {
             var buffer = ByteBuffer()
             let message = Array(repeating: UInt8(ascii: "a"), count: count)
-            let isCompressed = compression.write(message.span, opcode: .text, into: &buffer)
+            let isCompressed = compressor.write(message.span, opcode: .text, into: &buffer)
             #expect(isCompressed == (count >= least))
         }
     }
@@ -125,8 +126,8 @@ import Testing
         var deflater = Deflater(windowBits: 15)
         var payload = ByteBuffer()
         deflater.compress(message.span, into: &payload)
-        var compression = MessageCompression()
-        let outcome = compression.decompress(payload.bytes, opcode: .text, bytesMax: bytesMax)
+        var decompressor = MessageDecompressor()
+        let outcome = decompressor.decompress(payload.bytes, opcode: .text, bytesMax: bytesMax)
         if case .failure(let code, _) = outcome { return code }
         return nil
     }
@@ -140,9 +141,9 @@ import Testing
     @Test func `a bomb is 1009, and what is no DEFLATE is 1007`() {
         #expect(failure(Array(repeating: 0x61, count: 1_000)) == nil)
         #expect(failure(Array(repeating: 0x61, count: 1_001)) == .messageTooBig)
-        var compression = MessageCompression()
+        var decompressor = MessageDecompressor()
         let corrupt: [UInt8] = [0x07]
-        let outcome = compression.decompress(corrupt.span, opcode: .binary, bytesMax: 10)
+        let outcome = decompressor.decompress(corrupt.span, opcode: .binary, bytesMax: 10)
         guard case .failure(.invalidPayload, _) = outcome else {
             Issue.record("\(outcome)")
             return

@@ -67,14 +67,8 @@ extension CoreHarness {
                 + "\(keep)\(reference)}", from: number)
     }
 
-    /// What the core holds: segments, queue nodes, subscriptions, projects, connections.
-    package var leftovers: [Int] {
-        [
-            core.segments.liveCount, core.nodes.liveCount, core.hub.subscriptionCount,
-            core.hub.projectCount, Int(core.metrics.connections),
-        ]
+    /// What the core holds because of clients; nothing when nobody is there.
+    package var leftovers: [String] {
+        core.remains().filter { $0.count != 0 }.map { "\($0.count) of \($0.what)" }
     }
-
-    /// The same when nobody is there. The keepalive's segment, which is shared by all, stays.
-    package static let leftoversOfNobody = [1, 0, 0, 0, 0]
 }

@@ -9,7 +9,7 @@ package struct CoreHarness: ~Copyable {
     package static let startSeconds: Int64 = 1_767_323_045  // 2026-01-02T03:04:05Z
 
     package var core: Core
-    private var sender = ScriptedSender()
+    private var transport = ScriptedTransport()
     private var numbers: [ClientIndex: Int] = [:]
     private var area = ReceiveArea(receiveCapacity: 65_536, leftoverCapacity: 16_384)
     private var nanoseconds: UInt64 = 1_000_000_000_000
@@ -44,14 +44,14 @@ package struct CoreHarness: ~Copyable {
             settings: settings, verifier: verifier, log: EventLog(format: .text, level: .critical),
             now: Instant(nanoseconds: nanoseconds),
             wall: Timestamp(unixSeconds: Self.startSeconds))
-        core.setCanAsk(true)
+        core.database.answersQueries = true
         beginTurn()
     }
 
     /// By the number of the connection; its descriptor is a thousand more.
     package private(set) var sockets: [ScriptedSocket] {
-        get { sender.sockets }
-        _modify { yield &sender.sockets }
+        get { transport.sockets }
+        _modify { yield &transport.sockets }
     }
 
     // MARK: Time
@@ -63,36 +63,13 @@ package struct CoreHarness: ~Copyable {
 
     private mutating func beginTurn() {
         core.beginTurn(now: Instant(nanoseconds: nanoseconds), wall: wall)
-        for number in sockets.indices
-        where sockets[number].interest.contains(.write) && sockets[number].capacity > 0 {
-            core.becameWritable(sockets[number].index)
-        }
-        if database.answersAtOnce { answerAll() }
-        core.takeMembershipAnswers()
-        resume()
-        core.continueClosings()
+        runInboundPhases()
     }
 
-    /// Ends this turn and begins the next one.
+    /// Ends this turn and begins the next one: what a test does is done in between, behind what comes
+    /// in and before what follows from it.
     package mutating func turn(milliseconds: UInt64 = 1) {
-        while core.runTimers(heardEveryone: heardEveryone) {}
-        core.continueVerifications()
-        while core.isMembershipBatchDue {
-            var parameters = QueryParameters()
-            let number = core.beginMembershipBatch(into: &parameters)
-            database.take(number, parameters)
-        }
-        core.flush(to: &sender, deliveries)
-        while let index = core.nextInterestChange() {
-            guard let number = numbers[index] else { continue }
-            sockets[number].interest = core.interest(of: index)
-        }
-        while let descriptor = core.freeNext() {
-            let number = Int(descriptor) - 1_000
-            sockets[number].closeCount += 1
-            sockets[number].interest = []
-            numbers[sockets[number].index] = nil
-        }
+        runOutboundPhases()
         core.checkInvariants()
         nanoseconds += milliseconds * 1_000_000
         beginTurn()
@@ -148,18 +125,18 @@ package struct CoreHarness: ~Copyable {
     package mutating func receive(_ bytes: [UInt8], from number: Int) {
         guard !isClosed(number) else { return }
         let index = sockets[number].index
-        guard !core.isWaiting(index) else {
+        guard !core.isPaused(index) else {
             sockets[number].unread += bytes
             return
         }
         take(bytes, from: index)
     }
 
-    /// What waited behind an answer is taken in, and what the kernel has kept meanwhile.
-    private mutating func resume() {
-        while let index = core.nextResumed() { take([], from: index) }
+    /// What waited behind an answer is read, and what the kernel has kept meanwhile.
+    package mutating func receiveUnpaused() {
+        while let index = core.dequeueUnpaused() { take([], from: index) }
         for number in sockets.indices where !sockets[number].unread.isEmpty && !isClosed(number) {
-            guard !core.isWaiting(sockets[number].index) else { continue }
+            guard !core.isPaused(sockets[number].index) else { continue }
             let bytes = sockets[number].unread
             sockets[number].unread = []
             take(bytes, from: sockets[number].index)
@@ -177,7 +154,7 @@ package struct CoreHarness: ~Copyable {
     /// Bytes of the peer arrive, and are read unless they have to wait in the socket. Returns
     /// whether they were.
     package mutating func receiveIfTaken(_ bytes: [UInt8], from number: Int) -> Bool {
-        guard !isClosed(number), core.takesBytes(of: sockets[number].index) else { return false }
+        guard !isClosed(number), core.mayReceive(from: sockets[number].index) else { return false }
         receive(bytes, from: number)
         return true
     }
@@ -188,7 +165,7 @@ package struct CoreHarness: ~Copyable {
         core.restoreLeftover(of: index, to: &area)
         let leftover = area.bytes
         let all = leftover.indices.map { leftover[$0] } + bytes
-        return core.takeProxyHeader(
+        return core.receiveProxyHeader(
             in: all.span, leftoverCount: all.count - bytes.count, from: index)
     }
 
@@ -199,12 +176,12 @@ package struct CoreHarness: ~Copyable {
 
     package mutating func receiveEnd(from number: Int) {
         guard !isClosed(number) else { return }
-        core.receiveEnded(from: sockets[number].index)
+        core.receiveEnd(from: sockets[number].index)
     }
 
     package mutating func reset(_ number: Int) {
         guard !isClosed(number) else { return }
-        core.connectionFailed(sockets[number].index)
+        core.connectionLost(sockets[number].index)
     }
 
     package func isClosed(_ number: Int) -> Bool { sockets[number].closeCount > 0 }
@@ -215,4 +192,56 @@ package struct CoreHarness: ~Copyable {
     }
 
     package func stream(of number: Int) -> ServerStream { ServerStream(sockets[number].taken) }
+}
+
+// The phases of a turn, as tests have them.
+extension CoreHarness: TurnPhases {
+    package mutating func receiveReady() {
+        for number in sockets.indices
+        where sockets[number].interest.contains(.write) && sockets[number].capacity > 0 {
+            core.becameWritable(sockets[number].index)
+        }
+        if database.answersAtOnce { answerAll() }
+    }
+
+    package mutating func handleMembershipAnswers() { core.handleMembershipAnswers() }
+
+    package mutating func continueClosings() { core.continueClosings() }
+
+    /// Tests hand them to the core themselves.
+    package mutating func receiveNotifications() {}
+
+    package mutating func runTimers() {
+        while core.runTimers(heardEveryone: heardEveryone) {}
+    }
+
+    /// Tests ask themselves.
+    package mutating func askReads() {}
+
+    package mutating func askMemberships() {
+        core.continueVerifications()
+        while core.isMembershipBatchDue {
+            var parameters = QueryParameters()
+            let number = core.beginMembershipBatch(into: &parameters)
+            database.take(number, parameters)
+        }
+    }
+
+    package mutating func flush() { core.flush(to: &transport, deliveries) }
+
+    package mutating func applyInterests() {
+        while let index = core.dequeueInterestChange() {
+            guard let number = numbers[index] else { continue }
+            sockets[number].interest = core.interest(of: index)
+        }
+    }
+
+    package mutating func freeClosed() {
+        while let descriptor = core.freeNext() {
+            let number = Int(descriptor) - 1_000
+            sockets[number].closeCount += 1
+            sockets[number].interest = []
+            numbers[sockets[number].index] = nil
+        }
+    }
 }

@@ -66,7 +66,7 @@ extension CoreHarness {
     package mutating func loseDatabase() {
         for batch in database.batches { core.failMembershipBatch(batch.number) }
         database.batches = []
-        core.setCanAsk(false)
+        core.database.answersQueries = false
         core.failMembershipQuestions()
     }
 

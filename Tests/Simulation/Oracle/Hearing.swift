@@ -87,7 +87,9 @@ struct Hearing {
 
     private mutating func hearAnswer(_ status: Int, _ ledger: Ledger) throws(Violation) {
         statuses.append(status)
-        let isKnown = [101, 400, 401, 403, 408, 429, 431, 503].contains(status)
+        let isKnown =
+            [101, 400, 401, 403, 408, 429, 431, 503].contains(status)
+            || status == 200 && greeting.statusRequests > 0
         guard isKnown, isLawless || statuses.count == 1 else {
             throw Violation(.stream, "answers \(statuses)")
         }

@@ -1,3 +1,5 @@
+internal import Reactor
+
 /// What a peer makes of the gateway's bytes as they come: HTTP answers, and from the one that says
 /// 101 on, frames (RFC 6455 §5.2). Strict, and not the gateway's own decoder.
 struct StreamReader {
@@ -53,7 +55,8 @@ struct StreamReader {
             let length = Int(line.dropFirst(16))
         else { throw Violation(.stream, "an answer without its length: \(head)") }
         guard rest.count >= end + length else { return nil }
-        guard FlatObject(rest[end..<end + length]) != nil else {
+        // Of what isn't an error only the length is judged: a status has lists.
+        guard status == 200 || FlatObject(rest[end..<end + length]) != nil else {
             throw Violation(.message, "a body that isn't JSON")
         }
         position = end + length
@@ -93,11 +96,12 @@ struct StreamReader {
     private mutating func piece(
         _ first: UInt8, _ payload: ArraySlice<UInt8>
     ) throws(Violation) -> Piece {
-        guard first == 0x81 || payload.count <= 125 else {
+        guard first == 0x81 || first == 0xC1 || payload.count <= 125 else {
             throw Violation(.stream, "a long control frame")
         }
         switch first {
         case 0x81: return .text(payload)
+        case 0xC1: return .text(try Self.decompressed(payload))
         case 0x89: return .ping
         case 0x8A: return .pong(Array(payload))
         case 0x88:
@@ -108,5 +112,18 @@ struct StreamReader {
             return .close(code: payload.prefix(2).reduce(0) { $0 << 8 | UInt16($1) })
         default: throw Violation(.stream, "a frame that begins with \(first)")
         }
+    }
+
+    /// A message that came compressed (RFC 7692 §7.2.2), which no message before it matters for.
+    private static func decompressed(
+        _ payload: ArraySlice<UInt8>
+    ) throws(Violation) -> ArraySlice<UInt8> {
+        var inflater = Inflater()
+        var message = ByteBuffer()
+        let bytes = Array(payload)
+        guard inflater.decompress(bytes.span, into: &message, bytesMax: 1 << 20) == .done else {
+            throw Violation(.stream, "a compressed message that can't be read")
+        }
+        return message.copy()[...]
     }
 }

@@ -71,6 +71,12 @@ package struct Greeting: Equatable, Sendable {
     package var address: Int
     /// Bytes of the handshake that are sent at all; the rest never comes.
     package var bytesMax: Int?
+    /// Whether the connection's bytes are encrypted.
+    package var speaksTLS = false
+    /// Whether it offers permessage-deflate, and sends its messages compressed where it may.
+    package var deflates = false
+    /// Requests for the status of its project that are sent at once in place of a handshake.
+    package var statusRequests = 0
 }
 
 /// What clients say.
@@ -78,6 +84,8 @@ package enum Utterance: Equatable, Sendable {
     case join(project: Int, keep: Bool)
     /// The same with a `since` of so many commits before.
     case resume(project: Int, commitsAgo: Int)
+    /// The same, several times and without a reference, so that nothing answers it.
+    case resumeSilently(project: Int, commitsAgo: Int, times: Int)
     case leave(project: Int?)
     /// `init` with a token of the user, when one is given.
     case initialize(user: Int?, project: Int?, seconds: Int)

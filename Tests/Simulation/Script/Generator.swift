@@ -79,10 +79,14 @@ struct Generator {
         case 5, 6: token = .valid(seconds: random.below(60))
         default: token = .valid(seconds: 36_000)
         }
-        return Greeting(
+        var greeting = Greeting(
             user: user(), project: random.once(in: 4) ? nil : project(), token: token,
             address: random.below(3),
             bytesMax: random.once(in: 20) ? random.below(300) : nil)
+        greeting.speaksTLS = random.once(in: 4)
+        greeting.deflates = facts.compresses && !random.once(in: 3)
+        if random.once(in: 16) { greeting.statusRequests = 1 + random.below(30) }
+        return greeting
     }
 
     private mutating func frames() -> Int { random.once(in: 5) ? 2 + random.below(4) : 1 }
@@ -113,6 +117,10 @@ struct Generator {
             case 2...3: random.below(100)
             default: random.below(8)
             }
+        if random.once(in: 8) {
+            return .resumeSilently(
+                project: project(), commitsAgo: commitsAgo, times: 1 + random.below(40))
+        }
         return .resume(project: project(), commitsAgo: commitsAgo)
     }
 

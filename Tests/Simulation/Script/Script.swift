@@ -1,4 +1,3 @@
-package import Gateway
 internal import Reactor
 
 /// A world and everything that happens in it, in order. Equal scripts make equal transcripts.

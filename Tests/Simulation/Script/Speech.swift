@@ -8,9 +8,10 @@ struct Speech {
     private(set) var isLawful = true
 
     init(
-        _ utterance: Utterance, reference: Int, frames: Int, wallSeconds: Int64,
-        heardCommit: Int, commits: Int
+        _ utterance: Utterance, reference: Int, frames: Int, isCompressed: Bool,
+        wallSeconds: Int64, heardCommit: Int, commits: Int
     ) {
+        let frames = isCompressed ? 0 : frames
         switch utterance {
         case .join(let project, let keep):
             let text =
@@ -28,6 +29,13 @@ struct Speech {
             bytes = Self.text(text, frames)
             expectation = .resume(
                 reference: reference, project: project, since: since, sinceCommit: heardCommit)
+        case .resumeSilently(let project, let commitsAgo, let times):
+            let since = max(0, commits + 1 - commitsAgo)
+            let text =
+                #"{"type":"join_project","project_id":"\#(Names.project(project))","#
+                + #""keep":true,"since":"\#(since)"}"#
+            for _ in 0..<times { bytes += Self.text(text, frames) }
+            isLawful = false
         case .leave(let project):
             let named = project.map { #""project_id":"\#(Names.project($0))","# } ?? ""
             bytes = Self.text(
@@ -77,9 +85,11 @@ struct Speech {
         }
     }
 
-    /// A text message in so many frames, with pongs, which nobody answers, in between.
+    /// A text message in so many frames, with pongs, which nobody answers, in between; in one that is
+    /// compressed with zero.
     private static func text(_ text: String, _ frames: Int) -> [UInt8] {
         let payload = Array(text.utf8)
+        guard frames > 0 else { return frame(0xC1, compressed(payload)) }
         guard frames > 1 else { return frame(0x81, payload) }
         let size = (payload.count + frames - 1) / frames
         var bytes: [UInt8] = []
@@ -90,6 +100,13 @@ struct Speech {
             if !isLast { bytes += frame(0x8A, [1, 2, 3]) }
         }
         return bytes
+    }
+
+    private static func compressed(_ payload: [UInt8]) -> [UInt8] {
+        var deflater = Deflater(windowBits: 15)
+        var compressed = ByteBuffer()
+        deflater.compress(payload.span, into: &compressed)
+        return compressed.copy()
     }
 
     /// A client's frame (RFC 6455 §5.2).

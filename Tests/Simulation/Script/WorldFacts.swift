@@ -15,6 +15,8 @@ package struct WorldFacts: Equatable, Sendable {
     package var hasEventLog = false
     package var disconnectsSlowConsumers = false
     package var textPing = true
+    /// Whether clients are offered permessage-deflate.
+    package var compresses = false
     package var deliveriesPerTurn = 256
     package var admission = AdmissionLimits()
     package var plantedFault: PlantedFault?
@@ -43,6 +45,7 @@ extension WorldFacts {
         if random.once(in: 6) { admission.errorsPerMinute = 1 + random.below(20) }
         if random.once(in: 40) { admission.handshakesPerSecond = 1 }
         hasEventLog = random.once(in: 2)
+        compresses = random.once(in: 4)
     }
 }
 

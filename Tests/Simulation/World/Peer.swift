@@ -1,4 +1,5 @@
 internal import Gateway
+internal import GatewayHarness
 internal import Reactor
 
 /// One connection, from the peer's side and the kernel's.
@@ -31,6 +32,10 @@ struct Peer {
     var room = Int.max
     /// What came in this turn.
     var received: [UInt8] = []
+    /// Of a connection whose bytes are encrypted: what it makes of them, and what its socket didn't
+    /// take yet.
+    private var opener = MadeUpRecords.Opener()
+    var kept: [UInt8] = []
     /// Whether the last send wasn't taken whole, and when the socket last took something.
     var isShort = false
     var wasShort = false
@@ -50,6 +55,12 @@ struct Peer {
         connectedAt = now
         lastArrival = now
         lastTaken = now
+    }
+
+    /// What came in this turn, decrypted.
+    mutating func open() -> [UInt8] {
+        defer { received = [] }
+        return greeting.speaksTLS ? opener.open(received) : received
     }
 
     /// The gateway hears of the client.

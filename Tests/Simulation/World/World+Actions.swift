@@ -30,7 +30,7 @@ extension World {
         case .loseQueries: loseQueries()
         case .regainQueries:
             database.answersQueries = true
-            core.setCanAsk(true)
+            core.database.answersQueries = true
         case .canary: database.ledger.addCanary()
         case .prune(let kept): database.ledger.prune(keeping: kept)
         case .drain:
@@ -70,13 +70,24 @@ extension World {
         kernel.peers[number].lastArrivalAwake = awakeNanoseconds
         kernel.peers[number].index = index
         kernel.peers[number].interest = .read
-        let request = Self.handshake(greeting, expiresAt: expiresAt)
+        if greeting.speaksTLS { core.beginTLS(index) }
+        let request = Self.firstBytes(greeting, expiresAt: expiresAt)
         kernel.peers[number].outbox = Array(request.prefix(greeting.bytesMax ?? .max))
-        if kernel.peers[number].outbox.count < request.count {
+        if kernel.peers[number].outbox.count < request.count || greeting.statusRequests > 0 {
             kernel.peers[number].hearing.breakTheLaw()
         }
         seats[seat] = number
         live.append(number)
+    }
+
+    private static func firstBytes(_ greeting: Greeting, expiresAt: Int64) -> [UInt8] {
+        guard greeting.statusRequests > 0 else { return handshake(greeting, expiresAt: expiresAt) }
+        let token = Tokens.make(
+            user: greeting.user, expiresAt: expiresAt, isForged: greeting.token == .forged)
+        let request =
+            "GET /api/v1/projects/\(Names.project(greeting.project ?? 0))/ws/status?token=\(token)"
+            + " HTTP/1.1\r\nHost: gateway\r\n\r\n"
+        return Array(String(repeating: request, count: greeting.statusRequests).utf8)
     }
 
     private static func handshake(_ greeting: Greeting, expiresAt: Int64) -> [UInt8] {
@@ -91,6 +102,7 @@ extension World {
         return Array(
             ("GET /api/v1/messages/ws\(parameters) HTTP/1.1\r\nHost: gateway\r\n"
                 + "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
+                + (greeting.deflates ? "Sec-WebSocket-Extensions: permessage-deflate\r\n" : "")
                 + "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n").utf8)
     }
 
@@ -98,7 +110,9 @@ extension World {
         guard let number = seats[seat], !kernel.peers[number].isEnded else { return }
         references += 1
         let speech = Speech(
-            utterance, reference: references, frames: frames, wallSeconds: wall.unixSeconds,
+            utterance, reference: references, frames: frames,
+            isCompressed: kernel.peers[number].greeting.deflates && references % 2 == 0,
+            wallSeconds: wall.unixSeconds,
             heardCommit: database.ledger.heardCommit, commits: database.ledger.commits)
         kernel.peers[number].outbox += speech.bytes
         if speech.isLawful {
@@ -137,7 +151,7 @@ extension World {
             core.eventsFailed(tag: read.tag, isRefused ? .refused(error) : .lost)
             return
         }
-        core.takeEvents(
+        core.receiveEvents(
             Self.rows(of: found.records, found.nextCommit, database.ledger), tag: read.tag)
     }
 
@@ -191,7 +205,7 @@ extension World {
 
     private mutating func loseQueries() {
         database.answersQueries = false
-        core.setCanAsk(false)
+        core.database.answersQueries = false
         while !database.queries.isEmpty { answer(0, isRefused: true) }
         for read in database.reads { core.eventsFailed(tag: read.tag, .lost) }
         database.reads.removeAll()

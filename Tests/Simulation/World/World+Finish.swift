@@ -12,7 +12,7 @@ extension World {
         database.holdsNotifications = false
         database.holdsAnswers = false
         database.answersQueries = true
-        core.setCanAsk(true)
+        core.database.answersQueries = true
         for number in live {
             kernel.peers[number].readingBytes = .max
             kernel.peers[number].arrivingBytes = .max

@@ -1,21 +1,13 @@
 internal import Gateway
 internal import Reactor
 
-// One turn, in the order of the server's (`Gateway/Loop/Turn.swift`), and the clock's way to the
-// next one.
-extension World {
+// The phases of a turn, and the clock's way to the next one.
+extension World: TurnPhases {
+    package typealias Failure = Violation
+
     mutating func turn(milliseconds: UInt64) throws(Violation) {
-        takeReadiness()
-        takeAnswers()
-        takeNotifications()
-        while core.runTimers(heardEveryone: true) {}
-        if core.drain != nil { _ = core.continueDrain() }
-        core.expireReads()
-        askReads()
-        askMemberships()
-        flush()
-        try applyInterests()
-        try freeClosed()
+        try runInboundPhases()
+        try runOutboundPhases()
         try listen()
         try checkTurn()
         now = now.advanced(byMilliseconds: milliseconds)
@@ -30,10 +22,11 @@ extension World {
     /// Chunks that arrive from one client in one turn.
     private static var arrivalsPerTurn: Int { 64 }
 
-    private mutating func takeReadiness() {
+    package mutating func receiveReady() {
         // epoll reports in no order that can be relied on.
         let first = random.below(max(live.count, 1))
         for offset in live.indices { takeClient(live[(first + offset) % live.count]) }
+        receiveAnswers()
     }
 
     private mutating func takeClient(_ number: Int) {
@@ -44,7 +37,7 @@ extension World {
             core.becameWritable(index)
         }
         if kernel.peers[number].isReset {
-            core.connectionFailed(index)
+            core.connectionLost(index)
             return
         }
         var arrivals = 0
@@ -53,15 +46,15 @@ extension World {
             arrivals += 1
         }
         guard kernel.peers[number].isEnded, kernel.peers[number].outbox.isEmpty,
-            kernel.peers[number].interest.contains(.read), !core.isWaiting(index)
+            kernel.peers[number].interest.contains(.read), !core.isPaused(index)
         else { return }
-        core.receiveEnded(from: index)
+        core.receiveEnd(from: index)
     }
 
     private func canArrive(_ number: Int) -> Bool {
         !kernel.peers[number].outbox.isEmpty && kernel.peers[number].arrivingBytes > 0
             && kernel.peers[number].interest.contains(.read)
-            && !core.isWaiting(kernel.peers[number].index)
+            && !core.isPaused(kernel.peers[number].index)
     }
 
     private mutating func arrive(_ number: Int) {
@@ -83,7 +76,7 @@ extension World {
 
     // MARK: The database
 
-    private mutating func takeAnswers() {
+    private mutating func receiveAnswers() {
         if !database.holdsAnswers {
             // Each takes its time, and they come in any order.
             for _ in database.queries.indices where random.once(in: 2) {
@@ -93,15 +86,26 @@ extension World {
         if !database.holdsAnswers, !database.reads.isEmpty, random.once(in: 2) {
             answerRead(isRefused: false)
         }
-        core.takeMembershipAnswers()
-        while let index = core.nextResumed() { receive([], from: index) }
-        core.continueClosings()
+    }
+
+    package mutating func handleMembershipAnswers() { core.handleMembershipAnswers() }
+
+    package mutating func receiveUnpaused() {
+        while let index = core.dequeueUnpaused() { receive([], from: index) }
+    }
+
+    package mutating func continueClosings() { core.continueClosings() }
+
+    package mutating func runTimers() {
+        while core.runTimers(heardEveryone: true) {}
+        if core.drain != nil { _ = core.continueDrain() }
+        core.expireReads()
     }
 
     /// Notifications in one turn, as in the server.
     private static var notificationsPerTurn: Int { 512 }
 
-    private mutating func takeNotifications() {
+    package mutating func receiveNotifications() {
         for _ in 0..<Self.notificationsPerTurn {
             // What was kept while missed events were read is older than what comes.
             if !core.isCatchingUp, !database.backlog.isEmpty {
@@ -118,8 +122,8 @@ extension World {
 
     private mutating func take(_ notification: Ledger.Notification) {
         if case .canary(let nextCommit) = notification {
-            let song = CanarySong(Array("1 \(nextCommit)".utf8).span)
-            if let song { core.heardCanary(song) }
+            let canary = CanaryPayload(Array("1 \(nextCommit)".utf8).span)
+            if let canary { core.receiveCanary(canary) }
         } else if core.isCatchingUp {
             database.backlog.append(notification)
             if database.backlog.count >= Self.backlogMax { core.giveUpCatchingUp() }
@@ -133,6 +137,7 @@ extension World {
     private static var backlogMax: Int { 400 }
 
     private mutating func notify(_ notification: Ledger.Notification) {
+        guard !loses(notification) else { return }
         tally.notifications += 1
         switch notification {
         case .canary: return
@@ -149,7 +154,7 @@ extension World {
         }
     }
 
-    private mutating func askReads() {
+    package mutating func askReads() {
         var projects = ByteBuffer()
         var cursors = ByteBuffer()
         while core.wantsReads, database.answersQueries, database.reads.count < Self.readsMax,
@@ -163,7 +168,7 @@ extension World {
     /// Questions to the event log that may be under way.
     private static var readsMax: Int { 2 }
 
-    private mutating func askMemberships() {
+    package mutating func askMemberships() {
         core.continueVerifications()
         while core.isMembershipBatchDue {
             var parameters = QueryParameters()
@@ -172,21 +177,23 @@ extension World {
             // The answer may be found long before it arrives.
             if random.once(in: 2) { database.look() }
         }
-        if !core.canAsk { core.failMembershipQuestions() }
+        if !core.database.answersQueries { core.failMembershipQuestions() }
     }
 
     // MARK: Everything goes out
 
-    private mutating func flush() {
+    package mutating func flush() {
         kernel.now = now
         var limits = DeliveryLimits()
         limits.perTurn = facts.deliveriesPerTurn
         limits.perRoomShare = max(1, facts.deliveriesPerTurn / 2)
+        let collapsedBefore = core.metrics.collapsedClients
         core.flush(to: &kernel, limits)
+        leak(collapsedBefore: collapsedBefore)
     }
 
-    private mutating func applyInterests() throws(Violation) {
-        while let index = core.nextInterestChange() {
+    package mutating func applyInterests() throws(Violation) {
+        while let index = core.dequeueInterestChange() {
             guard let number = live.first(where: { kernel.peers[$0].index == index }) else {
                 throw Violation(.core, "the interest of nobody has changed")
             }
@@ -194,7 +201,7 @@ extension World {
         }
     }
 
-    private mutating func freeClosed() throws(Violation) {
+    package mutating func freeClosed() throws(Violation) {
         while let descriptor = core.freeNext() {
             let number = Int(descriptor)
             guard !kernel.peers[number].isFreed else {

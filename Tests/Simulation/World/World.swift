@@ -43,14 +43,15 @@ package struct World: ~Copyable {
         settings.checksMembership = facts.checksMembership
         settings.disconnectsSlowConsumers = facts.disconnectsSlowConsumers
         settings.textPing = facts.textPing
+        settings.compresses = facts.compresses
         settings.admission = facts.admission
-        settings.plantedFault = facts.plantedFault
         let secret = Tokens.secret
         core = Core(
             settings: settings, verifier: try TokenVerifier(secret: secret.span),
             log: EventLog(format: .text, level: .critical), now: now,
             wall: Timestamp(unixSeconds: Self.startSeconds))
-        core.setCanAsk(true)
+        kernel.losesResyncs = facts.plantedFault == .losesResync
+        core.database.answersQueries = true
         core.eventLogIs(facts.hasEventLog ? .usable : .absent)
         core.listenerBecameLive()
     }
@@ -79,9 +80,8 @@ package struct World: ~Copyable {
     mutating func listen() throws(Violation) {
         for number in live where !kernel.peers[number].received.isEmpty {
             transcript.note(kernel.peers[number].received, connection: number)
-            let bytes = kernel.peers[number].received
+            let bytes = kernel.peers[number].open()
             if isTraced { trace(bytes, number) }
-            kernel.peers[number].received = []
             try kernel.peers[number].hearing.hear(bytes, database.ledger)
             if kernel.peers[number].hearing.isOpen, kernel.peers[number].openedAt == nil {
                 kernel.peers[number].openedAt = now

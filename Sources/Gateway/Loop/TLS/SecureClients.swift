@@ -6,13 +6,14 @@ internal import Reactor
 /// A client's record knows only that it speaks TLS. Its queue holds plaintext, references to what all
 /// share, as every client's does, and is encrypted when its socket takes it. What is kept for one
 /// client as ciphertext is what the socket didn't take of a record: at most that one record, what the
-/// handshake said, and a few answers of the protocol itself.
+/// handshake said, and a few answers of the protocol itself. It has a pool of its own.
 struct SecureClients: ~Copyable {
     /// What new sessions are made with.
     var context: TLSContext
     var sessions: TLSSessionTable
-    /// Ciphertext that waits for the socket, by client.
-    var kept: ReservedTable<KeptCiphertext>
+    /// Ciphertext that waits for the socket, by client, and where it lies.
+    private var kept: ReservedTable<KeptCiphertext>
+    private var pool = SegmentPool()
     /// What this turn may still spend on handshakes.
     var handshakeNanoseconds = Limits.handshakeNanosecondsPerTurn
     /// What reading records may still take of this turn until it goes on in small pieces.
@@ -40,52 +41,65 @@ struct SecureClients: ~Copyable {
 
     // MARK: Ciphertext of one client
 
-    /// Moves what sessions have left in the output, from `start` on, behind what is kept for the
-    /// client.
-    mutating func keepOutput(from start: Int = 0, of index: ClientIndex, in pool: inout SegmentPool)
-    {
-        keep(start..<sessions.outputCount, of: index, in: &pool)
-        sessions.truncateOutput(to: start)
-    }
-
-    /// Appends a part of the output to what is kept for the client.
-    mutating func keep(_ range: Range<Int>, of index: ClientIndex, in pool: inout SegmentPool) {
-        guard !range.isEmpty else { return }
+    /// Appends a part of the output to what is kept for the client. Returns `false`, and keeps
+    /// nothing, when there is no room.
+    mutating func keep(_ range: Range<Int>, of index: ClientIndex) -> Bool {
+        guard !range.isEmpty else { return true }
+        guard pool.liveBytes + range.count <= Limits.ciphertextBytesMax else { return false }
         if kept[index].segment == .none {
             kept[index] = KeptCiphertext(segment: pool.make(capacity: range.count), start: 0)
         }
-        pool.append(sessions.output.extracting(range), to: kept[index].segment)
+        let segment = kept[index].segment
+        sessions.copyOutput(range, to: segment, of: &pool)
+        return true
     }
 
     func keepsCiphertext(of index: ClientIndex) -> Bool {
         kept[index].segment != .none
     }
 
+    /// Sends what is kept for the client.
+    mutating func sendKept(of index: ClientIndex, to descriptor: Int32) -> RecordResult {
+        guard keepsCiphertext(of: index) else { return .sent }
+        switch trySendingKept(of: index, to: descriptor) {
+        case .sent(let count):
+            return sentKept(count, of: index) ? .sent : .waits(tookSome: true)
+        case .wouldBlock: return .waits(tookSome: false)
+        case .failed: return .failed
+        }
+    }
+
+    private func trySendingKept(of index: ClientIndex, to descriptor: Int32) -> SendResult {
+        let bytes = pool.bytes(of: kept[index].segment)
+        return ClientSocket.send(
+            bytes.extracting(droppingFirst: Int(kept[index].start)), to: descriptor)
+    }
+
     /// The first `count` bytes of what is kept were sent. Returns whether that was all.
-    mutating func sentKept(_ count: Int, of index: ClientIndex, in pool: inout SegmentPool) -> Bool
-    {
+    private mutating func sentKept(_ count: Int, of index: ClientIndex) -> Bool {
         kept[index].start += UInt32(count)
         guard Int(kept[index].start) == pool.count(of: kept[index].segment) else { return false }
-        dropKept(of: index, in: &pool)
+        dropKept(of: index)
         return true
     }
 
-    private mutating func dropKept(of index: ClientIndex, in pool: inout SegmentPool) {
+    private mutating func dropKept(of index: ClientIndex) {
         guard kept[index].segment != .none else { return }
         pool.release(kept[index].segment)
         kept[index] = KeptCiphertext(segment: .none, start: 0)
     }
 
     /// The client is gone.
-    mutating func forget(_ index: ClientIndex, in pool: inout SegmentPool) {
+    mutating func forget(_ index: ClientIndex) {
         sessions.remove(index)
-        dropKept(of: index, in: &pool)
+        dropKept(of: index)
     }
 
     /// Gives back the memory of clients' entries from `first` on.
     mutating func returnMemory(from first: Int) {
         sessions.returnMemory(from: first)
         kept.returnMemory(from: first)
+        pool.returnMemory()
     }
 }
 
@@ -93,4 +107,13 @@ struct SecureClients: ~Copyable {
 struct KeptCiphertext: BitwiseCopyable {
     var segment: SegmentIndex
     var start: UInt32
+}
+
+extension TLSSessionTable {
+    /// Appends a part of the output to a segment.
+    fileprivate func copyOutput(
+        _ range: Range<Int>, to segment: SegmentIndex, of pool: inout SegmentPool
+    ) {
+        pool.append(output.extracting(range), to: segment)
+    }
 }

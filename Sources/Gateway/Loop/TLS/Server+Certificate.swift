@@ -7,7 +7,7 @@ extension Server {
     mutating func reloadCertificate() -> Bool {
         guard secure != nil else { return true }
         do throws(TLSSetupFailure) {
-            try secure?.reload()
+            try secure?.clients.reload()
             noteCertificate()
             return true
         } catch {
@@ -18,8 +18,10 @@ extension Server {
 
     /// Says which certificate is in use, and whether its key is well kept.
     mutating func noteCertificate() {
-        guard let path = secure?.certificatePath, let key = secure?.keyPath else { return }
-        let notAfter = secure?.context.notAfterUnixSeconds ?? nil
+        guard let path = secure?.clients.certificatePath, let key = secure?.clients.keyPath else {
+            return
+        }
+        let notAfter = secure?.clients.context.notAfterUnixSeconds ?? nil
         core.metrics.tls.isSpoken = true
         core.metrics.tls.notAfterUnixSeconds = UInt64(max(0, notAfter ?? 0))
         core.log.certificateInUse(

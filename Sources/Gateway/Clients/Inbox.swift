@@ -1,0 +1,127 @@
+internal import Reactor
+
+/// What clients have sent and can't be acted on yet: incomplete requests, frames and messages, and
+/// what came behind a message that waits for the database.
+///
+/// It has a pool and a bound of its own. What waits to be sent is in another, so that neither's bound
+/// makes those pay who fill the other.
+struct Inbox: ~Copyable {
+    private var pool = SegmentPool()
+    private var decompressor: MessageDecompressor?
+    /// The token of the request or message that is being read.
+    var token = ByteBuffer(capacity: TokenVerifier.tokenBytesMax)
+
+    /// What became of a compressed message.
+    enum Decompressed: BitwiseCopyable {
+        /// The caller's, to be released.
+        case message(SegmentIndex)
+        /// Close with this code.
+        case failure(CloseCode, reason: StaticString)
+        case full
+    }
+
+    init(decompresses: Bool) {
+        decompressor = decompresses ? MessageDecompressor() : nil
+    }
+
+    /// Segments and bytes in use.
+    var segmentCount: Int { pool.liveCount }
+    var byteCount: Int { pool.liveBytes }
+
+    // MARK: Keeping
+
+    /// Keeps a copy of the bytes in an entry that is empty. Returns `false`, and keeps nothing, when
+    /// there is no room.
+    mutating func keep(
+        _ bytes: borrowing Span<UInt8>, in entry: inout SegmentIndex
+    ) -> Bool {
+        precondition(entry == .none)
+        guard hasRoom(for: bytes.count) else { return false }
+        entry = pool.make(capacity: bytes.count)
+        pool.append(bytes, to: entry)
+        return true
+    }
+
+    /// Appends a copy of the bytes to an entry, which may be empty.
+    mutating func append(
+        _ bytes: borrowing Span<UInt8>, to entry: inout SegmentIndex
+    ) -> Bool {
+        guard hasRoom(for: bytes.count) else { return false }
+        pool.assemble(bytes, into: &entry)
+        return true
+    }
+
+    /// Empties the entry.
+    mutating func release(_ entry: inout SegmentIndex) {
+        guard entry != .none else { return }
+        pool.release(entry)
+        entry = .none
+    }
+
+    /// Decompresses a whole message (RFC 7692). Only where compression was agreed upon.
+    mutating func decompress(
+        _ payload: borrowing Span<UInt8>, opcode: Opcode, bytesMax: Int
+    ) -> Decompressed {
+        guard let outcome = decompressor?.decompress(payload, opcode: opcode, bytesMax: bytesMax)
+        else { preconditionFailure("a compressed message, which was never agreed upon") }
+        switch outcome {
+        case .done: return keepDecompressed()
+        case .failure(let code, let reason): return .failure(code, reason: reason)
+        }
+    }
+
+    private mutating func keepDecompressed() -> Decompressed {
+        var entry = SegmentIndex.none
+        let isKept = decompressor?.keepMessage(in: &pool, &entry, hasRoom(for: 0)) ?? false
+        return isKept ? .message(entry) : .full
+    }
+
+    private func hasRoom(for count: Int) -> Bool {
+        pool.liveBytes + count <= Limits.inboxBytesMax
+    }
+
+    // MARK: Reading
+
+    /// Bytes of an entry; 0 of an empty one.
+    func count(of entry: SegmentIndex) -> Int {
+        entry == .none ? 0 : pool.count(of: entry)
+    }
+
+    /// Puts what an entry holds in front of what is received next.
+    func restore(_ entry: SegmentIndex, to area: inout ReceiveArea) {
+        if entry == .none {
+            area.begin()
+        } else {
+            area.begin(with: pool.bytes(of: entry))
+        }
+    }
+
+    /// Appends what an entry holds.
+    func copy(_ entry: SegmentIndex, to buffer: inout ByteBuffer) {
+        buffer.append(pool.bytes(of: entry))
+    }
+
+    /// The bytes of an entry whose reference is the caller's alone: they stay where they are until
+    /// it is released, whatever becomes of the inbox.
+    @unsafe func bytesUntilRelease(of entry: SegmentIndex) -> UnsafeBufferPointer<UInt8> {
+        unsafe UnsafeBufferPointer(
+            start: pool.address(of: entry).assumingMemoryBound(to: UInt8.self),
+            count: pool.count(of: entry))
+    }
+
+    mutating func returnMemory() {
+        pool.returnMemory()
+    }
+}
+
+extension MessageDecompressor {
+    /// Copies the message that was decompressed last into a segment.
+    fileprivate func keepMessage(
+        in pool: inout SegmentPool, _ entry: inout SegmentIndex, _ hasRoom: Bool
+    ) -> Bool {
+        guard hasRoom else { return false }
+        entry = pool.make(capacity: message.count)
+        pool.append(message.bytes, to: entry)
+        return true
+    }
+}

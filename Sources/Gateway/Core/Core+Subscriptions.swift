@@ -1,0 +1,393 @@
+internal import Reactor
+
+// Who a client is, and which projects it looks at. Clients that come back hear what they missed, then
+// that they are subscribed, then what comes; why nothing is missed in between stands in `ReadTable`.
+extension Core {
+    // MARK: Who it is
+
+    mutating func initialize(_ message: ClientMessage, _ index: ClientIndex) {
+        let project = message.project ?? clients[index].requestedProject
+        if message.hasToken {
+            guard acceptToken(message.reference, from: index) else { return }
+        } else if clients[index].phase != .open {
+            sendError(.badToken, "init needs a token here", message.reference, to: index)
+            close(index, .badToken, "no token", keepsQueue: true)
+            return
+        }
+        if let project, needsCheck(index, project, since: message.since) {
+            let pair = MembershipPair(project: project, user: clients[index].user)
+            let purpose = MembershipPurpose.initialize(message.reference, since: message.since)
+            if !ask(pair, purpose, for: index) { sendUncheckable(message.reference, to: index) }
+            return
+        }
+        finishInit(index, project, message.reference, since: message.since)
+    }
+
+    /// Does what is left of an `init` whose user is known, and answers it.
+    mutating func finishInit(
+        _ index: ClientIndex, _ project: ProjectID?, _ reference: Reference, since: Since?
+    ) {
+        let answer = SubscriptionAnswer.ready(reference)
+        if let project {
+            subscribe(index, to: project, since: since, answer)
+        } else {
+            confirm(answer, of: nil, from: offeredCursor(to: index, of: nil), to: index)
+        }
+    }
+
+    /// Checks the token of an `init`, which the inbox holds. A bad one closes a connection that has
+    /// no user yet; on one that has, it is an error that changes nothing.
+    private mutating func acceptToken(_ reference: Reference, from index: ClientIndex) -> Bool {
+        do throws(TokenError) {
+            let claims = try verifier.verify(clients.inbox.token, at: clock.wall)
+            if clients[index].phase == .open && claims.user != clients[index].user {
+                sendError(.badToken, "the token is another user's", reference, to: index)
+                return false
+            }
+            guard admitUser(claims.user, byInitOn: index) else { return false }
+            authenticate(index, claims)
+            return true
+        } catch {
+            refuseToken(error, reference, from: index)
+            return false
+        }
+    }
+
+    private mutating func refuseToken(
+        _ error: TokenError, _ reference: Reference, from index: ClientIndex
+    ) {
+        let code: ErrorCode = error.isTemporary ? .unavailable : .badToken
+        metrics.clientErrors[code] += 1
+        var sentence = ByteBuffer(capacity: 128)
+        error.writeMessage(to: &sentence)
+        var message = outbox.message()
+        ServerMessage.writeError(
+            code, message: sentence.bytes, reference: reference, into: &message.text)
+        send(message, to: index)
+        countError(code, of: index)
+        if clients[index].phase == .awaitingInit && code == .badToken {
+            close(index, .badToken, "the token is not valid", keepsQueue: true)
+        }
+    }
+
+    /// The connection is the user's, until the token expires.
+    mutating func authenticate(_ index: ClientIndex, _ claims: TokenClaims) {
+        _ = clients[index].handle(.authenticated)
+        clients[index].user = claims.user
+        admission.countForUser(claims.user, &clients[index].allowance)
+        clients[index].expiresAtSeconds = UInt32(clamping: claims.expiresAt)
+        // The wall clock may be set while the connection lives; what is counted down is the time
+        // that the token had left now.
+        let secondsLeft =
+            claims.expiresAt + verifier.policy.leewaySeconds - clock.wall.unixSeconds
+        // Ticks end before 32 bits of seconds do: what lies beyond is as good as never.
+        let ticksLeft =
+            UInt64(UInt32(clamping: secondsLeft)) * 1_000_000_000 / TimerWheel.tickNanoseconds
+        clients[index].expiryTick = UInt32(clamping: UInt64(clock.tick) + ticksLeft + 1)
+        clients.scheduleVisit(of: index, clock)
+    }
+
+    private mutating func sendReady(
+        _ project: ProjectID?, from cursor: Cursor?, to index: ClientIndex
+    ) {
+        let client = clients[index]
+        let ready = ServerMessage.Ready(
+            connection: connectionID(of: index), user: client.user,
+            project: project ?? hub.firstProject(of: index),
+            expiresAt: Timestamp(unixSeconds: Int64(client.expiresAtSeconds)), cursor: cursor,
+            pingIntervalMilliseconds: UInt32(
+                clamping: settings.times.pingNanoseconds / 1_000_000),
+            reconnectWindowMilliseconds: reconnectWindowMilliseconds)
+        var message = outbox.message()
+        ServerMessage.writeReady(ready, into: &message.text)
+        send(message, to: index)
+    }
+
+    /// The id under which the connection is known to its client, and in `origin`: no two
+    /// connections of all gateways share one.
+    private func connectionID(of index: ClientIndex) -> UUID {
+        UUID(high: settings.processNonce, low: clients.number(of: index))
+    }
+
+    // MARK: Joining and leaving
+
+    mutating func joinProject(_ message: ClientMessage, _ index: ClientIndex) {
+        guard let project = message.project else {
+            preconditionFailure("a join_project without a project was let through")
+        }
+        if needsCheck(index, project, since: message.since) {
+            let purpose = MembershipPurpose.join(
+                keepsOthers: message.keepsOthers, message.reference, since: message.since)
+            let pair = MembershipPair(project: project, user: clients[index].user)
+            if !ask(pair, purpose, for: index) { sendUncheckable(message.reference, to: index) }
+            return
+        }
+        finishJoin(
+            index, project, keepsOthers: message.keepsOthers, message.reference,
+            since: message.since)
+    }
+
+    /// Who is in the project already has been checked, and would have been removed. That isn't
+    /// enough for one who comes back while a removal is looked into, and asks for what it missed.
+    private func needsCheck(_ index: ClientIndex, _ project: ProjectID, since: Since?) -> Bool {
+        guard settings.checksMembership else { return false }
+        return !hub.isMember(index, of: project)
+            || since != nil && hub.isUnverified(index, of: project)
+    }
+
+    /// Does what a `join_project` asks for, and answers it.
+    mutating func finishJoin(
+        _ index: ClientIndex, _ project: ProjectID, keepsOthers: Bool, _ reference: Reference,
+        since: Since?
+    ) {
+        if !keepsOthers {
+            hub.leaveAll(index, except: project)
+            cancelResumes(of: index, except: project)
+        }
+        subscribe(index, to: project, since: since, .confirmation(reference))
+    }
+
+    mutating func leaveProject(_ message: ClientMessage, _ index: ClientIndex) {
+        guard let project = message.project else {
+            hub.leaveAll(index)
+            cancelResumes(of: index, except: nil)
+            confirm(message.reference, to: index)
+            return
+        }
+        cancelResume(of: index, in: project)
+        guard hub.leave(index, project) else {
+            sendError(
+                .notSubscribed, "the connection is not in this project", message.reference,
+                to: index)
+            return
+        }
+        let room = hub.room(of: project)
+        log.clientLeft(
+            connection: clients.number(of: index), project: project,
+            subscribers: room.map { hub.memberCount(of: $0) } ?? 0, at: clock.now)
+        confirm(message.reference, to: index)
+    }
+
+    /// Subscribes the client. From here on no event of the project passes it by: what the database
+    /// announces later is broadcast to all members, and what it couldn't announce ends in a resync.
+    ///
+    /// Returns `false` when it is in as many projects as it may be.
+    mutating func join(_ index: ClientIndex, _ project: ProjectID) -> Bool {
+        if !hub.isMember(index, of: project) { prepareForAnotherProject(index) }
+        let outcome = hub.join(index, project)
+        if outcome == .joined, let room = hub.room(of: project) {
+            log.clientJoined(
+                connection: clients.number(of: index), project: project,
+                subscribers: hub.memberCount(of: room), at: clock.now)
+        }
+        return outcome != .limitReached
+    }
+
+    mutating func sendUncheckable(_ reference: Reference, to index: ClientIndex) {
+        sendError(
+            .unavailable, "the membership cannot be checked at present", reference, to: index)
+    }
+
+    // MARK: Subscribing
+
+    /// From where a client of the project that hears everything from now on can resume; `nil` without
+    /// an event log, and for one that has yet to get something of before: it resumes from where it can
+    /// already.
+    func offeredCursor(to index: ClientIndex, of project: ProjectID?) -> Cursor? {
+        guard database.eventLog == .usable,
+            clients[index].queue.marks.isDisjoint(with: [.collapsed, .overflown])
+        else { return nil }
+        guard let project = project ?? hub.firstProject(of: index) else { return history.cursor }
+        return hub.isUnverified(index, of: project) || hub.isBeingServed(index, of: project)
+            ? nil : history.cursor
+    }
+
+    /// Subscribes a client, which may have been here before, and answers it: at once, or when what
+    /// it missed has been read.
+    mutating func subscribe(
+        _ index: ClientIndex, to project: ProjectID, since: Since?, _ answer: SubscriptionAnswer
+    ) {
+        switch since {
+        case nil:
+            guard join(index, project) else {
+                refuseSubscription(index, answer)
+                return
+            }
+            confirm(
+                answer, of: project, from: offeredCursor(to: index, of: project), to: index)
+        case .malformed:
+            sendUncounted(
+                .invalidCursor, "since is not a cursor of this server", .absent,
+                project: project, to: index)
+            subscribeWithResync(index, to: project, .cursorInvalid, answer)
+        case .cursor(let cursor):
+            resume(index, in: project, since: cursor, answer)
+        }
+    }
+
+    private mutating func refuseSubscription(_ index: ClientIndex, _ answer: SubscriptionAnswer) {
+        sendError(
+            .tooManyProjects, "one connection may look at 100 projects", answer.reference,
+            to: index)
+        // Who it is was accepted all the same.
+        if case .ready = answer {
+            confirm(answer, of: nil, from: offeredCursor(to: index, of: nil), to: index)
+        }
+    }
+
+    /// Subscribes without having read what was missed: all may have changed.
+    mutating func subscribeWithResync(
+        _ index: ClientIndex, to project: ProjectID, _ reason: ResyncReason,
+        _ answer: SubscriptionAnswer
+    ) {
+        guard join(index, project) else {
+            refuseSubscription(index, answer)
+            return
+        }
+        log.resync(project: project, cause: reason, clients: 1, at: clock.now)
+        queueResync(of: project, reason, to: index)
+        confirm(answer, of: project, from: offeredCursor(to: index, of: project), to: index)
+    }
+
+    /// Says that a subscription stands.
+    private mutating func confirm(
+        _ answer: SubscriptionAnswer, of project: ProjectID?, from cursor: Cursor?,
+        to index: ClientIndex
+    ) {
+        switch answer {
+        case .silence: return
+        case .confirmation(let reference): confirm(reference, from: cursor, to: index)
+        case .ready(let reference):
+            sendReady(project, from: cursor, to: index)
+            confirm(reference, to: index)
+        }
+    }
+
+    // MARK: Resuming
+
+    private mutating func resume(
+        _ index: ClientIndex, in project: ProjectID, since: Cursor, _ answer: SubscriptionAnswer
+    ) {
+        metrics.resumes += 1
+        let handle = clients.handle(of: index)
+        let others = hub.projectCount(of: index) + history.reads.projects(of: handle).count
+        guard hub.isMember(index, of: project) || others < Limits.projectsPerConnectionMax else {
+            refuseSubscription(index, answer)
+            return
+        }
+        guard database.mayReadEvents else {
+            subscribeWithResync(index, to: project, .cursorExpired, answer)
+            return
+        }
+        // Of a removal that wasn't announced yet only the log can tell, if it is read from where all
+        // has been heard: whatever the client says that it knows.
+        let hasHeard = !settings.checksMembership || history.cursor != nil
+        let from = settings.checksMembership ? min(since, history.cursor ?? since) : since
+        let waiter = ReadWaiter(
+            client: handle, since: since, from: from, answer: answer,
+            deadline: clock.now.advanced(byNanoseconds: Limits.resumeNanosecondsMax),
+            isSubscribed: hub.isMember(index, of: project),
+            isUnverified: !hasHeard || hub.isUnverified(index, of: project))
+        var replaced: ReadWaiter?
+        let outcome = history.resume(
+            waiter, in: project, of: clients[index].user, replaced: &replaced, clock.now)
+        if let replaced { refuseCancelled(replaced, of: index) }
+        guard outcome == .refused else { return }
+        if replaced?.isUnverified == true || waiter.isUnverified {
+            subscribeSuspended(index, to: project, since: since, answer)
+        } else {
+            subscribeWithResync(index, to: project, .tooManyChanges, answer)
+        }
+    }
+
+    /// Subscribes a client whose membership has yet to be verified: it gets nothing before the answer,
+    /// and then a resync, or to hear that its membership has ended.
+    private mutating func subscribeSuspended(
+        _ index: ClientIndex, to project: ProjectID, since: Cursor, _ answer: SubscriptionAnswer
+    ) {
+        guard join(index, project), let room = hub.room(of: project) else {
+            refuseSubscription(index, answer)
+            return
+        }
+        if hub.suspend(index, in: room) {
+            membership.verifications.users.append(
+                MembershipPair(project: project, user: clients[index].user))
+        }
+        confirm(answer, of: project, from: since, to: index)
+    }
+
+    /// At the end of a read: gives a client what it missed, and subscribes it.
+    ///
+    /// The cursor of the answer is the read's: what was kept brings its own.
+    mutating func deliver(_ read: FinishedRead, to waiter: ReadWaiter) {
+        guard let index = clients.index(of: waiter.client), clients[index].phase == .open else {
+            return
+        }
+        if waiter.isUnverified {
+            subscribeSuspended(index, to: read.project, since: waiter.since, waiter.answer)
+            return
+        }
+        if let reason = read.resync {
+            subscribeWithResync(index, to: read.project, reason, waiter.answer)
+            return
+        }
+        guard join(index, read.project) else {
+            refuseSubscription(index, waiter.answer)
+            return
+        }
+        let kept = waiter.isSubscribed ? SegmentIndex.none : read.kept
+        let byteCount = outbox.byteCount(of: read.missed) + outbox.byteCount(of: kept)
+        guard outbox.hasRoom(forMissed: byteCount, in: clients[index].queue) else {
+            // Too much waits for it already: it gets a resync when its socket takes bytes.
+            owe(read.project, to: index)
+            confirm(waiter.answer, of: read.project, from: waiter.since, to: index)
+            return
+        }
+        queueMissed(read.missed, to: index)
+        let cursor = max(waiter.since, read.cursor ?? waiter.since)
+        confirm(waiter.answer, of: read.project, from: cursor, to: index)
+        queueMissed(kept, to: index)
+    }
+
+    /// Queues a run of frames of a resume, which may be more than a queue may hold of others: it is
+    /// shared by all who resume together, and comes once.
+    private mutating func queueMissed(_ segment: SegmentIndex, to index: ClientIndex) {
+        guard segment != .none else { return }
+        metrics.deliveries &+= UInt64(outbox.segments.frames(of: segment))
+        outbox.queueMissed(segment, for: index, &clients[index].queue, clock)
+    }
+
+    // MARK: Those who don't wait any longer
+
+    /// Takes back what the client waits for in projects that it leaves itself.
+    private mutating func cancelResumes(of index: ClientIndex, except kept: ProjectID?) {
+        for project in history.reads.projects(of: clients.handle(of: index))
+        where project != kept {
+            cancelResume(of: index, in: project)
+        }
+    }
+
+    private mutating func cancelResume(of index: ClientIndex, in project: ProjectID) {
+        let handle = clients.handle(of: index)
+        guard let waiter = history.reads.remove(handle, from: project) else { return }
+        refuseCancelled(waiter, of: index)
+    }
+
+    /// What a client asked to be told of is answered: with an error, since it isn't subscribed by it.
+    /// That isn't one of its mistakes, of which it may make so many a minute.
+    private mutating func refuseCancelled(_ waiter: ReadWaiter, of index: ClientIndex) {
+        guard waiter.answer.reference.isPresent else { return }
+        sendUncounted(
+            .notSubscribed, "the project was left, or asked for again, before the answer",
+            waiter.answer.reference, to: index)
+    }
+}
+
+extension SubscriptionAnswer {
+    var reference: Reference {
+        switch self {
+        case .silence: .absent
+        case .confirmation(let reference), .ready(let reference): reference
+        }
+    }
+}

@@ -1,0 +1,24 @@
+internal import Reactor
+
+extension Limits {
+    /// The relations that the code relies on.
+    static func check() {
+        precondition(MemoryLayout<Client>.stride <= clientRecordBytesMax)
+        precondition(deliveriesPerRoomShare <= deliveriesPerTurn)
+        precondition(initMessageBytesMax <= queueBytesMax)
+        precondition(privateSegmentBytesMax <= queueBytesMax)
+        precondition(segmentBytesMax <= queueBytesMax)
+        // A part of the withheld resyncs, begun at half of the bound, leaves room for answers.
+        precondition(queueFramesMax / 2 + resourcesMax < queueFramesMax)
+        precondition(HTTPLimits.headBytesMax <= receiveBytes)
+        precondition(ProxyHeader.byteCountMax <= HTTPLimits.headBytesMax)
+        // What was missed fits beside the reserve.
+        precondition(segmentBytesMax + queueReserveBytes <= queueBytesMax)
+        precondition(FrameDecoder.leftoverBytesMax <= HTTPLimits.headBytesMax)
+        precondition(deliveriesPerTurn <= SendBatch.capacity)
+        precondition(spreadMillisecondsMin <= spreadMillisecondsMax)
+        precondition(reconnectWindowMillisecondsMin <= reconnectWindowMillisecondsMax)
+        // Whoever is heard at all can have its token tried with each key that may fit.
+        precondition(signatureChecksPerTurn >= KeyRing.triesMax)
+    }
+}

@@ -1,0 +1,87 @@
+internal import Reactor
+
+/// The two sessions with PostgreSQL, and the look-up of its host's name.
+struct DatabaseSessions: ~Copyable {
+    private let place = AddressOnly()
+    var listener: ListenerSession
+    var queries: QuerySession
+    var canary: Canary
+    /// What came while missed events were being read.
+    var backlog = NotificationBacklog()
+    private var resolver: HostResolver?
+    /// Readable when a look-up has ended; `nil` when there is no name to look up.
+    let resolverDescriptor: Int32?
+
+    // What epoll was told last.
+    var listenerRegistration: DatabaseRegistration?
+    var queriesRegistration: DatabaseRegistration?
+
+    /// When old events are to be deleted next.
+    var pruneAt: Instant?
+    /// How long events are kept, in seconds.
+    let retentionSeconds: UInt64
+
+    // Buffers that keep their memory: a statement's parameters, and a payload of the backlog.
+    var parameters = QueryParameters()
+    var projects = ByteBuffer()
+    var cursors = ByteBuffer()
+    var payload = ByteBuffer()
+
+    /// When the listener was lost; `nil` while it listens and before it first did.
+    var lostSince: Instant?
+    /// Whether it has listened before.
+    var hasListened = false
+
+    static func open(
+        _ target: ConnectionString, seed: UInt64, nonce: UInt64, retentionSeconds: UInt64
+    ) throws(ServerFailure) -> DatabaseSessions {
+        let names = target.hostsToResolve
+        let canary = Canary(nonce: nonce)
+        do throws(Errno) {
+            return DatabaseSessions(
+                target, seed: seed, canary: canary, retentionSeconds: retentionSeconds,
+                resolver: names.isEmpty ? nil : try HostResolver(names: names))
+        } catch {
+            throw ServerFailure(what: "cannot set up the resolver", why: error.description)
+        }
+    }
+
+    private init(
+        _ target: ConnectionString, seed: UInt64, canary: Canary, retentionSeconds: UInt64,
+        resolver: consuming HostResolver?
+    ) {
+        self.canary = canary
+        self.retentionSeconds = retentionSeconds
+        listener = ListenerSession(target: target, seed: seed, canaryChannel: canary.channel)
+        queries = QuerySession(target: target, seed: seed &+ 1)
+        resolverDescriptor = Self.descriptor(of: resolver)
+        self.resolver = resolver
+    }
+
+    private static func descriptor(of resolver: borrowing HostResolver?) -> Int32? {
+        switch resolver {
+        case .some(let resolver): resolver.descriptor
+        case .none: nil
+        }
+    }
+
+    /// When a session's timer, the canary or the pruning is due.
+    var deadline: Instant? {
+        let sessions = Self.earlier(listener.deadline, queries.deadline)
+        return Self.earlier(sessions, Self.earlier(canary.deadline, pruneAt))
+    }
+
+    private static func earlier(_ one: Instant?, _ other: Instant?) -> Instant? {
+        guard let one, let other else { return one ?? other }
+        return min(one, other)
+    }
+
+    /// Begins a look-up when a session waits for one and none is under way.
+    mutating func resolveIfNeeded() {
+        if listener.needsResolution || queries.needsResolution { resolver?.begin() }
+    }
+
+    mutating func takeResolvedHosts() -> [ResolvedHost]? {
+        resolver?.takeResult()
+    }
+}

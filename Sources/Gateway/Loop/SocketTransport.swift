@@ -1,0 +1,49 @@
+package import Reactor
+
+/// Sends to sockets, in the clear.
+package struct SocketTransport: ~Copyable {
+    package var batch: SendBatch
+    private var write = GatheredWrite()
+
+    package init(_ batch: consuming SendBatch) {
+        self.batch = batch
+    }
+}
+
+// Hot path.
+extension SocketTransport: Transport {
+    @unsafe package mutating func append(
+        descriptor: Int32, bytes: UnsafeRawPointer, count: Int, tag: ClientIndex
+    ) {
+        unsafe batch.append(descriptor: descriptor, bytes: bytes, count: count, tag: tag)
+    }
+
+    package mutating func submit() {
+        if !batch.isEmpty { batch.submit() }
+    }
+
+    package mutating func removeAll() { batch.removeAll() }
+
+    package var isFull: Bool { batch.isFull }
+    package var count: Int { batch.count }
+    package func result(at position: Int) -> SendResult { batch.result(at: position) }
+    package func tag(at position: Int) -> ClientIndex { batch.tag(at: position) }
+    package func byteCount(at position: Int) -> Int { batch.byteCount(at: position) }
+
+    package mutating func beginWrite() { write.removeAll() }
+
+    @unsafe package mutating func addPiece(_ bytes: UnsafeRawPointer, count: Int) {
+        unsafe write.append(bytes, count: count)
+    }
+
+    package var isWriteFull: Bool { write.isFull }
+    package var writeByteCount: Int { write.byteCount }
+
+    package mutating func sendWrite(to descriptor: Int32) -> SendResult {
+        write.send(to: descriptor)
+    }
+
+    package mutating func finishSending(_ descriptor: Int32) {
+        ClientSocket.finishSending(descriptor)
+    }
+}

@@ -1,0 +1,123 @@
+internal import Reactor
+
+// Answers, and what takes them back.
+extension MembershipChecks {
+    // MARK: Revocations
+
+    /// The pair's membership was removed: no answer from before counts.
+    mutating func outdate(_ pair: MembershipPair) {
+        if let slot = slots[pair] { outdate(slot) }
+    }
+
+    /// The same for all pairs of a project.
+    mutating func outdate(allOf project: ProjectID) {
+        outdate(where: { $0.project == project })
+    }
+
+    /// The same for all pairs.
+    mutating func outdateEverything() {
+        outdate(where: { _ in true })
+    }
+
+    private mutating func outdate(where isMeant: (MembershipPair) -> Bool) {
+        for number in batches.indices {
+            for slot in batches[number].slots where isMeant(questions[Int(slot)].pair) {
+                questions[Int(slot)].isOutdated = true
+            }
+        }
+        for position in answeredTaken..<answered.count {
+            let slot = answered[position]
+            if isMeant(questions[Int(slot)].pair) { questions[Int(slot)].isOutdated = true }
+        }
+    }
+
+    private mutating func outdate(_ slot: UInt32) {
+        if case .waiting = questions[Int(slot)].state { return }
+        questions[Int(slot)].isOutdated = true
+    }
+
+    /// Whether an answer about the project is under way: then a removal of one of its members is of
+    /// interest although nobody is subscribed.
+    func awaitsAnswer(about project: ProjectID) -> Bool {
+        guard !slots.isEmpty else { return false }
+        for number in batches.indices {
+            for slot in batches[number].slots
+            where questions[Int(slot)].pair.project == project { return true }
+        }
+        for position in answeredTaken..<answered.count
+        where questions[Int(answered[position])].pair.project == project { return true }
+        return false
+    }
+
+    // MARK: Answers
+
+    /// Whether somebody can be told an answer.
+    var hasAnswers: Bool { answeredTaken < answered.count }
+
+    /// The next asker whose answer is known.
+    mutating func dequeueAnswer() -> MembershipAnswer? {
+        while answeredTaken < answered.count {
+            let slot = answered[answeredTaken]
+            guard case .answered(let verdict) = questions[Int(slot)].state else {
+                preconditionFailure("an answered question without an answer")
+            }
+            // A removal was announced after the answer, and before all were told.
+            if questions[Int(slot)].isOutdated, verdict == .member {
+                reconsider(slot)
+                continue
+            }
+            let first = questions[Int(slot)].firstAsker
+            if first == 0 {
+                answeredTaken += 1
+                close(slot)
+                continue
+            }
+            let asker = askers[Int(first)]
+            questions[Int(slot)].firstAsker = asker.next
+            if asker.next == 0 { questions[Int(slot)].lastAsker = 0 }
+            if verdict == .notMember, asker.isLate {
+                askers[Int(first)].next = questions[Int(slot)].firstLate
+                questions[Int(slot)].firstLate = first
+                continue
+            }
+            forget(first)
+            return MembershipAnswer(
+                pair: questions[Int(slot)].pair, purpose: asker.purpose, client: asker.client,
+                verdict: verdict)
+        }
+        answered.removeAll()
+        answeredTaken = 0
+        return nil
+    }
+
+    /// The answer that is being told doesn't hold any more.
+    private mutating func reconsider(_ slot: UInt32) {
+        if questions[Int(slot)].attempts < Limits.membershipAttemptsMax {
+            answeredTaken += 1
+            askAgain(slot)
+        } else {
+            questions[Int(slot)].state = .answered(.unknown)
+        }
+    }
+
+    /// All were told. Those who asked late, and aren't told no by an old answer, ask anew.
+    private mutating func close(_ slot: UInt32) {
+        if questions[Int(slot)].firstLate != 0 {
+            readdLate(slot)
+            questions[Int(slot)].attempts = 0
+            askAgain(slot)
+            return
+        }
+        free(slot)
+    }
+
+    private mutating func readdLate(_ slot: UInt32) {
+        var late = questions[Int(slot)].firstLate
+        questions[Int(slot)].firstLate = 0
+        while late != 0 {
+            let next = askers[Int(late)].next
+            append(late, to: slot)
+            late = next
+        }
+    }
+}
