@@ -65,7 +65,11 @@ extension Core {
             code, message: sentence.bytes, reference: reference, into: &message.text)
         send(message, to: index)
         countError(code, of: index)
-        if clients[index].phase == .awaitingInit && code == .badToken {
+        guard clients[index].phase == .awaitingInit && code == .badToken else { return }
+        // One that has only come too late is no reason to give up: a fresh one is.
+        if case .expired = error {
+            close(index, .tokenExpired, "the token has expired", keepsQueue: true)
+        } else {
             close(index, .badToken, "the token is not valid", keepsQueue: true)
         }
     }

@@ -135,7 +135,7 @@ package enum Limits {
     /// Resumes of one user in a second, and at once: a user with many tabs comes back with all of
     /// them. Beyond that a resync takes the place of what would be read.
     static let resumesPerSecond = 100
-    static let resumesAtOnce = 1_000
+    package static let resumesAtOnce = 1_000
 
     // MARK: All together
 
