@@ -16,7 +16,7 @@ extension Core {
             }
             return
         }
-        metrics.clientMessages[ClientMessageLabel(message.kind)] += 1
+        metrics.clientMessages[message.kind] += 1
         if isTooBig(bytes.count, for: index), message.kind != .initialize {
             fail(index, .messageTooBig, "the message is too big")
             return
@@ -276,18 +276,5 @@ extension Core {
         frame.removeAll()
         FrameEncoder.write(text, opcode: .text, into: &frame)
         queueOwn(frames: 1, to: index)
-    }
-}
-
-extension ClientMessageLabel {
-    init(_ kind: ClientMessage.Kind) {
-        switch kind {
-        case .joinProject: self = .joinProject
-        case .leaveProject: self = .leaveProject
-        case .initialize: self = .initialize
-        case .ping: self = .ping
-        case .pong: self = .pong
-        case .unknown: self = .unknown
-        }
     }
 }
