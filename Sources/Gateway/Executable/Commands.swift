@@ -137,6 +137,17 @@ struct DoctorCommand: ParsableCommand {
     }
 }
 
+/// What docs/configuration.md is written with; not for operators.
+struct DescribeOptions: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "describe-options", abstract: "Print the page about all options, in Markdown.",
+        shouldDisplay: false)
+
+    func run() {
+        print(ConfigurationPage.text, terminator: "")
+    }
+}
+
 /// Runs a command's work. A configuration error becomes its one line and exit code 64.
 private func finish(_ work: () throws(ConfigurationError) -> ProgramExit) throws {
     let exit: ProgramExit
