@@ -115,7 +115,7 @@ extension Core {
             }
             return
         }
-        metrics.clientMessages[ClientMessageLabel(message.kind)] += 1
+        metrics.clientMessages[message.kind] += 1
         if isTooBig(bytes.count, for: index), message.kind != .initialize {
             fail(index, .messageTooBig, "the message is too big")
             return
@@ -213,18 +213,5 @@ extension Core {
     /// Queues frames for one client.
     mutating func queue(_ message: consuming OutgoingMessage, to index: ClientIndex) {
         outbox.queue(message, for: index, &clients[index].queue, clock)
-    }
-}
-
-extension ClientMessageLabel {
-    init(_ kind: ClientMessage.Kind) {
-        switch kind {
-        case .joinProject: self = .joinProject
-        case .leaveProject: self = .leaveProject
-        case .initialize: self = .initialize
-        case .ping: self = .ping
-        case .pong: self = .pong
-        case .unknown: self = .unknown
-        }
     }
 }

@@ -44,7 +44,7 @@ struct Migrate: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Apply the SQL files that the database doesn't have yet, and exit.")
 
-    @Option(.migrations) var migrations: String?
+    @Option(Setting[\.migrationsDirectory]) var migrations: String?
     @Option(help: "Whether to install the event log, from which clients resume: on or off.")
     var eventLog = "on"
     @Flag(help: "Apply the files that are recorded as applied too: brings back what was dropped.")
@@ -56,8 +56,8 @@ struct Migrate: ParsableCommand {
                 throw ConfigurationError(
                     source: "--event-log", value: eventLog, reason: "on or off")
             }
-            var given: [Setting: String] = [:]
-            given[.migrations] = migrations
+            var given: [String: String] = [:]
+            given[Setting[\.migrationsDirectory].name] = migrations
             return Connected.migrate(
                 try Configuration.load(options: given, needed: [.databaseURL]),
                 eventLog: eventLog == "on", again: again)
@@ -134,6 +134,17 @@ struct DoctorCommand: ParsableCommand {
             Connected.examine(
                 try Configuration.load(options: options.given, needed: [.databaseURL]))
         }
+    }
+}
+
+/// What docs/configuration.md is written with; not for operators.
+struct DescribeOptions: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "describe-options", abstract: "Print the page about all options, in Markdown.",
+        shouldDisplay: false)
+
+    func run() {
+        print(ConfigurationPage.text, terminator: "")
     }
 }
 

@@ -111,11 +111,11 @@ struct Supervisor: ~Copyable {
         _ configuration: Configuration, address: SocketAddress
     ) -> [String: [UInt8]] {
         var environment = Environment.snapshot()
-        for setting in Setting.allCases {
-            environment[setting.variableName] = Array(configuration.text(of: setting).utf8)
+        for setting in Setting.all {
+            environment[setting.variableName] = Array(setting.text(in: configuration).utf8)
         }
         // With the port that the kernel chose.
-        environment[Setting.listen.variableName] = Array(address.description.utf8)
+        environment[Setting[\.listen].variableName] = Array(address.description.utf8)
         // The parent speaks to the service manager.
         environment[ServiceManager.variableName] = nil
         return environment
