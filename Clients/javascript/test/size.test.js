@@ -8,7 +8,7 @@ import { gzipSync } from 'node:zlib';
 // bytes here were 5,123 elsewhere).
 const ROOM = 1.02;
 const CLIENT_BYTES = 4608;
-const ALL_BYTES = 6144;
+const ALL_BYTES = 6656;
 
 const source = (name) => fileURLToPath(new URL(`../src/${name}.js`, import.meta.url));
 
@@ -27,7 +27,7 @@ const bundleOf = (...names) =>
 const hasEsbuild = spawnSync('esbuild', ['--version']).status === 0;
 const options = { skip: !hasEsbuild && 'esbuild is missing' };
 
-test('minified and compressed, the client is under 4.5 KB, and with the bindings under 6 KB', options, (t) => {
+test('minified and compressed, the client is under 4.5 KB, and with the bindings under 6.5 KB', options, (t) => {
   const client = bundleOf('index').bytes;
   const all = bundleOf('index', 'react-query', 'react').bytes;
   t.diagnostic(`the client: ${client} bytes; with the bindings: ${all} bytes`);
