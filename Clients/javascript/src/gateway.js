@@ -95,6 +95,11 @@ export class Gateway {
     return this.#state === 'open' ? this.#ownIds[0] : undefined;
   }
 
+  /** For the bindings: their timers are of the same world. */
+  get environment() {
+    return this.#environment;
+  }
+
   /** Whose token it was that the gateway accepted last. */
   get userId() {
     return this.#userId;

@@ -4,11 +4,10 @@ import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { gzipSync } from 'node:zlib';
 
-// Bytes, with some room: the zlib and the esbuild of one system make a little more of it than another's (5,113
-// bytes here were 5,123 elsewhere).
-const ROOM = 1.02;
-const CLIENT_BYTES = 4608;
-const ALL_BYTES = 6656;
+// Bytes, with some room above what they are: one system's zlib and esbuild make a little more of it than another's
+// (5,113 bytes here were 5,123 elsewhere).
+const CLIENT_BYTES_MAX = 4608;
+const ALL_BYTES_MAX = 6912;
 
 const source = (name) => fileURLToPath(new URL(`../src/${name}.js`, import.meta.url));
 
@@ -27,16 +26,16 @@ const bundleOf = (...names) =>
 const hasEsbuild = spawnSync('esbuild', ['--version']).status === 0;
 const options = { skip: !hasEsbuild && 'esbuild is missing' };
 
-test('minified and compressed, the client is under 4.5 KB, and with the bindings under 6.5 KB', options, (t) => {
+test('minified and compressed, the client is under 4.5 KB, and with the bindings under 6.75 KB', options, (t) => {
   const client = bundleOf('index').bytes;
   const all = bundleOf('index', 'react-query', 'react').bytes;
   t.diagnostic(`the client: ${client} bytes; with the bindings: ${all} bytes`);
-  assert.ok(client < CLIENT_BYTES * ROOM, `the client: ${client} bytes`);
-  assert.ok(client < all && all < ALL_BYTES * ROOM, `with the bindings: ${all} bytes`);
+  assert.ok(client < CLIENT_BYTES_MAX, `the client: ${client} bytes`);
+  assert.ok(client < all && all < ALL_BYTES_MAX, `with the bindings: ${all} bytes`);
 });
 
 test('who imports a part carries nothing of the others', options, () => {
-  const marks = { index: 'membership_revoked', 'react-query': 'refetchQueries', react: 'useSyncExternalStore' };
+  const marks = { index: 'join_project', 'react-query': 'refetchQueries', react: 'useSyncExternalStore' };
   const part = {
     index: bundle(`export { connect } from ${JSON.stringify(source('index'))}`).text,
     'react-query': bundle(`export { bindQueryClient } from ${JSON.stringify(source('react-query'))}`).text,

@@ -44,9 +44,9 @@ const unbind: () => void = bindQueryClient(gateway, queryClient, {
 });
 
 const useProject = createUseProject(React);
-const { state, isJoined } = useProject(gateway, undefined);
-const release: () => void = holdProject(gateway, 'id');
-console.log(end, unbind, use, state, isJoined, release);
+const { state, isJoined, error } = useProject(gateway, undefined);
+const release: () => void = holdProject(gateway, 'id', (refusal) => console.log(refusal?.code));
+console.log(end, unbind, use, state, isJoined, error?.code, release);
 
 // @ts-expect-error: a client needs a way to get tokens.
 connect({ url: 'wss://gateway.example' });
