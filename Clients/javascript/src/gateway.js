@@ -178,10 +178,10 @@ export class Gateway {
     this.#state = state;
     this.#page?.stop();
     this.#page = undefined;
-    this.#disconnect(state);
+    this.#disconnect(details?.reason ?? state);
     for (const project of this.#projects.values()) project.waiting.settleAll('reject', error);
-    // A listener may have begun anew.
-    if (this.#page) return;
+    // A listener may have begun anew, or closed it.
+    if (this.#state !== state) return;
     this.#timers.clearAll();
     this.#setState(state, details);
   }
@@ -288,11 +288,10 @@ export class Gateway {
       case 'cache_invalidate':
         return this.#hear(message);
       case 'ok':
+      case 'pong':
         return this.#refs.settle(message.ref, 'resolve', message);
       case 'error':
         return this.#refused(message);
-      case 'pong':
-        return this.#refs.settle(message.ref, 'resolve', message);
       case 'ping':
         return undefined;
       default:

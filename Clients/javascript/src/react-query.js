@@ -162,7 +162,8 @@ class Binding {
     // The others may yet be joined with a cursor, and so without a resync.
     const joined = projects.filter((id) => this.#gateway.isJoined(id));
     for (const project_id of joined) {
-      const any = { type: 'cache_invalidate', resource: '*', action: 'RESYNC', project_id, data: { id: '*', timestamp: '' } };
+      const any = {
+        type: 'cache_invalidate', resource: '*', action: 'RESYNC', project_id, data: { id: '*', timestamp: '' } };
       for (const { filters } of this.#targets(any)) {
         for (const query of this.#queries(filters)) {
           if (!this.#arrived.delete(query)) continue;

@@ -64,7 +64,8 @@ test('the mapping can be replaced', async () => {
   const client = await bound({
     targets: ({ resource, data }) => [['v2', resource, data.id], { queryKey: ['board'], exact: true }],
   });
-  const queries = [['v2', 'tasks', 'row', 'x'], ['board'], ['board', 'x'], ['tasks', 'row']].map((key) => client.queries.add(key));
+  const queries = [['v2', 'tasks', 'row', 'x'], ['board'], ['board', 'x'], ['tasks', 'row']]
+    .map((key) => client.queries.add(key));
   client.change();
   await client.frame();
   assert.deepEqual(queries.map(({ fetches }) => fetches), [1, 1, 0, 0]);

@@ -43,6 +43,8 @@ test('who imports a part carries nothing of the others', options, () => {
     none: bundle(`import ${JSON.stringify(source('index'))}; import ${JSON.stringify(source('react'))}`).text,
   };
   for (const [name, text] of Object.entries(part)) {
-    for (const [other, mark] of Object.entries(marks)) assert.equal(text.includes(mark), name === other, `${mark} in ${name}`);
+    for (const [other, mark] of Object.entries(marks)) {
+      assert.equal(text.includes(mark), name === other, `${mark} in ${name}`);
+    }
   }
 });

@@ -15,9 +15,10 @@ test('a token that is refused is no end: another one is asked for, with back-off
   const client = new Client({ projects: [P1] });
   await client.dial();
   await client.end(4001, 'the token is not valid');
-  assert.deepEqual([client.lastState.state, client.lastState.retryInMs, client.lastState.closeCode], ['waiting', 250, 4001]);
-  assert.deepEqual(
-    client.errors.map(({ code, temporary, closeCode }) => [code, temporary, closeCode]), [['token_refused', true, 4001]]);
+  const { state, retryInMs, closeCode } = client.lastState;
+  assert.deepEqual([state, retryInMs, closeCode], ['waiting', 250, 4001]);
+  const [error] = client.errors;
+  assert.deepEqual([error.code, error.temporary, error.closeCode], ['token_refused', true, 4001]);
   await client.world.pass(250);
   await client.open({ answers: false });
   assert.equal(client.socket.take()[0].token, token(2));
@@ -82,7 +83,8 @@ test('what is no token is never sent, does not count as one, and is told', async
   });
   await client.world.pass(0);
   for (let page = 1; page < 6; page++) {
-    assert.deepEqual([client.world.sockets.length, client.codes().length, client.errors.at(-1).temporary], [0, page, true]);
+    assert.deepEqual(
+      [client.world.sockets.length, client.codes().length, client.errors.at(-1).temporary], [0, page, true]);
     await client.world.pass(client.lastState.retryInMs);
   }
   await client.open();
@@ -199,13 +201,26 @@ test('close is final, also of a client that was disconnected or sent away', asyn
     const client = await new Client({ projects: [P1] }).open();
     await end(client);
     client.gateway.close();
-    assert.deepEqual([client.lastState.state, client.lastState.error, client.gateway.projects], ['closed', undefined, []]);
+    const { state, error } = client.lastState;
+    assert.deepEqual([state, error, client.gateway.projects], ['closed', undefined, []]);
     client.gateway.connect();
     await client.world.pass(60_000);
     assert.deepEqual([client.gateway.state, client.world.sockets.length], ['closed', 1]);
     assert.deepEqual([client.world.timers.size, client.world.listenerCount], [0, 0]);
   }
 });
+
+for (const how of ['close', 'connect']) {
+  test(`who hears that a project has gone at a sign-out may ${how}`, async () => {
+    const client = await new Client({ projects: [P1] }).open();
+    client.gateway.on('project', () => client.gateway[how]());
+    client.gateway.disconnect();
+    assert.equal(client.gateway.state, how === 'close' ? 'closed' : 'waiting');
+    assert.equal(client.lastState.state, client.gateway.state);
+    client.gateway.close();
+    assert.deepEqual([client.world.timers.size, client.world.listenerCount], [0, 0]);
+  });
+}
 
 test('no sign-in shortens what the gateway asked for', async () => {
   const client = await new Client().open();
