@@ -129,6 +129,15 @@ test('a token that says nothing of its user is left to the gateway', async () =>
   assert.deepEqual(client.socket.take().map((message) => message.token), ['a.b.c']);
 });
 
+test('a connection that the gateway ends because of another user\'s token comes back with the next one', async () => {
+  const client = await new Client({ projects: [P1] }).open();
+  await client.end(4001, 'another user');
+  assert.deepEqual([client.lastState.state, client.codes()], ['waiting', ['token_refused']]);
+  await client.world.pass(client.lastState.retryInMs);
+  await client.open({ ready: { user_id: 'v' } });
+  assert.deepEqual([client.gateway.userId, client.gateway.isJoined(P1)], ['v', true]);
+});
+
 // Signing out and in
 
 test('disconnect leaves nothing but what the application listens to and wants; connect goes on', async () => {
