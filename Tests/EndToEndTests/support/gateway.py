@@ -92,8 +92,11 @@ class Gateway:
 
     def wait_for_log(self, message, **fields):
         def look():
+            ended = self.process.poll() is not None
+            if ended:
+                self._reader.join(DEADLINE_SECONDS)  # Its last lines may still be on their way.
             found = self.log(message, **fields)
-            assert found or self.process.poll() is None, f"ended with {self.process.returncode}:\n{self.tail()}"
+            assert found or not ended, f"ended with {self.process.returncode}:\n{self.tail()}"
             return found
         return wait_until(look, f"a log line {message!r} with {fields}\n{self.tail()}")[0]
 
