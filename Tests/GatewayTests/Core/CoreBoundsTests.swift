@@ -126,7 +126,8 @@ import Testing
     }
 
     /// The compressor was out of its place while the message was acted on: a trap.
-    @Test func `a compressed join behind events for clients of several projects is acted on`() throws
+    @Test func `a compressed join behind events for clients of several projects is acted on`()
+        throws
     {
         var harness = try Self.live(compresses: true)
         let fields = ["Sec-WebSocket-Extensions: permessage-deflate"]
@@ -198,7 +199,8 @@ import Testing
     @Test func `whoever sends more than can be kept is closed, and nobody else`() throws {
         var harness = try Self.live(connectionsMax: 9_000)
         let watching = try harness.open(project: 1)
-        let half = Array(("GET / HTTP/1.1\r\nHost: a\r\nX: ").utf8)
+        let half =
+            Array(("GET / HTTP/1.1\r\nHost: a\r\nX: ").utf8)
             + [UInt8](repeating: 0x78, count: 16_200)
         for _ in 0..<8_600 {
             let client = try harness.connect()
