@@ -3,6 +3,8 @@ internal import Reactor
 /// Counts connections by address and by user, where there is a limit, and says who would be one too
 /// many. A value that knows neither clients nor the clock.
 struct Admission: ~Copyable {
+    /// So that it is never copied to be looked at.
+    private let place = AddressOnly()
     let limits: AdmissionLimits
     let messages: RateRule?
     let errors: RateRule?

@@ -6,6 +6,8 @@ internal import Reactor
 /// It knows neither projects nor what is sent; what a deadline means for a client is returned, and
 /// done by the core.
 package struct Clients: ~Copyable {
+    /// So that it is never copied to be looked at.
+    private let place = AddressOnly()
     private var table: Slab<Client>
     var timers: TimerWheel
     let times: ClientTimes

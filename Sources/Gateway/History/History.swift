@@ -6,6 +6,8 @@ internal import Reactor
 /// It knows neither clients, nor the hub, nor the database: who waits is named by a handle, and what
 /// has been read is handed out to be delivered.
 struct History: ~Copyable {
+    /// So that it is never copied to be looked at.
+    private let place = AddressOnly()
     /// Everything before it has been heard; `nil` before the first canary or event.
     private(set) var cursor: Cursor?
     /// What is being read.

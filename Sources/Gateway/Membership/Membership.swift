@@ -6,6 +6,8 @@ internal import Reactor
 /// It knows neither clients, nor the hub, nor the database: what has to be asked it hands out as a
 /// batch, and what was answered as decisions.
 struct Membership: ~Copyable {
+    /// So that it is never copied to be looked at.
+    private let place = AddressOnly()
     /// What is being asked.
     var checks = MembershipChecks()
     /// What has to be asked again.

@@ -15,6 +15,8 @@ internal import Reactor
 /// committed. So a question that was sent before the announcement came may have been answered from
 /// before the removal, and is asked again (`outdate`); one that is sent after it can't.
 struct MembershipChecks: ~Copyable {
+    /// So that it is never copied to be looked at.
+    private let place = AddressOnly()
     /// By slot. A slot that isn't used stands in `freeQuestions`.
     var questions: [MembershipQuestion] = []
     private var freeQuestions: [UInt32] = []
