@@ -24,6 +24,7 @@ extension Core {
         guard let segment = hub.fanOut(of: room) else { return 0 }
         var broadcast = Broadcast(of: segment, in: room, pool: outbox.segments)
         let frames = UInt64(outbox.segments.frames(of: segment))
+        let encrypts = Target.encrypts
         var served = 0
         while served < share {
             switch hub.nextRecipient(in: room) {
@@ -31,10 +32,10 @@ extension Core {
                 served += 1
                 metrics.deliveries &+= frames
                 let index = member.client
-                let isCompressed = clients[index].flags.contains(.deflates)
-                if isCompressed { compress(&broadcast) }
-                let form = broadcast.form(isCompressed)
-                if Target.encrypts, clients[index].flags.contains(.tls) {
+                let flags = clients[index].flags
+                var form = broadcast.plain
+                if flags.contains(.deflates) { form = compress(&broadcast) }
+                if encrypts, flags.contains(.tls) {
                     deliverSealed(form, broadcast, to: index, by: &transport)
                 } else if clients[index].queue.takesBroadcastDirectly {
                     unsafe transport.append(
@@ -58,18 +59,29 @@ extension Core {
     private mutating func submit<Target: Transport & ~Copyable>(
         _ broadcast: Broadcast, to transport: inout Target
     ) {
+        let encrypts = Target.encrypts
         transport.submit()
         for position in 0..<transport.count {
             let index = transport.tag(at: position)
-            if Target.encrypts, clients[index].flags.contains(.tls) {
+            if encrypts, clients[index].flags.contains(.tls) {
                 handle(transport.finishRecord(at: position), of: index)
             } else {
-                let form = broadcast.form(clients[index].flags.contains(.deflates))
                 sentDirectly(
-                    transport.result(at: position), form, of: broadcast.room, to: index)
+                    transport.result(at: position), form(of: broadcast, for: index),
+                    of: broadcast.room, to: index)
             }
         }
         transport.removeAll()
+    }
+
+    // Hot path.
+    /// The form that the client was sent.
+    @inline(__always)
+    private func form(of broadcast: Broadcast, for index: ClientIndex) -> Broadcast.Form {
+        guard let compressed = broadcast.compressed, clients[index].flags.contains(.deflates) else {
+            return broadcast.plain
+        }
+        return compressed
     }
 
     // Hot path.
@@ -134,16 +146,19 @@ extension Core {
 
     // MARK: Compressed broadcasts
 
-    /// Makes the compressed form of a fan-out, once; the same segment where nothing is gained.
-    private mutating func compress(_ broadcast: inout Broadcast) {
-        if broadcast.compressed == nil {
-            let segment =
-                hub.compressedFanOut(of: broadcast.room)
-                ?? compressFanOut(of: broadcast.plain.segment, in: broadcast.room)
-            broadcast.compressed = Broadcast.Form(segment, in: outbox.segments)
-        }
-        let saved = broadcast.plain.count - broadcast.form(true).count
-        metrics.compressionSavedBytes &+= UInt64(saved)
+    /// The compressed form of a fan-out, which is made once; the same segment where nothing is gained.
+    private mutating func compress(_ broadcast: inout Broadcast) -> Broadcast.Form {
+        let form = broadcast.compressed ?? makeCompressed(of: broadcast)
+        broadcast.compressed = form
+        metrics.compressionSavedBytes &+= UInt64(broadcast.plain.count - form.count)
+        return form
+    }
+
+    private mutating func makeCompressed(of broadcast: Broadcast) -> Broadcast.Form {
+        let segment =
+            hub.compressedFanOut(of: broadcast.room)
+            ?? compressFanOut(of: broadcast.plain.segment, in: broadcast.room)
+        return Broadcast.Form(segment, in: outbox.segments)
     }
 
     private mutating func compressFanOut(

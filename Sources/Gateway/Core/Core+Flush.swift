@@ -38,9 +38,10 @@ extension Core {
     private mutating func writeOwn<Target: Transport & ~Copyable>(
         _ count: Int, to transport: inout Target
     ) {
+        let encrypts = Target.encrypts
         for position in 0..<count {
             let index = outbox.dirty[position]
-            if Target.encrypts, clients[index].flags.contains(.tls) {
+            if encrypts, clients[index].flags.contains(.tls) {
                 writeSealed(index, to: &transport)
                 continue
             }
@@ -66,6 +67,7 @@ extension Core {
         submitOwn(to: &transport)
     }
 
+    @inline(__always)
     private func maySend(to index: ClientIndex) -> Bool {
         clients[index].phase != .closed && !clients[index].queue.marks.contains(.blocked)
     }
@@ -200,7 +202,7 @@ extension Core {
     private mutating func settle(
         _ index: ClientIndex, to transport: inout some Transport & ~Copyable
     ) {
-        guard clients[index].queue.isEmpty, maySend(to: index) else { return }
+        guard clients[index].queue.isEmpty else { return }
         switch clients[index].phase {
         case .flushing: connectionLost(index)
         case .draining:
@@ -208,7 +210,7 @@ extension Core {
             transport.finishSending(clients[index].descriptor)
         case .awaitingInit, .open:
             // While the socket takes nothing, more may be withheld, and one resync says it all.
-            if clients[index].queue.marks.contains(.collapsed) { sendWithheldResyncs(to: index) }
+            if clients[index].queue.marks.isCollapsedAndFree { sendWithheldResyncs(to: index) }
         case .request:
             if clients[index].flags.contains(.awaitsAnswer) { answerSent(to: index) }
         case .proxyHeader, .closing, .finished, .closed: break
