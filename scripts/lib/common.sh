@@ -7,14 +7,17 @@ repository=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 state="$repository/.state"
 export repository state
 
-# What is needed to build, to run and to test, as Debian and Ubuntu call it.
-build_packages=(libpq-dev libssl-dev liburing-dev libjansson-dev zlib1g-dev pkg-config)
+# What is needed to build, to run and to test, as Debian calls it; each name is there in 12 and in 13.
+# g++ brings the linker, the objects that programs start with and the library of C++: Swift links by them.
+swift_packages=(g++ binutils git ca-certificates libncurses6 libcurl4 libxml2 libsqlite3-0 tzdata)
+build_packages=("${swift_packages[@]}" libpq-dev libssl-dev liburing-dev libjansson-dev zlib1g-dev pkg-config)
 run_packages=(postgresql python3 python3-websockets curl)
+conformance_packages=(python3 python3-venv)
 test_packages=(
     python3-pytest python3-psycopg2 python3-jwt python3-cryptography
-    nodejs node-ws openssl node-typescript esbuild shellcheck python3-venv python3-lib2to3
+    nodejs node-ws openssl node-typescript esbuild shellcheck "${conformance_packages[@]}"
 )
-export build_packages run_packages test_packages
+export build_packages run_packages conformance_packages test_packages
 
 say() {
     printf '%s\n' "$*" >&2
@@ -141,7 +144,7 @@ postgres_reserve() {
         user=$(if ((EUID == 0)); then echo postgres; else id -un; fi)
         owner=$(stat -L -c %U "$state/postgres")
         # One of root's is what a run as root leaves when it is cut short.
-        [[ $owner == "$user" || (EUID -eq 0 && $owner == root) ]] \
+        [[ $owner == "$user" || ($EUID == 0 && $owner == root) ]] \
             || fail "$state/postgres belongs to $owner, and PostgreSQL would run as $user: run this as the" \
                 "user who ran it before, or remove that folder"
     fi
