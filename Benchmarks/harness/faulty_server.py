@@ -66,8 +66,9 @@ def handle(payload):
             client.transport.abort()
 
 
-async def serve_client(socket, path):
-    project = parse_qs(urlsplit(path).query)["projectId"][0]
+async def serve_client(socket, path=None):
+    # websockets 14 and newer has the path in the request.
+    project = parse_qs(urlsplit(path or socket.request.path).query)["projectId"][0]
     clients.setdefault(project, set()).add(socket)
     try:
         async for _ in socket:

@@ -19,6 +19,8 @@ BINARY = os.environ.get("DEVHIVE_GATEWAY_BIN", os.path.join(REPOSITORY, ".build/
 # How gateways send where a test doesn't say: `on` or `off`; without it as they choose.
 SEND_METHOD = os.environ.get("DEVHIVE_TEST_IO_URING")
 PATH = "/api/v1/messages/ws"
+# Whoever runs the tests may then look at what /proc has of the gateway, where only root may otherwise.
+VISIBLE = ("--core-dumps", "on")
 # For crowds that come from one address, as those of a test do.
 UNLIMITED = ("--connections-per-address", "off", "--handshakes-per-second", "off", "--connections-per-user", "off")
 
