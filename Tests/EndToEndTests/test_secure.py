@@ -350,6 +350,7 @@ def test_a_handshake_cut_anywhere_is_closed_at_the_deadline(start_gateway, certi
     slow.close()
 
 
+@pytest.mark.ordinary_user
 def test_thousands_of_abandoned_handshakes_give_their_memory_back(start_gateway, database, certificate):
     gateway = start_gateway("--handshake-timeout", "2s", *VISIBLE, *certificate.options)
     project = database.add_project()
