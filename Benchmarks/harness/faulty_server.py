@@ -66,9 +66,10 @@ def handle(payload):
             client.transport.abort()
 
 
-async def serve_client(socket, path=None):
-    # websockets 14 and newer has the path in the request.
-    project = parse_qs(urlsplit(path or socket.request.path).query)["projectId"][0]
+async def serve_client(socket):
+    # Since websockets 14 the path is the request's.
+    path = socket.request.path if hasattr(socket, "request") else socket.path
+    project = parse_qs(urlsplit(path).query)["projectId"][0]
     clients.setdefault(project, set()).add(socket)
     try:
         async for _ in socket:
