@@ -94,8 +94,12 @@ class Gateway:
 
     def wait_for_log(self, message, **fields):
         def look():
+            has_ended = self.process.poll() is not None
+            if has_ended:
+                # Its last lines may still be on their way; a worker that is left may keep the pipe open.
+                self._reader.join(2)
             found = self.log(message, **fields)
-            assert found or self.process.poll() is None, f"ended with {self.process.returncode}:\n{self.tail()}"
+            assert found or not has_ended, f"ended with {self.process.returncode}:\n{self.tail()}"
             return found
         return wait_until(look, f"a log line {message!r} with {fields}\n{self.tail()}")[0]
 
