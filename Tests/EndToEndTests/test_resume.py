@@ -1,9 +1,7 @@
 """Clients that come back with a cursor, and the event log that they read."""
 
 import json
-import uuid
 
-from support import tokens
 from support.clients import PythonClient, announce
 from support.waiting import wait_until
 
@@ -106,15 +104,8 @@ async def test_join_project_and_the_url_resume_too(database, gateway):
     missed, _ = await until(client, "ok")
     assert missed == []
 
-    by_url = await connect_with_since(gateway, project, cursor)
+    by_url = await PythonClient.connect(gateway, project, since=cursor)
     assert pairs([await by_url.receive_json()]) == [("tasks", task)]
-
-
-async def connect_with_since(gateway, project, cursor):
-    client = PythonClient()
-    token = tokens.token(str(uuid.uuid4()))
-    await client.open(f"{gateway.url}?since={cursor}&projectId={project}&token={token}", {})
-    return client
 
 
 async def test_a_malformed_cursor_is_an_error_and_a_resync(database, gateway):
