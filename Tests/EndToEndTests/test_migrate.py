@@ -83,9 +83,10 @@ def test_it_gives_way_to_writers(database, other):
     project = database.add_project()
     other.cursor().execute("INSERT INTO tasks (project_id, title) VALUES (%s, 'open')", (project,))
     outcome = []
-    thread = threading.Thread(target=lambda: outcome.append(migrate(database, "--again")))
+    thread = threading.Thread(target=lambda: outcome.append(migrate(database, "--again")), daemon=True)
     thread.start()
     longest = 0.0
+    database.execute("SET statement_timeout = '5s'")
     ends = time.monotonic() + 6
     while time.monotonic() < ends:
         began = time.monotonic()
@@ -102,14 +103,18 @@ def test_it_gives_way_to_writers(database, other):
 def test_a_deadlock_with_it_is_not_the_application_s_end(database, other):
     """It has locked projects when it waits for tasks, and the application wants them the other way round."""
     project = database.add_project()
+    task = database.add_task(project)
     cursor = other.cursor()
-    cursor.execute("INSERT INTO tasks (project_id, title) VALUES (%s, 'x')", (project,))
     outcome = []
-    thread = threading.Thread(target=lambda: outcome.append(migrate(database, "--again")))
+    cursor.execute("UPDATE tasks SET status = status + 1 WHERE id = %s", (task,))
+    thread = threading.Thread(target=lambda: outcome.append(migrate(database, "--again")), daemon=True)
     thread.start()
-    for number in range(40):
-        time.sleep(0.05)
+    time.sleep(1.5)
+    for number in range(10):
         cursor.execute("UPDATE projects SET name = %s WHERE id = %s", (str(number), project))
+        other.commit()
+        cursor.execute("UPDATE tasks SET status = status + 1 WHERE id = %s", (task,))
+        time.sleep(0.2)
     other.commit()
     thread.join(60)
     assert outcome[0][0] == 0, outcome
