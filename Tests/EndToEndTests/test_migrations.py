@@ -512,6 +512,26 @@ def test_a_table_of_any_name_is_announced(database, listener, name):
     assert database.connection.notices == []
 
 
+def test_a_schema_of_any_name_is_served(cluster, plain_database):
+    database = plain_database
+    schema = '"it\'s %I {events} ""odd"""'
+    database.execute("CREATE SCHEMA " + schema + "; ALTER DATABASE devhive_plain SET search_path = " + schema)
+    database.close()
+    cluster.apply_migrations(database.name)
+    listener = Listener(database)
+    try:
+        project = database.add_project()
+        task = database.add_task(project)
+        database.execute("UPDATE tasks SET status = 2; TRUNCATE tasks; ALTER TABLE tasks RENAME project_id TO p")
+        database.execute("INSERT INTO tasks (p, title) VALUES (%s, 't')", project)
+        assert heads(listener.take()) == [("tasks", "INSERT", task), ("tasks", "UPDATE", task), ("tasks", "DELETE", "*"),
+                                          ("tasks", "INSERT", "*")]
+        assert database.execute("SELECT count(*) FROM cache_events") == [(4,)]
+        assert failures(database) == (1, 0)
+    finally:
+        listener.close()
+
+
 def test_tables_whose_names_differ_in_case_have_32_rows_each(database, listener):
     project = database.add_project()
     database.execute('CREATE TABLE "Tasks" (LIKE tasks INCLUDING DEFAULTS)')
