@@ -98,12 +98,12 @@ BEGIN
         FROM (
             SELECT 'the function' AS kind, oid::regprocedure::text AS name, proowner AS owner
             FROM pg_proc
-            WHERE pronamespace = current_schema()::regnamespace AND pronargs = 0
+            WHERE pronamespace = quote_ident(current_schema())::regnamespace AND pronargs = 0
                 AND proname IN (
                     'notify_cache_invalidation', 'notify_cache_truncation', 'note_cache_cascade')
             UNION ALL
             SELECT 'the relation', oid::regclass::text, relowner FROM pg_class
-            WHERE relnamespace = current_schema()::regnamespace
+            WHERE relnamespace = quote_ident(current_schema())::regnamespace
                 AND relname IN ('cache_failures', 'cache_losses')
         ) AS made
         JOIN pg_roles ON pg_roles.oid = made.owner

@@ -35,7 +35,7 @@ BEGIN
             ) AS has_triggers,
             rolname NOT IN (functions_owner, current_user) AND NOT rolsuper AS is_foreign
         FROM pg_class JOIN pg_roles ON pg_roles.oid = relowner
-        WHERE relnamespace = current_schema()::regnamespace
+        WHERE relnamespace = quote_ident(current_schema())::regnamespace
             AND relname IN ('cache_events', 'cache_events_horizon')
     LOOP
         CONTINUE WHEN found.relkind IN ('r', 'p') AND NOT found.is_foreign

