@@ -391,10 +391,15 @@ def test_a_log_that_somebody_put_in_place_of_a_dropped_one_is_not_written(databa
     cursor.execute(FALSE_LOG)
     database.add_task(project)
     database.execute("TRUNCATE tasks")
+    for mode in "fpg-":
+        # A transaction may say of itself what it likes.
+        with database.transaction() as writer:
+            writer.execute("SELECT set_config('devhive.cursor', pg_current_xact_id() || %s, true)", (f" {mode}1",))
+            writer.execute("INSERT INTO tasks (project_id, title) VALUES (%s, 't')", (project,))
+    database.execute("TRUNCATE tasks")
     assert not is_superuser()
     assert heads(listener.take())[-1] == ("tasks", "DELETE", "*")
     assert database.execute("SELECT count(*) FROM cache_events") == [(0,)]
-    assert not database.connection.notices
 
 
 def test_a_log_that_somebody_made_before_is_refused(cluster, database, maker):
