@@ -214,7 +214,7 @@ async def test_bytes_that_are_not_utf8_do_not_cut_the_listener(cluster):
         assert (await client.receive_json())["data"]["id"] == "good"
         metrics = gateway.metrics()
         assert metrics["devhive_listener_reconnects_total"] == 0
-        assert metrics["devhive_notifications_invalid_total"] == 1
+        assert metrics["devhive_notifications_invalid_total"] >= 1
         await client.close()
         gateway.stop()
     finally:
