@@ -22,9 +22,18 @@ package struct QuerySession: ~Copyable {
     private var unreportedLoss: DatabaseLoss?
     private var refreshAt: Instant?
 
-    /// The tables that announce their changes, sorted by the bytes of their names: what a resync
-    /// has to name. Empty before the first answer; kept while the connection is lost.
-    package private(set) var resources: [String] = []
+    /// What the statements are made of. Kept while the connection is lost.
+    private var catalogue = ResourceCatalogue()
+
+    /// What a resync has to name: the seed's four tables, then those others that announce their
+    /// changes, each in the order of their bytes. Empty before the first answer; kept while the
+    /// connection is lost.
+    package var resources: [String] { catalogue.names }
+    /// Those of the seed's four tables that announce nothing: not there, or without an enabled trigger.
+    package var silentResources: [String] { catalogue.silent }
+    /// Why memberships can't be asked for, as the end of a sentence about `project_members`; `nil`
+    /// as long as nothing is known against it.
+    package var membersFault: String? { catalogue.membersFault }
 
     package init(target: ConnectionString, seed: UInt64) {
         let shares = DatabaseQuery.allCases.reduce(0) { $0 + $1.pendingMax }
@@ -177,9 +186,10 @@ package struct QuerySession: ~Copyable {
         _ query: DatabaseQuery, _ parameters: borrowing QueryParameters, tag: UInt64, _ now: Instant
     ) throws(PostgresError) {
         let deadline = now.advanced(byNanoseconds: query.answerNanoseconds)
+        let statement = catalogue.statement(of: query)
         pending.append(PendingStatement(query: query, tag: tag, deadline: deadline))
         try link.perform { (open: inout PostgresConnection) throws(PostgresError) in
-            try open.send(query.statement, parameters)
+            try open.send(statement, parameters)
             try open.synchronize()
         }
     }
@@ -231,6 +241,7 @@ package struct QuerySession: ~Copyable {
                 guard error.sqlstate != nil else { return lose(.closed(error), now) }
                 guard isLive else { return lose(.preparingFailed(error), now) }
                 guard isFirstAnswer() else { return unexpectedReply(now) }
+                if oldest.query == .members { lookAgain(now) }
                 if oldest.query != .resources {
                     answer = oldest.answer(.failed(.refused(error)))
                 } else if event != .live {
@@ -240,6 +251,12 @@ package struct QuerySession: ~Copyable {
             }
         }
         return event
+    }
+
+    /// The catalogue is due soon: what was found of `project_members` isn't so any more.
+    private mutating func lookAgain(_ now: Instant) {
+        let soon = now.advanced(byNanoseconds: DatabaseLimits.resourcesAgainNanoseconds)
+        refreshAt = refreshAt.map { min($0, soon) } ?? soon
     }
 
     /// Notes that the oldest statement is being answered. False when it was already.
@@ -258,9 +275,9 @@ package struct QuerySession: ~Copyable {
     private mutating func takeResources(
         _ rows: borrowing PostgresRows, _ now: Instant, _ event: inout DatabaseEvent
     ) -> Bool {
-        guard let names = ResourceCatalogue.names(in: rows) else { return false }
-        let changed = names != resources
-        resources = names
+        guard let found = ResourceCatalogue(rows) else { return false }
+        let changed = found != catalogue
+        catalogue = found
         if !isLive {
             link.prepared(now)
             event = .live

@@ -49,6 +49,9 @@ struct Migrate: ParsableCommand {
     var eventLog = "on"
     @Flag(help: "Apply the files that are recorded as applied too: brings back what was dropped.")
     var again = false
+    @Flag(help: "Change nothing, and print what would be applied.") var dryRun = false
+    @Option(help: "How long to try for locks, to which writers have the first right: 1m, 30s.")
+    var wait = "60s"
 
     func run() throws {
         try finish { () throws(ConfigurationError) in
@@ -56,11 +59,20 @@ struct Migrate: ParsableCommand {
                 throw ConfigurationError(
                     source: "--event-log", value: eventLog, reason: "on or off")
             }
+            guard let patience = Duration(text: wait), patience >= .seconds(1) else {
+                throw ConfigurationError(
+                    source: "--wait", value: wait,
+                    reason: "a duration of a second or more, such as 60s")
+            }
+            var wish = Migrator.Wish()
+            wish.leavesOut = eventLog == "on" ? nil : Migrator.eventLogFile
+            wish.again = again
+            wish.isDry = dryRun
+            wish.patienceSeconds = UInt64(patience.components.seconds)
             var given: [String: String] = [:]
             given[Setting[\.migrationsDirectory].name] = migrations
             return Connected.migrate(
-                try Configuration.load(options: given, needed: [.databaseURL]),
-                eventLog: eventLog == "on", again: again)
+                try Configuration.load(options: given, needed: [.databaseURL]), wish)
         }
     }
 }
