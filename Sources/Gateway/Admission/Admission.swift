@@ -18,9 +18,9 @@ struct Admission: ~Copyable {
     /// What becomes of a connection when it comes in.
     enum Entry {
         case admitted
-        /// It is one too many, and gets an answer that says so.
+        /// It is one too many, and is refused with an answer.
         case overLimit
-        /// So many are being told so already that this one isn't.
+        /// So many are being refused with an answer already that this one gets none.
         case dropped
     }
 
@@ -66,7 +66,7 @@ struct Admission: ~Copyable {
 
     /// Nanoseconds after which the address may make a handshake; zero when it may now, and then it
     /// is counted.
-    mutating func takeHandshake(of address: NetworkAddress, at now: Instant) -> UInt64 {
+    mutating func countHandshake(of address: NetworkAddress, at now: Instant) -> UInt64 {
         guard rates != nil else { return 0 }
         return rates?.take(address, at: now) ?? 0
     }
