@@ -73,13 +73,13 @@ struct Admission: ~Copyable {
 
     // MARK: Users
 
-    /// Whether the user may have another WebSocket.
+    /// Whether the user may have another connection.
     func hasPlace(for user: UserID) -> Bool {
         guard let most = limits.connectionsPerUser else { return true }
         return users.count(of: user) < most
     }
 
-    /// Counts a WebSocket of the user. Returns whether it was counted: without a limit nobody asks.
+    /// Counts a connection of the user. Returns whether it was counted: without a limit nobody asks.
     mutating func addConnection(of user: UserID) -> Bool {
         limits.connectionsPerUser != nil && users.add(user)
     }
