@@ -193,8 +193,8 @@ package struct Clients: ~Copyable {
         inbox.append(piece, to: &table[index].message)
     }
 
-    /// Takes the client's message out of the record; the reference becomes the caller's.
-    mutating func takeMessage(of index: ClientIndex) -> SegmentIndex {
+    /// Removes the client's message from the record; the reference becomes the caller's.
+    mutating func removeMessage(of index: ClientIndex) -> SegmentIndex {
         let message = table[index].message
         table[index].message = .none
         return message

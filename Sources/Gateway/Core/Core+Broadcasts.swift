@@ -183,7 +183,7 @@ extension Core {
     /// Gives the references of a fan-out back that has come to its end.
     private mutating func endFanOut(_ segment: SegmentIndex, in room: RoomIndex) {
         outbox.segments.release(segment)
-        if let compressed = hub.takeCompressedFanOut(of: room) {
+        if let compressed = hub.removeCompressedFanOut(of: room) {
             outbox.segments.release(compressed)
         }
     }

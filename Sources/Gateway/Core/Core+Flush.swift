@@ -127,8 +127,8 @@ extension Core {
         }
         var record = outbox.message()
         var budget = Limits.gatheredBytes
-        var isTaken = true
-        while isTaken, budget > 0 {
+        var isSent = true
+        while isSent, budget > 0 {
             let count = outbox.copy(
                 clients[index].queue, to: &record.bytes, bytesMax: Target.recordBytesMax)
             guard count > 0 else { break }
@@ -136,10 +136,10 @@ extension Core {
             let result = transport.sendRecord(record.bytes, of: index, to: descriptor)
             // What is encrypted counts as sent, since there is no way back.
             advance(count, of: index)
-            isTaken = handle(result, of: index)
+            isSent = handle(result, of: index)
         }
         outbox.discard(record)
-        guard isTaken else { return }
+        guard isSent else { return }
         if saysNothingMore(index) {
             guard handle(transport.sendEnd(of: index, to: descriptor), of: index) else { return }
         }

@@ -48,7 +48,7 @@ extension Core {
             return
         }
         guard endsMessage else { return }
-        receiveKept(clients.takeMessage(of: index), compressedAs: opcode, from: index)
+        receiveKept(clients.removeMessage(of: index), compressedAs: opcode, from: index)
     }
 
     /// Acts on a message that lies in the inbox, and releases it.
@@ -172,7 +172,7 @@ extension Core {
         send(message, to: index)
     }
 
-    /// Says that it worked, to those who asked to be told.
+    /// Says that it worked, to those who asked for an answer.
     mutating func confirm(
         _ reference: Reference, from cursor: Cursor? = nil, to index: ClientIndex
     ) {

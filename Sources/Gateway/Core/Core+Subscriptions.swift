@@ -377,8 +377,8 @@ extension Core {
         refuseCancelled(waiter, of: index)
     }
 
-    /// What a client asked to be told of is answered: with an error, since it isn't subscribed by it.
-    /// That isn't one of its mistakes, of which it may make so many a minute.
+    /// A wait that a client has given a reference is answered: with an error, since it isn't subscribed
+    /// by it. That isn't one of its mistakes, of which it may make so many a minute.
     private mutating func refuseCancelled(_ waiter: ReadWaiter, of index: ClientIndex) {
         guard waiter.answer.reference.isPresent else { return }
         sendUncounted(

@@ -3,7 +3,7 @@
 package enum EventsQuery {
     /// Projects in one statement.
     package static let projectsMax = 32
-    /// Rows of one statement: more than one project can have, and few enough to be taken in within
+    /// Rows of one statement: more than one project can have, and few enough to be handled within
     /// one turn (2,048 at 3 µs).
     static let rowsMax = 2_048
     /// Distinct rows of one project that are listed; more are a resync.

@@ -4,7 +4,7 @@ package import Reactor
 ///
 /// ```
 /// start ─► timer / ready / resolved, whenever `deadline` or `registration` say ─► .live
-///   in a later phase of the turn: takeNotification(), up to the turn's budget
+///   in a later phase of the turn: dequeueNotification(), up to the turn's budget
 /// ```
 ///
 /// After each call: apply `registration`, arm `deadline`, see to `needsResolution`, act on the
@@ -72,7 +72,7 @@ package struct ListenerSession: ~Copyable {
     /// The next notification, in commit order; `nil` when there is none, or when the session isn't
     /// live. Call it until `nil`, or until the turn's budget is spent: then don't wait in the next
     /// turn, because no readiness tells of those that libpq has already read. Hot path.
-    package mutating func takeNotification() -> PostgresNotification? {
+    package mutating func dequeueNotification() -> PostgresNotification? {
         isLive ? link.nextNotification() : nil
     }
 

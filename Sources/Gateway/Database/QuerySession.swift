@@ -3,20 +3,20 @@ package import Reactor
 /// The connection that asks: in pipeline mode, so that statements go out without waiting for the
 /// answers to earlier ones.
 ///
-/// Its calls are those of `ListenerSession`, and `ask` with `takeAnswer`. It is live from its first
+/// Its calls are those of `ListenerSession`, and `ask` with `dequeueAnswer`. It is live from its first
 /// answer on.
 ///
 /// ```
-/// ask ─► … ─► ready / timer / resolved ─► while takeAnswer() gives one: use it, continueReading()
+/// ask ─► … ─► ready / timer / resolved ─► while dequeueAnswer() gives one: use it, continueReading()
 /// ```
 package struct QuerySession: ~Copyable {
     private let place = AddressOnly()
     private var link: DatabaseLink
     /// Statements whose answers are still to come, oldest first, as PostgreSQL answers them.
     private var pending: [PendingStatement] = []
-    /// Statements that went down with their connection, until their askers have been told.
+    /// Statements that went down with their connection, until their askers have been notified.
     private var lost: [PendingStatement] = []
-    /// An answer that was read and not yet taken: nothing is read before it is.
+    /// An answer that was read and not yet dequeued: nothing is read before it is.
     private var answer: QueryAnswer?
     /// A loss that was found out while asking, until the next `timer` reports it.
     private var unreportedLoss: DatabaseLoss?
@@ -137,16 +137,16 @@ package struct QuerySession: ~Copyable {
         return .asked
     }
 
-    /// The next answer. Take them all after each call that can read some, and go on reading
+    /// The next answer. Dequeue them all after each call that can read some, and go on reading
     /// behind each.
-    package mutating func takeAnswer() -> QueryAnswer? {
+    package mutating func dequeueAnswer() -> QueryAnswer? {
         if let answer = answer.take() { return answer }
         guard !lost.isEmpty else { return nil }
         let statement = lost.removeFirst()
         return QueryAnswer(query: statement.query, tag: statement.tag, outcome: .failed(.lost))
     }
 
-    /// Reads on behind an answer that was taken.
+    /// Reads on behind an answer that was dequeued.
     package mutating func continueReading(_ now: Instant) -> DatabaseEvent {
         readReplies(now)
     }
@@ -199,7 +199,7 @@ package struct QuerySession: ~Copyable {
         return .lost(link.lose(reason, now))
     }
 
-    /// Nothing that is pending will be answered any more. Its askers are told, except those whose
+    /// Nothing that is pending will be answered any more. Its askers are notified, except those whose
     /// answer has come already and only waits for its sync.
     private mutating func fail() {
         lost.append(contentsOf: pending.lazy.filter { $0.query != .resources && !$0.isAnswered })
@@ -209,7 +209,7 @@ package struct QuerySession: ~Copyable {
 
     // MARK: Answers
 
-    /// Reads the answers that have arrived, up to the first that the caller has to take. When
+    /// Reads the answers that have arrived, up to the first that the caller has to dequeue. When
     /// several ask for something, the caller hears of the most important: live or lost, then a
     /// refused statement, then the resources.
     private mutating func readReplies(_ now: Instant) -> DatabaseEvent {
@@ -228,7 +228,7 @@ package struct QuerySession: ~Copyable {
                 guard isFirstAnswer() else { return unexpectedReply(now) }
                 if oldest.query != .resources {
                     answer = oldest.answer(.rows(rows))
-                } else if !takeResources(rows, now, &event) {
+                } else if !receiveResources(rows, now, &event) {
                     return unexpectedReply(now)
                 }
             case .succeeded:
@@ -272,7 +272,7 @@ package struct QuerySession: ~Copyable {
     }
 
     /// False when the rows aren't what the statement returns.
-    private mutating func takeResources(
+    private mutating func receiveResources(
         _ rows: borrowing PostgresRows, _ now: Instant, _ event: inout DatabaseEvent
     ) -> Bool {
         guard let found = ResourceCatalogue(rows) else { return false }

@@ -27,7 +27,7 @@ struct WaiterLists: ~Copyable {
 
     /// An empty list. It is named by its own node.
     mutating func makeList() -> UInt32 {
-        let list = take(nil, Self.nobody)
+        let list = makeNode(nil, Self.nobody)
         nodes[Int(list)].next = list
         nodes[Int(list)].previous = list
         return list
@@ -67,7 +67,7 @@ struct WaiterLists: ~Copyable {
     }
 
     /// Empties a list, gives it back, and returns who was in it.
-    mutating func takeAll(of list: UInt32) -> [ReadWaiter] {
+    mutating func removeAll(of list: UInt32) -> [ReadWaiter] {
         let waiters = waiters(of: list)
         while !isEmpty(list) { remove(nodes[Int(list)].next) }
         freeList(list)
@@ -78,7 +78,7 @@ struct WaiterLists: ~Copyable {
 
     /// Appends a waiter, who doesn't wait for the project yet.
     mutating func append(_ waiter: ReadWaiter, of project: ProjectID, to list: UInt32) {
-        let node = take(waiter, project)
+        let node = makeNode(waiter, project)
         link(nodes[Int(list)].previous, node)
         link(node, list)
         nodes[Int(node)].nextOfClient = firstOfClient[waiter.client] ?? 0
@@ -167,7 +167,7 @@ struct WaiterLists: ~Copyable {
         nodes[Int(next)].previous = node
     }
 
-    private mutating func take(_ waiter: ReadWaiter?, _ project: ProjectID) -> UInt32 {
+    private mutating func makeNode(_ waiter: ReadWaiter?, _ project: ProjectID) -> UInt32 {
         let node = Node(waiter: waiter, project: project, next: 0, previous: 0)
         guard firstFree != 0 else {
             nodes.append(node)

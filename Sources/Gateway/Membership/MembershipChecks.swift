@@ -27,7 +27,7 @@ struct MembershipChecks: ~Copyable {
     private var waiting = IndexList()
     var answered = IndexList()
     /// Of `answered`, those that are done.
-    var answeredTaken = 0
+    var answeredDone = 0
     private(set) var batches: [MembershipBatch]
     private var nextBatchAt = Instant(nanoseconds: 0)
     /// Where a query's arrays are put together.
@@ -157,7 +157,7 @@ struct MembershipChecks: ~Copyable {
         batches[number].isSent = false
     }
 
-    /// Nothing can be asked now: whoever waits to be asked about is told so.
+    /// Nothing can be asked now: whoever waits for an answer is notified of that.
     mutating func failWaiting() {
         for position in 0..<waiting.count { finish(waiting[position], .unknown) }
         waiting.removeAll()

@@ -5,13 +5,13 @@ internal import Reactor
 ///
 /// A removal that is announced needn't be the end of the membership: the row may have been written
 /// anew in the same transaction, or in the next. So whoever it concerns gets nothing from the moment
-/// of the announcement on, and is removed or told what it missed when the database has answered.
+/// of the announcement on, and is removed or gets a resync when the database has answered.
 struct Verifications: ~Copyable {
     /// Users with suspended connections that have to be asked about.
     var users: [MembershipPair] = []
     /// Suspended projects.
     private(set) var rooms: [ProjectID: RoomVerification] = [:]
-    /// Those of them whose audience hasn't been gone through yet.
+    /// Those of them whose audience hasn't been asked about yet.
     private var waitingRooms: [ProjectID] = []
     /// The one whose audience is being asked about.
     var currentRoom: ProjectID?
@@ -51,7 +51,7 @@ struct Verifications: ~Copyable {
         }
     }
 
-    /// The next project whose audience has to be gone through; their order is of no matter.
+    /// The next project whose audience has to be asked about; their order is of no matter.
     mutating func dequeueRoom() -> ProjectID? { waitingRooms.popLast() }
 
     /// Begins to verify a project, whose audience are these users.
@@ -141,7 +141,7 @@ struct RoomVerification {
     var isOutdated = false
 }
 
-/// A project that is gone, and whose audience has still to be notified.
+/// A deleted project whose audience has still to be notified.
 struct ProjectClosing {
     let project: ProjectID
     let code: ErrorCode

@@ -86,7 +86,7 @@ package struct Metrics: ~Copyable {
     package var membershipChecksShared: UInt64 = 0
     package var membershipOutcomes = LabelledCounter<MembershipLabel>()
     package var membershipQueries: UInt64 = 0
-    /// Events of projects whose memberships were in doubt; a resync followed.
+    /// Events of suspended projects; a resync followed.
     package var notificationsWithheld: UInt64 = 0
     /// Subscriptions that ended because the membership did, or the project.
     package var revocations: UInt64 = 0

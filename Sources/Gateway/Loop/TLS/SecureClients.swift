@@ -92,7 +92,7 @@ struct SecureClients: ~Copyable {
         kept[index] = KeptCiphertext(segment: .none, start: 0)
     }
 
-    /// The client is gone.
+    /// The client is freed.
     mutating func forget(_ index: ClientIndex) {
         sessions.remove(index)
         dropKept(of: index)
