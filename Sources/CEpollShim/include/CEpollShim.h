@@ -207,9 +207,6 @@ static inline int ces_set_process_name(const char *name) {
 static inline int ces_set_dumpable(int value) {
     return prctl(PR_SET_DUMPABLE, value, 0, 0, 0);
 }
-static inline int ces_get_dumpable(void) {
-    return prctl(PR_GET_DUMPABLE, 0, 0, 0, 0);
-}
 
 // Flags of posix_spawn(3) are bits of a short.
 static const short ces_spawn_flags =

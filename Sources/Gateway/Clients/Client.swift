@@ -84,7 +84,7 @@ struct Client: BitwiseCopyable {
     /// What the descriptor should be watched for.
     var interest: Interest {
         var interest: Interest = []
-        if flags.isDisjoint(with: [.readEnded, .awaitsMembership, .awaitsAnswer]) {
+        if !isPaused && !flags.contains(.readEnded) {
             interest.insert(.read)
         }
         if queue.marks.contains(.blocked) { interest.insert(.write) }

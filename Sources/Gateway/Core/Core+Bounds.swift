@@ -17,7 +17,10 @@ extension Core {
         let marks = clients[index].queue.marks
         clients[index].queue.marks.subtract([.overflown, .lostFrame])
         guard clients[index].isOpenForMessages else {
-            if clients[index].phase == .request { connectionLost(index) }
+            // Memory being short is no fault of whoever waits for one HTTP answer.
+            if clients[index].phase == .request, outbox.isOverBounds(clients[index].queue) {
+                connectionLost(index)
+            }
             return
         }
         if marks.contains(.lostFrame) {

@@ -274,8 +274,10 @@ extension Core {
     ) {
         metrics.resumes += 1
         let handle = clients.handle(of: index)
-        let others = hub.projectCount(of: index) + history.reads.projects(of: handle).count
-        guard hub.isMember(index, of: project) || others < Limits.projectsPerConnectionMax else {
+        guard
+            hub.isMember(index, of: project)
+                || countOfOthers(than: project, of: index) < Limits.projectsPerConnectionMax
+        else {
             refuseSubscription(index, answer)
             return
         }
@@ -302,6 +304,14 @@ extension Core {
         } else {
             subscribeWithResync(index, to: project, .tooManyChanges, answer)
         }
+    }
+
+    /// The projects that the client is in or waits for.
+    private func countOfOthers(than project: ProjectID, of index: ClientIndex) -> Int {
+        let awaited = history.reads.projects(of: clients.handle(of: index)).count {
+            $0 != project && !hub.isMember(index, of: $0)
+        }
+        return hub.projectCount(of: index) + awaited
     }
 
     /// Subscribes a client whose membership has yet to be verified: it gets nothing before the answer,

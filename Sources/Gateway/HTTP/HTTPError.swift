@@ -118,12 +118,6 @@ extension HTTPError {
         HTTPError(.upgradeRequired, "this is a WebSocket endpoint of version 13 (RFC 6455)")
     }
 
-    package static func tooManyConnections(retryAfterSeconds: UInt16) -> HTTPError {
-        var error = HTTPError(.tooManyConnections, "too many connections")
-        error.retryAfterSeconds = retryAfterSeconds
-        return error
-    }
-
     package static var headTooLarge: HTTPError {
         HTTPError(.headerTooLarge, "the request head is larger than 16 KiB")
     }

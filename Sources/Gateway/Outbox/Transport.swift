@@ -79,7 +79,7 @@ package protocol Transport: ~Copyable {
         _ bytes: borrowing ByteBuffer, of index: ClientIndex, to descriptor: Int32
     ) -> RecordResult
 
-    /// Says that we send nothing more (close_notify, RFC 8446 §6.1).
+    /// Says that we send nothing more (close_notify, RFC 8446 §6.1); a second time nothing is said.
     mutating func sendEnd(of index: ClientIndex, to descriptor: Int32) -> RecordResult
 }
 

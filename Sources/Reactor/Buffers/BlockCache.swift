@@ -6,8 +6,6 @@
 struct BlockCache: ~Copyable {
     /// The smallest block, in bytes: a pong, a confirmation or a short notification fits.
     static let smallest = 256
-    /// The largest block that is kept, in bytes; larger ones are rare and go back at once.
-    static let largestKept = 256 << 12
     /// Bytes that may lie here unused.
     static let cachedBytesMax = 8 << 20
 

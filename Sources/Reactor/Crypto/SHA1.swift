@@ -3,9 +3,6 @@ internal import CEpollShim
 /// SHA-1 (FIPS 180-4) in one call. Only for the WebSocket handshake, which needs it as a checksum;
 /// it protects nothing.
 public enum SHA1 {
-    /// Bytes of a digest.
-    public static let digestCount = 20
-
     public enum Failure: Error {
         /// OpenSSL doesn't offer the algorithm here (a FIPS provider alone) or has no memory.
         case unavailable

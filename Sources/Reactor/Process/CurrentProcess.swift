@@ -26,9 +26,6 @@ public enum CurrentProcess {
         _ = ces_set_dumpable(0)
     }
 
-    /// Whether the process may be dumped and traced (PR_GET_DUMPABLE).
-    public static var allowsDumps: Bool { ces_get_dumpable() == 1 }
-
     /// The name in ps(1) and top(1), of which 15 bytes are kept. Without it, a program that was
     /// started by `executablePath` is called "exe".
     public static func setName(_ name: String) {

@@ -78,6 +78,25 @@ import Testing
         #expect(texts.count == 1 && texts[0].contains(#""code":"too_many_projects""#))
     }
 
+    /// A project that it is in counted twice when it also waited for it.
+    @Test func `a project that a client is in and waits for counts once`() throws {
+        var harness = try Self.live()
+        let client = try harness.open()
+        for project in 1...98 as ClosedRange<UInt64> {
+            harness.join(project, keep: true, from: client)
+        }
+        for project in 1...99 as ClosedRange<UInt64> {
+            harness.resume(project, since: "100", keep: true, reference: 1, from: client)
+        }
+        harness.resume(100, since: "100", keep: true, reference: 2, from: client)
+        harness.settle()
+        #expect(harness.stream(of: client).texts.isEmpty)
+        harness.resume(101, since: "100", keep: true, reference: 3, from: client)
+        harness.settle()
+        let texts = harness.stream(of: client).texts
+        #expect(texts.count == 1 && texts[0].contains(#""ref":3,"code":"too_many_projects""#))
+    }
+
     @Test func `beyond a user's rate of resumes a resync takes the place of what would be read`()
         throws
     {
@@ -176,6 +195,21 @@ import Testing
         harness.receive(try Self.statusRequest(user: 1), from: later)
         harness.settle()
         #expect(harness.stream(of: later).status == 200, "an answer that was read doesn't count")
+        harness.expectNothingLeftAfterResets()
+    }
+
+    @Test func `whoever asks for health is answered, however much waits for others`() throws {
+        var harness = try Self.live()
+        let hoard = harness.core.outbox.segments.make(capacity: 300 << 20)
+        let client = try harness.connect(to: .admin)
+        harness.receive(Array("GET /livez HTTP/1.1\r\nHost: a\r\n\r\n".utf8), from: client)
+        harness.settle()
+        #expect(harness.stream(of: client).status == 200)
+        let crowded = try harness.connect()
+        harness.receive(try Self.statusRequest(user: 1), from: crowded)
+        harness.settle()
+        #expect(harness.stream(of: crowded).status == 503)
+        harness.core.outbox.segments.release(hoard)
         harness.expectNothingLeftAfterResets()
     }
 

@@ -3,6 +3,12 @@ import Reactor
 import Testing
 
 @Suite struct ResponseWriterBehaviour {
+    private static var tooMany: HTTPError {
+        var error = HTTPError(.tooManyConnections, "too many connections")
+        error.retryAfterSeconds = 7
+        return error
+    }
+
     private func written(_ error: HTTPError, as form: ResponseForm = .closing) -> String {
         var buffer = ByteBuffer(capacity: 1)
         ResponseWriter.write(error, as: form, into: &buffer)
@@ -50,7 +56,7 @@ import Testing
                 "Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
             ),
             (
-                .tooManyConnections(retryAfterSeconds: 7), "429 Too Many Requests",
+                Self.tooMany, "429 Too Many Requests",
                 "too_many_connections", "Retry-After: 7\r\n"
             ),
             (

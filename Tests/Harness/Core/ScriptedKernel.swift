@@ -12,6 +12,8 @@ package struct ScriptedSocket {
     package var opener = MadeUpRecords.Opener()
     /// Ciphertext that the socket didn't take yet.
     package var kept: [UInt8] = []
+    /// Whether it was said that nothing more is sent.
+    package var hasEnded = false
     /// What the peer has sent while nothing was read.
     package var unread: [UInt8] = []
     /// What the core wants to be told of.
@@ -133,7 +135,10 @@ extension ScriptedTransport {
     }
 
     mutating func sendEnd(of index: ClientIndex, to descriptor: Int32) -> RecordResult {
-        send(MadeUpRecords.end, Int(descriptor) - 1_000)
+        let number = Int(descriptor) - 1_000
+        guard !sockets[number].hasEnded else { return .sent }
+        sockets[number].hasEnded = true
+        return send(MadeUpRecords.end, number)
     }
 
     private mutating func send(_ bytes: [UInt8], _ number: Int) -> RecordResult {

@@ -36,6 +36,8 @@ struct Peer {
     /// take yet.
     private var opener = MadeUpRecords.Opener()
     var kept: [UInt8] = []
+    /// Whether the gateway has said that it sends nothing more.
+    var hasEnded = false
     /// Whether the last send wasn't taken whole, and when the socket last took something.
     var isShort = false
     var wasShort = false

@@ -126,7 +126,9 @@ extension SimulatedKernel {
     }
 
     mutating func sendEnd(of index: ClientIndex, to descriptor: Int32) -> RecordResult {
-        send(MadeUpRecords.end, descriptor)
+        guard !peers[Int(descriptor)].hasEnded else { return .sent }
+        peers[Int(descriptor)].hasEnded = true
+        return send(MadeUpRecords.end, descriptor)
     }
 
     private mutating func send(_ bytes: [UInt8], _ descriptor: Int32) -> RecordResult {
