@@ -90,6 +90,7 @@ package struct ClientLifecycle: BitwiseCopyable {
     package mutating func handle(_ event: Event) -> Duties {
         switch event {
         case .proxyHeaderAwaited:
+            precondition(phase == .request, "only a new connection awaits a PROXY header")
             phase = .proxyHeader
             return []
         case .proxyHeaderReceived:
@@ -112,10 +113,7 @@ package struct ClientLifecycle: BitwiseCopyable {
             return [.setCloseDeadline, .flush]
         case .closeReceived: return receiveClose()
         case .endReceived(let hasOutput): return receiveEnd(hasOutput: hasOutput)
-        case .secureEndReceived:
-            guard phase != .closed else { return [] }
-            phase = .flushing
-            return [.endMessages, .setCloseDeadline, .flush]
+        case .secureEndReceived: return receiveSecureEnd()
         case .secureSessionFailed: return failSecurely()
         case .outputSent: return finishOutput()
         case .connectionLost: return close()
@@ -176,15 +174,31 @@ package struct ClientLifecycle: BitwiseCopyable {
         }
     }
 
+    private mutating func receiveSecureEnd() -> Duties {
+        switch phase {
+        case .proxyHeader, .request, .awaitingInit, .open:
+            phase = .flushing
+            return [.endMessages, .setCloseDeadline, .flush]
+        case .closing, .draining, .flushing:
+            // Messages have ended, and the deadline that it has gets no later.
+            phase = .flushing
+            return .flush
+        case .finished:
+            // Both directions have ended.
+            return close()
+        case .closed: return []
+        }
+    }
+
     private mutating func failSecurely() -> Duties {
         switch phase {
         case .proxyHeader, .request, .awaitingInit, .open:
             phase = .draining
             return [.endMessages, .setCloseDeadline, .flush]
         case .closing, .draining, .flushing:
-            // The deadline that it has gets no later.
+            // Messages have ended, and the deadline that it has gets no later.
             phase = .draining
-            return [.endMessages, .flush]
+            return .flush
         case .finished, .closed: return []
         }
     }
