@@ -97,7 +97,7 @@ extension Outbox {
         _ segment: SegmentIndex, _ range: Range<Int>, frames: Int, for index: ClientIndex,
         _ queue: inout ClientQueue, _ clock: TurnClock
     ) -> Bool {
-        if !queue.isEmpty, queue.marks.isDisjoint(with: [.overflown, .collapsed]) {
+        if !queue.isEmpty, queue.marks.isDisjoint(with: [.overflown, .collapsed, .sealed]) {
             let last = nodes.last(of: queue.pieces)
             if last.segment == segment, Int(last.end) == range.lowerBound {
                 nodes.extendLast(of: &queue.pieces, bytes: range.count, frames: frames)

@@ -71,6 +71,21 @@ import Testing
         #expect(outbox.segments.references(of: segment) == 2)
     }
 
+    /// A queue that was sealed while the rest of an event waited took the next event of the segment.
+    @Test func `a queue that is sealed takes no event behind the one that waits`() {
+        var outbox = Given.outbox()
+        var queue = ClientQueue()
+        let segment = Given.segment([Given.frame(8), Given.frame(8)], in: &outbox)
+        let isFirstQueued = outbox.queueOrdered(
+            segment, 0..<10, frames: 1, for: Self.index, &queue, Given.clock)
+        #expect(isFirstQueued)
+        outbox.seal(&queue)
+        _ = outbox.queueOrdered(
+            segment, 10..<20, frames: 1, for: Self.index, &queue, Given.clock)
+        #expect(queue.pieces.byteCount == 10)
+        #expect(queue.pieces.frameCount == 1)
+    }
+
     // MARK: Dropping
 
     @Test(arguments: [false, true])
