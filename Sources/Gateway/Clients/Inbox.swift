@@ -72,7 +72,8 @@ package struct Inbox: ~Copyable {
 
     private mutating func keepDecompressed() -> Decompressed {
         var entry = SegmentIndex.none
-        let isKept = decompressor?.keepMessage(in: &pool, &entry, hasRoom(for: 0)) ?? false
+        let hasRoom = hasRoom(for: decompressor?.message.count ?? 0)
+        let isKept = decompressor?.keepMessage(in: &pool, &entry, hasRoom) ?? false
         return isKept ? .message(entry) : .full
     }
 

@@ -135,4 +135,18 @@ import Testing
         #expect(Self.code(binary) == nil)
         #expect(inbox.segmentCount == 1)
     }
+
+    /// The bound was compared without the message, which could go beyond it by its whole length.
+    @Test func `a decompressed message keeps to the bound like any other`() {
+        for (count, fits) in [(1_023, true), (1_024, true), (1_025, false)] {
+            var inbox = Self.inbox(room: 1_024, decompresses: true)
+            let text = [UInt8](repeating: 0x61, count: count)
+            let outcome = Self.decompress(Self.compressed(text), bytesMax: 4_096, &inbox)
+            switch outcome {
+            case .message: #expect(fits)
+            case .full: #expect(!fits)
+            case .failure(let code, _): Issue.record("\(code)")
+            }
+        }
+    }
 }
