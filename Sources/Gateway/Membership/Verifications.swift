@@ -56,8 +56,10 @@ package struct Verifications: ~Copyable {
     /// The next project whose audience has to be gone through; their order is of no matter.
     package mutating func dequeueRoom() -> ProjectID? { waitingRooms.popLast() }
 
-    /// Begins to verify a project, whose audience are these users.
+    /// Begins to verify a project, whose audience are these users. Removals that were announced before
+    /// outdate nothing.
     package mutating func begin(_ project: ProjectID, _ users: [UserID]) {
+        rooms[project]?.isOutdated = false
         rooms[project]?.users = users
         rooms[project]?.hasBegun = true
         rooms[project]?.next = 0

@@ -130,6 +130,22 @@ import Testing
         }
     }
 
+    /// It was verified twice: the second removal was taken for one that came while the audience was
+    /// being asked about, though nobody had been asked yet.
+    @Test func `a removal before it has begun makes it begin no second time`() {
+        var verifications = Verifications()
+        verifications.verify(Self.project(1), .membershipChecked)
+        verifications.verify(Self.project(1), .membershipChecked)
+        _ = verifications.dequeueRoom()
+        verifications.begin(Self.project(1), [Self.user(1)])
+        _ = Self.askAll(of: Self.project(1), &verifications)
+        verifications.noteAnswer(.member, of: Self.project(1), Self.now)
+        let reason = verifications.endIfVerified(Self.project(1))
+        let isEmpty = verifications.isEmpty
+        #expect(reason == .membershipChecked)
+        #expect(isEmpty)
+    }
+
     // MARK: Pauses
 
     @Test func `nothing is due when nothing waits`() {
