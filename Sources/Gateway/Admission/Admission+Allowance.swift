@@ -43,10 +43,12 @@ extension Admission {
 
 // What a connection is counted in. Its marks say it, so that it is taken off once.
 extension Admission {
-    /// Counts a connection whose address is known. Returns whether it may stay.
+    /// Counts a connection whose address is known; a second time changes nothing. Returns whether it
+    /// may stay.
     package mutating func countForAddress(
         _ peer: NetworkAddress, _ allowance: inout ClientAllowance
     ) -> Bool {
+        guard !allowance.marks.contains(.countedForAddress) else { return true }
         switch addConnection(of: peer) {
         case .admitted: allowance.marks.insert(.countedForAddress)
         case .overLimit: allowance.marks.insert([.countedForAddress, .isOverAddressLimit])
@@ -64,9 +66,9 @@ extension Admission {
         removeConnection(of: peer)
     }
 
-    /// The WebSocket has yet to say who it is.
+    /// The WebSocket has yet to say who it is; a second time changes nothing.
     package mutating func countAsUnauthenticated(_ allowance: inout ClientAllowance) {
-        allowance.marks.insert(.countedAsUnauthenticated)
+        guard allowance.marks.insert(.countedAsUnauthenticated).inserted else { return }
         addUnauthenticated()
     }
 

@@ -102,6 +102,55 @@ import Testing
 
     // MARK: Counts
 
+    private enum Step: CaseIterable {
+        case address, endAddress, unauthenticated, user, endUser, end
+    }
+
+    private static func take(
+        _ step: Step, _ admission: inout Admission, _ allowance: inout ClientAllowance
+    ) {
+        switch step {
+        case .address: _ = admission.countForAddress(address, &allowance)
+        case .endAddress: admission.endCountForAddress(address, &allowance)
+        case .unauthenticated: admission.countAsUnauthenticated(&allowance)
+        case .user: admission.countForUser(user, &allowance)
+        case .endUser: admission.endCountForUser(user, &allowance)
+        case .end: admission.endCounts(address, user, &allowance)
+        }
+    }
+
+    /// A step that came twice was counted twice, and taken off once.
+    @Test(arguments: [true, false])
+    func `whatever the order, what is counted is taken off once`(hasLimits: Bool) {
+        var random = WebSocketTesting.Random.seeded(for: "counts")
+        for _ in 0..<3_000 {
+            var admission =
+                hasLimits
+                ? Self.admission(perAddress: 2, perUser: 2) : Self.admission()
+            var allowances = [ClientAllowance](repeating: ClientAllowance(), count: 3)
+            for _ in 0..<30 {
+                let client = random.below(allowances.count)
+                let step = Step.allCases[random.below(Step.allCases.count)]
+                Self.take(step, &admission, &allowances[client])
+                let unauthenticated = allowances.count {
+                    $0.marks.contains(.countedAsUnauthenticated)
+                }
+                #expect(admission.unauthenticatedCount == unauthenticated)
+                let isOfAddress = allowances.contains { $0.marks.contains(.countedForAddress) }
+                let isOfUser = allowances.contains { $0.marks.contains(.countedForUser) }
+                #expect(admission.addressCount == (isOfAddress && hasLimits ? 1 : 0))
+                #expect(admission.userCount == (isOfUser ? 1 : 0))
+                #expect(hasLimits || !isOfUser)
+            }
+            for client in allowances.indices {
+                Self.take(.end, &admission, &allowances[client])
+                #expect(allowances[client].marks == [])
+            }
+            #expect(admission.addressCount == 0 && admission.userCount == 0)
+            #expect(admission.unauthenticatedCount == 0)
+        }
+    }
+
     @Test func `those beyond an address's limit are told so, up to a bound`() {
         var admission = Self.admission(perAddress: 3)
         var allowances: [ClientAllowance] = []
