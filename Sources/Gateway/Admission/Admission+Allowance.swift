@@ -1,11 +1,12 @@
-internal import Reactor
+package import Reactor
 
 // What one WebSocket may do: messages in a second, errors in a minute. What is left to it stands in its
 // record.
 extension Admission {
     // Hot path.
     /// Hands out what time has brought since `earlier`, when the client was last heard of.
-    func refill(_ allowance: inout ClientAllowance, since earlier: UInt32, at tick: UInt32) {
+    package func refill(_ allowance: inout ClientAllowance, since earlier: UInt32, at tick: UInt32)
+    {
         guard earlier < tick else { return }
         if let messages {
             allowance.messages = messages.tokens(left: allowance.messages, since: earlier, at: tick)
@@ -18,14 +19,14 @@ extension Admission {
     }
 
     /// A WebSocket begins with everything that it may have.
-    func fill(_ allowance: inout ClientAllowance) {
+    package func fill(_ allowance: inout ClientAllowance) {
         allowance.messages = messages?.burst ?? 0
         allowance.errors = UInt8(clamping: errors?.burst ?? 0)
     }
 
     // Hot path.
     /// Whether the client may send a message, or a ping, now; then it is counted.
-    func countMessage(_ allowance: inout ClientAllowance) -> Bool {
+    package func countMessage(_ allowance: inout ClientAllowance) -> Bool {
         guard messages != nil else { return true }
         guard allowance.messages > 0 else { return false }
         allowance.messages -= 1
@@ -33,7 +34,7 @@ extension Admission {
     }
 
     /// Counts an error that the client was notified of. Returns whether it may go on.
-    func countError(_ allowance: inout ClientAllowance) -> Bool {
+    package func countError(_ allowance: inout ClientAllowance) -> Bool {
         guard errors != nil else { return true }
         if allowance.errors > 0 { allowance.errors -= 1 }
         return allowance.errors > 0
@@ -42,10 +43,12 @@ extension Admission {
 
 // What a connection is counted in. Its marks say it, so that it is taken off once.
 extension Admission {
-    /// Counts a connection whose address is known. Returns whether it may stay.
-    mutating func countForAddress(
+    /// Counts a connection whose address is known; a second time changes nothing. Returns whether it
+    /// may stay.
+    package mutating func countForAddress(
         _ peer: NetworkAddress, _ allowance: inout ClientAllowance
     ) -> Bool {
+        guard !allowance.marks.contains(.countedForAddress) else { return true }
         switch addConnection(of: peer) {
         case .admitted: allowance.marks.insert(.countedForAddress)
         case .overLimit: allowance.marks.insert([.countedForAddress, .isOverAddressLimit])
@@ -55,33 +58,35 @@ extension Admission {
     }
 
     /// The connection is no longer its address's.
-    mutating func endCountForAddress(_ peer: NetworkAddress, _ allowance: inout ClientAllowance) {
+    package mutating func endCountForAddress(
+        _ peer: NetworkAddress, _ allowance: inout ClientAllowance
+    ) {
         allowance.marks.remove(.isOverAddressLimit)
         guard allowance.marks.remove(.countedForAddress) != nil else { return }
         removeConnection(of: peer)
     }
 
-    /// The WebSocket has yet to say who it is.
-    mutating func countAsUnauthenticated(_ allowance: inout ClientAllowance) {
-        allowance.marks.insert(.countedAsUnauthenticated)
+    /// The WebSocket has yet to say who it is; a second time changes nothing.
+    package mutating func countAsUnauthenticated(_ allowance: inout ClientAllowance) {
+        guard allowance.marks.insert(.countedAsUnauthenticated).inserted else { return }
         addUnauthenticated()
     }
 
     /// The connection is its user's from here on; a second time changes nothing.
-    mutating func countForUser(_ user: UserID, _ allowance: inout ClientAllowance) {
+    package mutating func countForUser(_ user: UserID, _ allowance: inout ClientAllowance) {
         if allowance.marks.remove(.countedAsUnauthenticated) != nil { removeUnauthenticated() }
         guard !allowance.marks.contains(.countedForUser), addConnection(of: user) else { return }
         allowance.marks.insert(.countedForUser)
     }
 
     /// The connection is no longer its user's.
-    mutating func endCountForUser(_ user: UserID, _ allowance: inout ClientAllowance) {
+    package mutating func endCountForUser(_ user: UserID, _ allowance: inout ClientAllowance) {
         guard allowance.marks.remove(.countedForUser) != nil else { return }
         removeConnection(of: user)
     }
 
     /// The connection is over.
-    mutating func endCounts(
+    package mutating func endCounts(
         _ peer: NetworkAddress, _ user: UserID, _ allowance: inout ClientAllowance
     ) {
         endCountForAddress(peer, &allowance)

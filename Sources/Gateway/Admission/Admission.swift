@@ -1,22 +1,22 @@
-internal import Reactor
+package import Reactor
 
 /// Counts connections by address and by user, where there is a limit, and says who would be one too
 /// many. A value that knows neither clients nor the clock.
-struct Admission: ~Copyable {
+package struct Admission: ~Copyable {
     /// So that it is never copied to be looked at.
     private let place = AddressOnly()
     let limits: AdmissionLimits
-    let messages: RateRule?
-    let errors: RateRule?
+    package let messages: RateRule?
+    package let errors: RateRule?
 
     private var addresses: ConnectionCounts<NetworkAddress>
     private var users: ConnectionCounts<UserID>
     private var rates: TokenBuckets<NetworkAddress>?
     /// WebSockets that have yet to say who they are.
-    private(set) var unauthenticatedCount = 0
+    package private(set) var unauthenticatedCount = 0
 
     /// What becomes of a connection when it comes in.
-    enum Entry {
+    package enum Entry {
         case admitted
         /// It is one too many, and is refused with an answer.
         case overLimit
@@ -24,7 +24,7 @@ struct Admission: ~Copyable {
         case dropped
     }
 
-    init(_ limits: AdmissionLimits, connectionsMax: Int, seed: UInt64) {
+    package init(_ limits: AdmissionLimits, connectionsMax: Int, seed: UInt64) {
         self.limits = limits
         messages = limits.messagesPerSecond.map {
             RateRule(
@@ -45,13 +45,13 @@ struct Admission: ~Copyable {
     }
 
     /// Addresses and users that have a connection.
-    var addressCount: Int { addresses.keyCount }
-    var userCount: Int { users.keyCount }
+    package var addressCount: Int { addresses.keyCount }
+    package var userCount: Int { users.keyCount }
 
     // MARK: Addresses
 
     /// Counts a connection of the address, unless it is dropped.
-    mutating func addConnection(of address: NetworkAddress) -> Entry {
+    package mutating func addConnection(of address: NetworkAddress) -> Entry {
         guard let most = limits.connectionsPerAddress else { return .admitted }
         let present = addresses.count(of: address)
         guard present < most + Limits.refusalsPerAddressMax, addresses.add(address) else {
@@ -66,7 +66,7 @@ struct Admission: ~Copyable {
 
     /// Nanoseconds after which the address may make a handshake; zero when it may now, and then it
     /// is counted.
-    mutating func countHandshake(of address: NetworkAddress, at now: Instant) -> UInt64 {
+    package mutating func countHandshake(of address: NetworkAddress, at now: Instant) -> UInt64 {
         guard rates != nil else { return 0 }
         return rates?.take(address, at: now) ?? 0
     }
@@ -74,13 +74,13 @@ struct Admission: ~Copyable {
     // MARK: Users
 
     /// Whether the user may have another connection.
-    func hasPlace(for user: UserID) -> Bool {
+    package func hasPlace(for user: UserID) -> Bool {
         guard let most = limits.connectionsPerUser else { return true }
         return users.count(of: user) < most
     }
 
     /// Counts a connection of the user. Returns whether it was counted: without a limit nobody asks.
-    mutating func addConnection(of user: UserID) -> Bool {
+    package mutating func addConnection(of user: UserID) -> Bool {
         limits.connectionsPerUser != nil && users.add(user)
     }
 
@@ -90,7 +90,7 @@ struct Admission: ~Copyable {
 
     // MARK: Nobody's
 
-    var hasPlaceForUnauthenticated: Bool {
+    package var hasPlaceForUnauthenticated: Bool {
         guard let most = limits.unauthenticatedConnections else { return true }
         return unauthenticatedCount < most
     }

@@ -1,24 +1,24 @@
-internal import Reactor
+package import Reactor
 
 /// One connection: everything that is kept about it outside of the hub, in 128 bytes.
 ///
 /// What an idle connection doesn't have is an index of zero: bytes of an incomplete message, of an
 /// incomplete frame or request head, and of what waits to be sent live in pools.
-struct Client: BitwiseCopyable {
+package struct Client: BitwiseCopyable {
     // What a broadcast looks at comes first.
     let descriptor: Int32
-    var queue = ClientQueue()
+    package var queue = ClientQueue()
     private(set) var lifecycle = ClientLifecycle()
-    var flags: ClientFlags
+    package var flags: ClientFlags
 
     /// When something last arrived, in wheel ticks.
-    var heardTick: UInt32
+    package var heardTick: UInt32
     var decoder = FrameDecoder()
-    var head = RequestHeadParser()
+    package var head = RequestHeadParser()
     /// The fragments so far of a message that isn't complete.
-    var message = SegmentIndex.none
+    package var message = SegmentIndex.none
     /// The bytes so far of a request head, or of a frame's header, that isn't complete.
-    var leftover = SegmentIndex.none
+    package var leftover = SegmentIndex.none
 
     /// Who it is; until it has said so, the project that its URL named.
     private var identity = UUID(high: 0, low: 0)
@@ -27,17 +27,17 @@ struct Client: BitwiseCopyable {
     /// When the connection was accepted.
     var openedTick: UInt32
     /// When the next ping is due.
-    var pingTick: UInt32 = 0
+    package var pingTick: UInt32 = 0
     /// By when the present phase must have ended; meaningless in `open`.
-    var deadlineTick: UInt32
+    package var deadlineTick: UInt32
     /// When the token expires.
-    var expiryTick: UInt32 = .max
+    package var expiryTick: UInt32 = .max
     /// When the token expires, in seconds since 1970, for telling the client.
     var expiresAtSeconds: UInt32 = 0
     /// The close code that ended it, for the metrics; zero as long as none was sent or received.
     var closeCode: UInt16 = 0
     /// What the limits keep about it.
-    var allowance = ClientAllowance()
+    package var allowance = ClientAllowance()
 
     init(
         descriptor: Int32, peer: NetworkAddress, flags: ClientFlags, nowTick: UInt32,
@@ -52,7 +52,7 @@ struct Client: BitwiseCopyable {
     }
 
     /// Who it is; only in `open`, and of what was `open`.
-    var user: UserID {
+    package var user: UserID {
         get { identity }
         set {
             identity = newValue
@@ -61,7 +61,7 @@ struct Client: BitwiseCopyable {
     }
 
     /// The project to join when the client has said who it is.
-    var requestedProject: ProjectID? {
+    package var requestedProject: ProjectID? {
         get { flags.contains(.namesProject) ? identity : nil }
         set {
             identity = newValue ?? UUID(high: 0, low: 0)
@@ -73,16 +73,16 @@ struct Client: BitwiseCopyable {
         }
     }
 
-    var phase: ClientPhase { lifecycle.phase }
+    package var phase: ClientPhase { lifecycle.phase }
 
     /// Whether it is a WebSocket on which messages may still be sent.
     var isOpenForMessages: Bool { lifecycle.isOpenForMessages }
 
     /// Whether nothing is read of it for now.
-    var isPaused: Bool { !flags.isDisjoint(with: .pauses) }
+    package var isPaused: Bool { !flags.isDisjoint(with: .pauses) }
 
     /// What the descriptor should be watched for.
-    var interest: Interest {
+    package var interest: Interest {
         var interest: Interest = []
         if !isPaused && !flags.contains(.readEnded) {
             interest.insert(.read)
@@ -92,7 +92,7 @@ struct Client: BitwiseCopyable {
     }
 
     /// Changes the phase. What follows from it is the caller's to do.
-    mutating func handle(_ event: ClientLifecycle.Event) -> ClientLifecycle.Duties {
+    package mutating func handle(_ event: ClientLifecycle.Event) -> ClientLifecycle.Duties {
         lifecycle.handle(event)
     }
 }

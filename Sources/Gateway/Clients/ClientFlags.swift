@@ -1,33 +1,37 @@
 internal import Reactor
 
 /// The facts about a client that need one bit.
-struct ClientFlags: OptionSet, BitwiseCopyable {
-    let rawValue: UInt16
+package struct ClientFlags: OptionSet, BitwiseCopyable {
+    package let rawValue: UInt16
+
+    package init(rawValue: UInt16) {
+        self.rawValue = rawValue
+    }
 
     /// The connection came in through the admin listener.
     static let admin = ClientFlags(rawValue: 1 << 0)
     /// It became a WebSocket, and counts as one.
     static let upgraded = ClientFlags(rawValue: 1 << 1)
     /// It stands in the list of clients whose interest may have changed.
-    static let interestListed = ClientFlags(rawValue: 1 << 3)
+    package static let interestListed = ClientFlags(rawValue: 1 << 3)
     /// The peer has ended its direction; there is nothing more to read.
-    static let readEnded = ClientFlags(rawValue: 1 << 6)
+    package static let readEnded = ClientFlags(rawValue: 1 << 6)
     /// The URL named a project, which is joined when the client has said who it is.
     static let namesProject = ClientFlags(rawValue: 1 << 12)
     /// At least one HTTP request was answered.
-    static let answered = ClientFlags(rawValue: 1 << 10)
+    package static let answered = ClientFlags(rawValue: 1 << 10)
     /// Its descriptor stands in epoll's interest list, for reading and for writing.
     static let registered = ClientFlags(rawValue: 1 << 8)
     static let registeredRead = ClientFlags(rawValue: 1 << 9)
     static let registeredWrite = ClientFlags(rawValue: 1 << 11)
     /// It asked for something that depends on an answer of the database. Until it is there nothing
     /// more is read of it, so that its messages take effect in their order.
-    static let awaitsMembership = ClientFlags(rawValue: 1 << 13)
+    package static let awaitsMembership = ClientFlags(rawValue: 1 << 13)
     /// An HTTP answer waits for its socket. Until it is sent no further request is read: a peer that
     /// doesn't read makes us keep one answer, not many.
-    static let awaitsAnswer = ClientFlags(rawValue: 1 << 2)
+    package static let awaitsAnswer = ClientFlags(rawValue: 1 << 2)
     /// What keeps a client's bytes from being read.
-    static let pauses: ClientFlags = [.awaitsMembership, .awaitsAnswer]
+    package static let pauses: ClientFlags = [.awaitsMembership, .awaitsAnswer]
 
     /// It speaks TLS: its socket carries ciphertext.
     static let tls = ClientFlags(rawValue: 1 << 14)

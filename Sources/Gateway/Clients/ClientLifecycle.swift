@@ -1,5 +1,5 @@
 /// Where a connection is in its life.
-enum ClientPhase: UInt8 {
+package enum ClientPhase: UInt8, BitwiseCopyable, CaseIterable, Sendable {
     /// The PROXY header is awaited or being received, which says for whom a load balancer speaks.
     case proxyHeader
     /// An HTTP request is awaited or being received.
@@ -31,11 +31,13 @@ enum ClientPhase: UInt8 {
 ///
 /// Each event returns what the change asks the caller to do. An event that comes too late changes
 /// nothing and asks for nothing.
-struct ClientLifecycle: BitwiseCopyable {
-    private(set) var phase = ClientPhase.request
+package struct ClientLifecycle: BitwiseCopyable {
+    package private(set) var phase = ClientPhase.request
+
+    package init() {}
 
     /// What happens to a connection.
-    enum Event: BitwiseCopyable {
+    package enum Event: BitwiseCopyable, Sendable {
         /// It was accepted where each connection begins with a PROXY header.
         case proxyHeaderAwaited
         case proxyHeaderReceived
@@ -64,26 +66,31 @@ struct ClientLifecycle: BitwiseCopyable {
     }
 
     /// What a change of phase asks for.
-    struct Duties: OptionSet, BitwiseCopyable {
-        let rawValue: UInt8
+    package struct Duties: OptionSet, BitwiseCopyable {
+        package let rawValue: UInt8
+
+        package init(rawValue: UInt8) {
+            self.rawValue = rawValue
+        }
 
         /// It leaves all projects, and no event or answer is queued any more.
-        static let endMessages = Duties(rawValue: 1 << 0)
+        package static let endMessages = Duties(rawValue: 1 << 0)
         /// The Close frame is queued.
-        static let queueClose = Duties(rawValue: 1 << 1)
+        package static let queueClose = Duties(rawValue: 1 << 1)
         /// The connection has a limited time left.
-        static let setCloseDeadline = Duties(rawValue: 1 << 2)
+        package static let setCloseDeadline = Duties(rawValue: 1 << 2)
         /// The flush has to look at it, even when nothing waits.
-        static let flush = Duties(rawValue: 1 << 3)
+        package static let flush = Duties(rawValue: 1 << 3)
         /// Our direction is ended.
-        static let finishSending = Duties(rawValue: 1 << 4)
+        package static let finishSending = Duties(rawValue: 1 << 4)
         /// It is over: what belongs to it is given back.
-        static let free = Duties(rawValue: 1 << 5)
+        package static let free = Duties(rawValue: 1 << 5)
     }
 
-    mutating func handle(_ event: Event) -> Duties {
+    package mutating func handle(_ event: Event) -> Duties {
         switch event {
         case .proxyHeaderAwaited:
+            precondition(phase == .request, "only a new connection awaits a PROXY header")
             phase = .proxyHeader
             return []
         case .proxyHeaderReceived:
@@ -106,10 +113,7 @@ struct ClientLifecycle: BitwiseCopyable {
             return [.setCloseDeadline, .flush]
         case .closeReceived: return receiveClose()
         case .endReceived(let hasOutput): return receiveEnd(hasOutput: hasOutput)
-        case .secureEndReceived:
-            guard phase != .closed else { return [] }
-            phase = .flushing
-            return [.endMessages, .setCloseDeadline, .flush]
+        case .secureEndReceived: return receiveSecureEnd()
         case .secureSessionFailed: return failSecurely()
         case .outputSent: return finishOutput()
         case .connectionLost: return close()
@@ -117,7 +121,7 @@ struct ClientLifecycle: BitwiseCopyable {
     }
 
     /// Whether it is a WebSocket on which messages may still be sent.
-    var isOpenForMessages: Bool { phase == .open || phase == .awaitingInit }
+    package var isOpenForMessages: Bool { phase == .open || phase == .awaitingInit }
 
     // MARK: Events
 
@@ -170,15 +174,31 @@ struct ClientLifecycle: BitwiseCopyable {
         }
     }
 
+    private mutating func receiveSecureEnd() -> Duties {
+        switch phase {
+        case .proxyHeader, .request, .awaitingInit, .open:
+            phase = .flushing
+            return [.endMessages, .setCloseDeadline, .flush]
+        case .closing, .draining, .flushing:
+            // Messages have ended, and the deadline that it has gets no later.
+            phase = .flushing
+            return .flush
+        case .finished:
+            // Both directions have ended.
+            return close()
+        case .closed: return []
+        }
+    }
+
     private mutating func failSecurely() -> Duties {
         switch phase {
         case .proxyHeader, .request, .awaitingInit, .open:
             phase = .draining
             return [.endMessages, .setCloseDeadline, .flush]
         case .closing, .draining, .flushing:
-            // The deadline that it has gets no later.
+            // Messages have ended, and the deadline that it has gets no later.
             phase = .draining
-            return [.endMessages, .flush]
+            return .flush
         case .finished, .closed: return []
         }
     }

@@ -1,7 +1,7 @@
 internal import Reactor
 
 /// What is due for a client because time has passed.
-enum ClientDeadline: BitwiseCopyable {
+package enum ClientDeadline: BitwiseCopyable {
     case nothing
     /// Its socket has taken no byte for too long: not even a Close frame would get through.
     case stalled
@@ -21,7 +21,7 @@ enum ClientDeadline: BitwiseCopyable {
 // What is due when.
 extension Clients {
     /// Asks for the next look at the client, at the earliest tick at which something can be due.
-    mutating func scheduleVisit(of index: ClientIndex, _ clock: TurnClock) {
+    package mutating func scheduleVisit(of index: ClientIndex, _ clock: TurnClock) {
         let client = self[index]
         var due: UInt32
         switch client.phase {
@@ -39,13 +39,15 @@ extension Clients {
     }
 
     /// Limits the time of the present phase.
-    mutating func setDeadline(of index: ClientIndex, nanoseconds: UInt64, _ clock: TurnClock) {
+    package mutating func setDeadline(
+        of index: ClientIndex, nanoseconds: UInt64, _ clock: TurnClock
+    ) {
         self[index].deadlineTick = clock.tick(afterNanoseconds: nanoseconds)
         scheduleVisit(of: index, clock)
     }
 
     /// The next client that has to be looked at; `nil` when all whose time has come were.
-    mutating func dequeueDue(_ clock: TurnClock) -> ClientIndex? {
+    package mutating func dequeueDue(_ clock: TurnClock) -> ClientIndex? {
         timers.popDue(now: clock.tick)
     }
 
@@ -54,7 +56,7 @@ extension Clients {
     /// - Parameter heardEveryone: whether everything that had arrived was read in this turn. If not,
     ///   nobody is silent: after the process was stopped for a while, the answers of the living still
     ///   wait to be read.
-    mutating func deadline(
+    package mutating func deadline(
         of index: ClientIndex, heardEveryone: Bool, _ clock: TurnClock
     ) -> ClientDeadline {
         let client = self[index]

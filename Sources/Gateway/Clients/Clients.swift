@@ -1,4 +1,4 @@
-internal import Reactor
+package import Reactor
 
 /// All connections: their records, the deadlines they have, the bytes of them that wait inside, and
 /// the lists of those whose descriptors need the loop's attention.
@@ -9,12 +9,12 @@ package struct Clients: ~Copyable {
     /// So that it is never copied to be looked at.
     private let place = AddressOnly()
     private var table: Slab<Client>
-    var timers: TimerWheel
+    package var timers: TimerWheel
     let times: ClientTimes
     private var jitter: Jitter
 
     /// What was received and can't be acted on yet.
-    var inbox: Inbox
+    package var inbox: Inbox
 
     /// Clients whose interest may differ from what is registered.
     private var interestChanges = IndexList()
@@ -26,7 +26,7 @@ package struct Clients: ~Copyable {
     private var slotsTouched = 0
 
     /// - Parameter slots: clients that there can be, those that are only refused among them.
-    init(slots: Int, _ times: ClientTimes, decompresses: Bool, seed: UInt64, now: Instant) {
+    package init(slots: Int, _ times: ClientTimes, decompresses: Bool, seed: UInt64, now: Instant) {
         table = Slab(capacity: slots)
         timers = TimerWheel(capacity: slots, now: TimerWheel.tick(now))
         self.times = times
@@ -37,7 +37,7 @@ package struct Clients: ~Copyable {
     // MARK: The table
 
     // Hot path.
-    subscript(index: ClientIndex) -> Client {
+    package subscript(index: ClientIndex) -> Client {
         unsafeAddress { unsafe UnsafePointer(table.address(of: index)) }
         unsafeMutableAddress { unsafe table.address(of: index) }
     }
@@ -45,21 +45,21 @@ package struct Clients: ~Copyable {
     package var count: Int { table.count }
     var capacity: Int { table.capacity }
     /// Every client's index lies below this one.
-    var highWaterMark: Int { table.highWaterMark }
+    package var highWaterMark: Int { table.highWaterMark }
 
-    func isOccupied(_ index: ClientIndex) -> Bool { table.isOccupied(index) }
+    package func isOccupied(_ index: ClientIndex) -> Bool { table.isOccupied(index) }
 
     /// The client that the handle was made for; `nil` when it is freed, which is normal.
-    func index(of handle: Handle) -> ClientIndex? { table.index(of: handle) }
+    package func index(of handle: Handle) -> ClientIndex? { table.index(of: handle) }
 
     /// The name of the client that nobody takes for another's, however late it is used.
-    func handle(of index: ClientIndex) -> Handle { table.handle(of: index, kind: 0) }
+    package func handle(of index: ClientIndex) -> Handle { table.handle(of: index, kind: 0) }
 
     /// The connection as logs name it.
     func number(of index: ClientIndex) -> UInt64 { handle(of: index).raw }
 
     /// Takes in a connection. `nil` when all places are taken.
-    mutating func insert(
+    package mutating func insert(
         descriptor: Int32, peer: NetworkAddress, flags: ClientFlags, _ clock: TurnClock
     ) -> ClientIndex? {
         table.insert(
@@ -69,21 +69,21 @@ package struct Clients: ~Copyable {
     }
 
     /// Takes back a connection that was inserted in this call and may not stay.
-    mutating func withdraw(_ index: ClientIndex) {
+    package mutating func withdraw(_ index: ClientIndex) {
         table.remove(index)
     }
 
     // MARK: Interest
 
     /// Lists the client among those whose interest is compared with what is registered.
-    mutating func noteInterest(of index: ClientIndex) {
+    package mutating func noteInterest(of index: ClientIndex) {
         guard !table[index].flags.contains(.interestListed) else { return }
         table[index].flags.insert(.interestListed)
         interestChanges.append(index)
     }
 
     /// The next client whose interest may have changed, taken out of the list.
-    mutating func dequeueInterestChange() -> ClientIndex? {
+    package mutating func dequeueInterestChange() -> ClientIndex? {
         guard let index = interestChanges.removeLast() else { return nil }
         table[index].flags.remove(.interestListed)
         return index
@@ -93,7 +93,8 @@ package struct Clients: ~Copyable {
 
     /// Ends a reason for which nothing is read of the client. When it was the last one, what the
     /// client sent meanwhile is read.
-    mutating func endPause(of index: ClientIndex, _ reason: ClientFlags, _ clock: TurnClock) {
+    package mutating func endPause(of index: ClientIndex, _ reason: ClientFlags, _ clock: TurnClock)
+    {
         table[index].flags.remove(reason)
         guard !table[index].isPaused else { return }
         if table[index].leftover != .none { unpaused.append(index) }
@@ -103,7 +104,7 @@ package struct Clients: ~Copyable {
 
     /// The next client whose bytes in the inbox can be read. Its place may be another client's by
     /// now, which does no harm, except before a PROXY header: its bytes are no request's.
-    mutating func dequeueUnpaused() -> ClientIndex? {
+    package mutating func dequeueUnpaused() -> ClientIndex? {
         while let index = unpaused.removeLast() {
             guard table.isOccupied(index), table[index].phase != .closed,
                 table[index].phase != .proxyHeader, table[index].leftover != .none,
@@ -115,13 +116,13 @@ package struct Clients: ~Copyable {
     }
 
     /// Whether a client's bytes in the inbox can be read that no event tells of.
-    var hasUnpaused: Bool { !unpaused.isEmpty }
+    package var hasUnpaused: Bool { !unpaused.isEmpty }
 
     // MARK: Ends
 
     /// The connection is over. Its slot stays until the end of a turn, so that nothing of this turn
     /// can be taken for another client's.
-    mutating func close(_ index: ClientIndex) {
+    package mutating func close(_ index: ClientIndex) {
         precondition(table[index].phase == .closed)
         inbox.release(&table[index].message)
         inbox.release(&table[index].leftover)
@@ -130,19 +131,19 @@ package struct Clients: ~Copyable {
     }
 
     /// Connections that are over and not freed yet.
-    var closedCount: Int { closed.count }
-    var hasInterestChanges: Bool { !interestChanges.isEmpty }
+    package var closedCount: Int { closed.count }
+    package var hasInterestChanges: Bool { !interestChanges.isEmpty }
 
     /// The connection that is freed next; `nil` when there is none, or when it stands in the list of
     /// those that have something to send, which it leaves in the next flush.
-    var nextToFree: ClientIndex? {
+    package var nextToFree: ClientIndex? {
         guard !closed.isEmpty else { return nil }
         let index = closed[closed.count - 1]
         return table[index].queue.marks.contains(.dirty) ? nil : index
     }
 
     /// Frees the slot of `nextToFree` and returns its descriptor, for the caller to close.
-    mutating func freeNext() -> Int32? {
+    package mutating func freeNext() -> Int32? {
         guard let index = nextToFree else { return nil }
         _ = closed.removeLast()
         let descriptor = table[index].descriptor
@@ -154,7 +155,7 @@ package struct Clients: ~Copyable {
     /// After a crowd has left, the memory of the slots behind the last client goes back to the kernel.
     ///
     /// Returns the first slot of which nothing is kept any more; `nil` when nothing was given back.
-    mutating func returnMemory() -> Int? {
+    package mutating func returnMemory() -> Int? {
         let inUse = table.highWaterMark
         guard closed.isEmpty, slotsTouched >= Limits.memoryReturnSlotsMin, inUse < slotsTouched / 2
         else { return nil }
@@ -168,7 +169,7 @@ package struct Clients: ~Copyable {
     // MARK: Bytes that wait inside
 
     /// Keeps what lies behind `position`. Returns `false` when there is no room for it.
-    mutating func keepLeftover(
+    package mutating func keepLeftover(
         _ bytes: borrowing Span<UInt8>, from position: Int, of index: ClientIndex
     ) -> Bool {
         guard position < bytes.count, table[index].phase != .closed else { return true }
@@ -177,31 +178,33 @@ package struct Clients: ~Copyable {
     }
 
     /// The client's leftover was read, or is of no interest any more.
-    mutating func releaseLeftover(of index: ClientIndex) {
+    package mutating func releaseLeftover(of index: ClientIndex) {
         inbox.release(&table[index].leftover)
     }
 
     /// Bytes that are kept of a client while it is paused.
-    func pausedByteCount(of index: ClientIndex) -> Int {
+    package func pausedByteCount(of index: ClientIndex) -> Int {
         let client = table[index]
         return client.isPaused ? inbox.count(of: client.leftover) : 0
     }
 
     /// Puts the next piece of a fragmented message behind those before it. Returns `false` when there
     /// is no room for it.
-    mutating func assemble(_ piece: borrowing Span<UInt8>, from index: ClientIndex) -> Bool {
+    package mutating func assemble(_ piece: borrowing Span<UInt8>, from index: ClientIndex) -> Bool
+    {
         inbox.append(piece, to: &table[index].message)
     }
 
     /// Removes the client's message from the record; the reference becomes the caller's.
-    mutating func removeMessage(of index: ClientIndex) -> SegmentIndex {
+    package mutating func removeMessage(of index: ClientIndex) -> SegmentIndex {
         let message = table[index].message
         table[index].message = .none
         return message
     }
 
     /// Keeps an answer that is ready, until the client may get it. Returns `false` without room.
-    mutating func keepAnswer(_ bytes: borrowing Span<UInt8>, for index: ClientIndex) -> Bool {
+    package mutating func keepAnswer(_ bytes: borrowing Span<UInt8>, for index: ClientIndex) -> Bool
+    {
         inbox.keep(bytes, in: &table[index].message)
     }
 
@@ -209,7 +212,7 @@ package struct Clients: ~Copyable {
 
     /// When a new WebSocket is pinged first: at a random moment, so that those who came together in a
     /// storm aren't pinged together for ever.
-    mutating func scheduleFirstPing(of index: ClientIndex, _ clock: TurnClock) {
+    package mutating func scheduleFirstPing(of index: ClientIndex, _ clock: TurnClock) {
         let interval = times.pingNanoseconds
         let phase = interval / 2 + jitter.next() % max(interval / 2, 1)
         table[index].pingTick = clock.tick(afterNanoseconds: phase)

@@ -1,18 +1,18 @@
-internal import Reactor
+package import Reactor
 
 /// What clients have sent and can't be acted on yet: incomplete requests, frames and messages, and
 /// what came behind a message that waits for the database.
 ///
 /// It has a pool and a bound of its own. What waits to be sent is in another, so that neither's bound
 /// makes those pay who fill the other.
-struct Inbox: ~Copyable {
+package struct Inbox: ~Copyable {
     private var pool = SegmentPool()
     private var decompressor: MessageDecompressor?
     /// The token of the request or message that is being read.
     var token = ByteBuffer(capacity: TokenVerifier.tokenBytesMax)
 
     /// What became of a compressed message.
-    enum Decompressed: BitwiseCopyable {
+    package enum Decompressed: BitwiseCopyable {
         /// The caller's, to be released.
         case message(SegmentIndex)
         /// Close with this code.
@@ -20,19 +20,19 @@ struct Inbox: ~Copyable {
         case full
     }
 
-    init(decompresses: Bool) {
+    package init(decompresses: Bool) {
         decompressor = decompresses ? MessageDecompressor() : nil
     }
 
     /// Segments and bytes in use.
-    var segmentCount: Int { pool.liveCount }
-    var byteCount: Int { pool.liveBytes }
+    package var segmentCount: Int { pool.liveCount }
+    package var byteCount: Int { pool.liveBytes }
 
     // MARK: Keeping
 
     /// Keeps a copy of the bytes in an entry that is empty. Returns `false`, and keeps nothing, when
     /// there is no room.
-    mutating func keep(
+    package mutating func keep(
         _ bytes: borrowing Span<UInt8>, in entry: inout SegmentIndex
     ) -> Bool {
         precondition(entry == .none)
@@ -43,7 +43,7 @@ struct Inbox: ~Copyable {
     }
 
     /// Appends a copy of the bytes to an entry, which may be empty.
-    mutating func append(
+    package mutating func append(
         _ bytes: borrowing Span<UInt8>, to entry: inout SegmentIndex
     ) -> Bool {
         guard hasRoom(for: bytes.count) else { return false }
@@ -52,14 +52,14 @@ struct Inbox: ~Copyable {
     }
 
     /// Empties the entry.
-    mutating func release(_ entry: inout SegmentIndex) {
+    package mutating func release(_ entry: inout SegmentIndex) {
         guard entry != .none else { return }
         pool.release(entry)
         entry = .none
     }
 
     /// Decompresses a whole message (RFC 7692). Only where compression was agreed upon.
-    mutating func decompress(
+    package mutating func decompress(
         _ payload: borrowing Span<UInt8>, opcode: Opcode, bytesMax: Int
     ) -> Decompressed {
         guard let outcome = decompressor?.decompress(payload, opcode: opcode, bytesMax: bytesMax)
@@ -72,7 +72,8 @@ struct Inbox: ~Copyable {
 
     private mutating func keepDecompressed() -> Decompressed {
         var entry = SegmentIndex.none
-        let isKept = decompressor?.keepMessage(in: &pool, &entry, hasRoom(for: 0)) ?? false
+        let hasRoom = hasRoom(for: decompressor?.message.count ?? 0)
+        let isKept = decompressor?.keepMessage(in: &pool, &entry, hasRoom) ?? false
         return isKept ? .message(entry) : .full
     }
 
@@ -83,7 +84,7 @@ struct Inbox: ~Copyable {
     // MARK: Reading
 
     /// Bytes of an entry; 0 of an empty one.
-    func count(of entry: SegmentIndex) -> Int {
+    package func count(of entry: SegmentIndex) -> Int {
         entry == .none ? 0 : pool.count(of: entry)
     }
 
@@ -97,7 +98,7 @@ struct Inbox: ~Copyable {
     }
 
     /// Appends what an entry holds.
-    func copy(_ entry: SegmentIndex, to buffer: inout ByteBuffer) {
+    package func copy(_ entry: SegmentIndex, to buffer: inout ByteBuffer) {
         buffer.append(pool.bytes(of: entry))
     }
 

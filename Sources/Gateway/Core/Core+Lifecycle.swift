@@ -97,6 +97,10 @@ extension Core {
     package mutating func receiveSecureEnd(from index: ClientIndex) {
         let duties = clients[index].handle(.secureEndReceived)
         guard !duties.isEmpty else { return }
+        guard !duties.contains(.free) else {
+            free(index)
+            return
+        }
         stopReading(index)
         perform(duties, for: index, keepsQueue: true)
         outbox.seal(&clients[index].queue)

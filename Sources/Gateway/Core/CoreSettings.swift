@@ -1,5 +1,3 @@
-internal import Reactor
-
 /// What the core is told about how to behave: the options that concern clients, in the units that
 /// the core counts in.
 package struct CoreSettings: Sendable {
@@ -36,31 +34,5 @@ package struct CoreSettings: Sendable {
         self.connectionsMax = connectionsMax
         self.processNonce = processNonce
         self.jitterSeed = jitterSeed
-    }
-}
-
-extension CoreSettings {
-    /// From the options.
-    init(_ configuration: Configuration, connectionsMax: Int) {
-        self.init(
-            connectionsMax: connectionsMax, processNonce: Random.word(),
-            jitterSeed: Random.word())
-        messageBytesMax = configuration.maxMessageBytes
-        times.pingNanoseconds = configuration.pingInterval.nanoseconds
-        times.readNanoseconds = configuration.readTimeout.nanoseconds
-        times.handshakeNanoseconds = configuration.handshakeTimeout.nanoseconds
-        times.initNanoseconds = configuration.initTimeout.nanoseconds
-        times.closeNanoseconds = configuration.closeTimeout.nanoseconds
-        drainNanoseconds = UInt64(configuration.drainSeconds) * 1_000_000_000
-        textPing = configuration.textPing
-        compresses = configuration.compression
-        queryToken = configuration.queryToken
-        admission = configuration.admission
-        checksMembership = configuration.membership == .on
-        disconnectsSlowConsumers = configuration.slowConsumer == .disconnect
-        // Each worker knows its own clients only, and they ask the same back end.
-        pacing = Pacing(
-            refetchesPerSecond: configuration.refetchRate.map { max(1, $0 / configuration.workers) }
-        )
     }
 }

@@ -15,7 +15,6 @@ extension Limits {
         // What was missed fits beside the reserve.
         precondition(segmentBytesMax + queueReserveBytes <= queueBytesMax)
         precondition(FrameDecoder.leftoverBytesMax <= HTTPLimits.headBytesMax)
-        precondition(deliveriesPerTurn <= SendBatch.capacity)
         precondition(spreadMillisecondsMin <= spreadMillisecondsMax)
         precondition(reconnectWindowMillisecondsMin <= reconnectWindowMillisecondsMax)
         // Whoever is heard at all can have its token tried with each key that may fit.

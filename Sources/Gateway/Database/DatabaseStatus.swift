@@ -14,5 +14,5 @@ package struct DatabaseStatus: Sendable {
     package init() {}
 
     /// Whether a resume can be served from the event log, or may be once it is known.
-    var mayReadEvents: Bool { eventLog == .usable || eventLog == .unknown }
+    package var mayReadEvents: Bool { eventLog == .usable || eventLog == .unknown }
 }

@@ -286,12 +286,8 @@ package enum DatabaseChecks {
     package static func queue(permille: Int) -> Finding {
         let subject = "notification queue"
         let fact = "\(permille / 10).\(permille % 10) % full"
-        if permille >= 700 { return .failure(subject, fact, queueAdvice) }
-        if permille >= 300 { return .warning(subject, fact, queueAdvice) }
+        if permille >= 700 { return .failure(subject, fact, EventLog.queueAdvice) }
+        if permille >= 300 { return .warning(subject, fact, EventLog.queueAdvice) }
         return .ok(subject, fact)
     }
-
-    static let queueAdvice =
-        "end the session that LISTENs in an old transaction: SELECT pid, xact_start FROM"
-        + " pg_stat_activity ORDER BY 2"
 }

@@ -1,17 +1,17 @@
-internal import Reactor
+package import Reactor
 
 /// What was missed: how far all has been heard, what is being read from the event log and for whom,
 /// and which projects are still owed a resync.
 ///
 /// It knows neither clients, nor the hub, nor the database: who waits is named by a handle, and what
 /// has been read is handed out to be delivered.
-struct History: ~Copyable {
+package struct History: ~Copyable {
     /// So that it is never copied to be looked at.
     private let place = AddressOnly()
     /// Everything before it has been heard; `nil` before the first canary or event.
-    private(set) var cursor: Cursor?
+    package private(set) var cursor: Cursor?
     /// What is being read.
-    var reads = ReadTable()
+    package var reads = ReadTable()
     /// When to look for clients that have waited for too long; `nil` while none waits.
     private var expiryCheck: Instant?
     /// By when the gateway's own catch-up must have ended; `nil` without one.
@@ -21,7 +21,7 @@ struct History: ~Copyable {
     /// Where a resync of every project has got to; `nil` when none is under way.
     var resyncPosition: Int?
 
-    init(seed: UInt64) {
+    package init(seed: UInt64) {
         resumeRates = TokenBuckets(
             perSecond: Limits.resumesPerSecond, burst: Limits.resumesAtOnce, seed: seed)
     }
@@ -29,21 +29,21 @@ struct History: ~Copyable {
     // MARK: The cursor
 
     /// Everything before this cursor has been heard.
-    mutating func advance(to cursor: Cursor) {
+    package mutating func advance(to cursor: Cursor) {
         self.cursor = self.cursor.map { max($0, cursor) } ?? cursor
     }
 
     // MARK: Catching up
 
     /// Whether notifications have to wait, because what was announced before them is being read.
-    var isCatchingUp: Bool { reads.audienceCount > 0 }
+    package var isCatchingUp: Bool { reads.audienceCount > 0 }
 
-    mutating func beginCatchUp(_ now: Instant) {
+    package mutating func beginCatchUp(_ now: Instant) {
         catchUpDeadline = now.advanced(byNanoseconds: Limits.catchUpNanosecondsMax)
     }
 
     /// What was read for audiences isn't wanted any more. Returns whether some was.
-    mutating func endCatchUp() -> Bool {
+    package mutating func endCatchUp() -> Bool {
         catchUpDeadline = nil
         guard isCatchingUp else { return false }
         reads.dropAudiences()
@@ -51,14 +51,14 @@ struct History: ~Copyable {
     }
 
     /// Whether the gateway has had its time to catch up.
-    func isCatchUpLate(_ now: Instant) -> Bool {
+    package func isCatchUpLate(_ now: Instant) -> Bool {
         catchUpDeadline.map { $0 <= now } ?? false
     }
 
     // MARK: Resuming
 
     /// What becomes of a client's wish to resume.
-    enum Resume: BitwiseCopyable {
+    package enum Resume: BitwiseCopyable {
         /// It is answered when what it missed has been read.
         case waits
         /// It gets a resync: more is being read, or was asked for, than may be.
@@ -67,7 +67,7 @@ struct History: ~Copyable {
 
     /// Reads for the client what it has missed. Whoever waits for the project already waits once from
     /// here on, for both wishes: `replaced` is the earlier one.
-    mutating func resume(
+    package mutating func resume(
         _ waiter: ReadWaiter, in project: ProjectID, of user: UserID,
         replaced: inout ReadWaiter?, _ now: Instant
     ) -> Resume {
@@ -82,7 +82,7 @@ struct History: ~Copyable {
     }
 
     /// Those who have waited for too long, taken out of the table.
-    mutating func removeExpired(_ now: Instant) -> [RemovedWaiter] {
+    package mutating func removeExpired(_ now: Instant) -> [RemovedWaiter] {
         guard let check = expiryCheck, check <= now else { return [] }
         let expired = reads.removeExpired(now)
         expiryCheck =
@@ -92,7 +92,7 @@ struct History: ~Copyable {
     }
 
     /// When somebody has waited for too long; `nil` while nobody waits.
-    var deadline: Instant? {
+    package var deadline: Instant? {
         guard let expiryCheck, let catchUpDeadline else { return expiryCheck ?? catchUpDeadline }
         return min(expiryCheck, catchUpDeadline)
     }

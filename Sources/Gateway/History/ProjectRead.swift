@@ -1,24 +1,37 @@
-internal import Reactor
+package import Reactor
 
 /// Who waits for a read of the event log, and what is said at its end.
-struct ReadWaiter: BitwiseCopyable {
-    let client: Handle
+package struct ReadWaiter: BitwiseCopyable {
+    package let client: Handle
     /// From where this client wants to resume.
-    let since: Cursor
+    package let since: Cursor
     /// From where is read for it: see `Core.resume`.
-    let from: Cursor
-    let answer: SubscriptionAnswer
+    package let from: Cursor
+    package let answer: SubscriptionAnswer
     /// By when it is answered, if only with a resync.
-    let deadline: Instant
+    package let deadline: Instant
     /// Whether it was subscribed when it asked: then what comes meanwhile reaches it as everyone.
-    let isSubscribed: Bool
+    package let isSubscribed: Bool
     /// Whether a removal was announced that may concern it, since its membership was checked: it
     /// must not get what the read brings.
-    var isUnverified: Bool
+    package var isUnverified: Bool
+
+    package init(
+        client: Handle, since: Cursor, from: Cursor, answer: SubscriptionAnswer, deadline: Instant,
+        isSubscribed: Bool, isUnverified: Bool
+    ) {
+        self.client = client
+        self.since = since
+        self.from = from
+        self.answer = answer
+        self.deadline = deadline
+        self.isSubscribed = isSubscribed
+        self.isUnverified = isUnverified
+    }
 }
 
 /// How a client is told that its subscription stands.
-enum SubscriptionAnswer: BitwiseCopyable {
+package enum SubscriptionAnswer: BitwiseCopyable {
     /// Not at all: its URL asked for it.
     case silence
     /// `ok`, if there is a reference.
@@ -28,23 +41,23 @@ enum SubscriptionAnswer: BitwiseCopyable {
 }
 
 /// One read of the event log for one project.
-struct ProjectRead {
-    let project: ProjectID
+package struct ProjectRead {
+    package let project: ProjectID
     /// The lowest cursor of those who wait.
-    var since: Cursor
+    package var since: Cursor
     /// The list of the clients that are subscribed when it is answered (`WaiterLists`).
-    let waiters: UInt32
+    package let waiters: UInt32
     /// Whether the project's present audience, which the gateway's own loss of the database kept
     /// from hearing, gets it too.
-    var isForAudience = false
+    package var isForAudience = false
 
     /// The statement that it is part of; `nil` while it waits to be asked.
-    var statement: UInt64?
+    package var statement: UInt64?
     /// Events of the project since it was asked, as frames: the read may or may not have them.
-    var frames: [UInt8] = []
-    var frameCount = 0
+    package var frames: [UInt8] = []
+    package var frameCount = 0
     /// Whether there were too many to keep.
-    var isOverflown = false
+    package var isOverflown = false
 
     init(project: ProjectID, since: Cursor, waiters: UInt32) {
         self.project = project

@@ -1,4 +1,4 @@
-internal import Reactor
+package import Reactor
 
 /// The reads of the event log that are wanted or under way: at most two for a project, one that was
 /// asked and one that waits.
@@ -15,36 +15,39 @@ internal import Reactor
 ///
 /// When the listener is lost, what is heard has a gap: reads under way are asked again when it is
 /// back.
-struct ReadTable: ~Copyable {
+package struct ReadTable: ~Copyable {
     /// Reads by project, the one that was asked first.
     private var asked: [ProjectID: ProjectRead] = [:]
     private var wanted: [ProjectID: ProjectRead] = [:]
     private var waiters = WaiterLists()
     /// The order in which wanted reads are asked. May hold projects that are no longer wanted.
-    private var order: [ProjectID] = []
+    package private(set) var order: [ProjectID] = []
     private var orderStart = 0
     /// The projects of the statements under way, in their order.
     private var statements: [UInt64: [ProjectID]] = [:]
     private var lastStatement: UInt64 = 0
 
     /// Projects whose audience waits.
-    private(set) var audienceCount = 0
+    package private(set) var audienceCount = 0
+
+    package init() {}
+
     /// Clients that wait.
-    var waiterCount: Int { waiters.count }
+    package var waiterCount: Int { waiters.count }
 
     /// Hot path. Whether nothing is wanted or under way.
-    var isEmpty: Bool { asked.isEmpty && wanted.isEmpty }
-    var hasWanted: Bool { !wanted.isEmpty }
+    package var isEmpty: Bool { asked.isEmpty && wanted.isEmpty }
+    package var hasWanted: Bool { !wanted.isEmpty }
 
     /// Whether events of the project must be looked at although it may have no subscriber.
-    func concerns(_ project: ProjectID) -> Bool {
+    package func concerns(_ project: ProjectID) -> Bool {
         asked[project] != nil || wanted[project] != nil
     }
 
     // MARK: Wanting
 
     /// False when there are as many waiters as there may be. The client doesn't wait for the project.
-    mutating func add(_ waiter: ReadWaiter, for project: ProjectID) -> Bool {
+    package mutating func add(_ waiter: ReadWaiter, for project: ProjectID) -> Bool {
         guard waiterCount < Limits.resumesWaitingMax else { return false }
         if let under = asked[project], under.since <= waiter.from, !under.isOverflown {
             waiters.append(waiter, of: project, to: under.waiters)
@@ -55,7 +58,7 @@ struct ReadTable: ~Copyable {
     }
 
     /// Wants a read for those who are subscribed already.
-    mutating func addAudience(of project: ProjectID, since: Cursor) {
+    package mutating func addAudience(of project: ProjectID, since: Cursor) {
         _ = want(project, since: since)
         guard wanted[project]?.isForAudience == false else { return }
         wanted[project]?.isForAudience = true
@@ -91,7 +94,7 @@ struct ReadTable: ~Copyable {
 
     /// The reads for the next statement, at most `EventsQuery.projectsMax`, and its number. A
     /// project whose last read is under way has to wait for that one's end.
-    mutating func ask() -> AskedReads? {
+    package mutating func ask() -> AskedReads? {
         var reads: [ProjectID] = []
         var postponed: [ProjectID] = []
         lastStatement += 1
@@ -116,11 +119,11 @@ struct ReadTable: ~Copyable {
     }
 
     /// The cursor of a read that was asked.
-    func since(of project: ProjectID) -> Cursor? { asked[project]?.since }
+    package func since(of project: ProjectID) -> Cursor? { asked[project]?.since }
 
     // Hot path while a read is under way.
     /// Keeps an event of the project for those who wait for its read.
-    mutating func keep(_ frame: borrowing ByteBuffer, of project: ProjectID) {
+    package mutating func keep(_ frame: borrowing ByteBuffer, of project: ProjectID) {
         asked[project]?.keep(frame)
     }
 
@@ -128,22 +131,22 @@ struct ReadTable: ~Copyable {
 
     /// The projects of a statement that is answered or failed; `nil` when they were asked anew
     /// meanwhile.
-    mutating func removeStatement(_ number: UInt64) -> [ProjectID]? {
+    package mutating func removeStatement(_ number: UInt64) -> [ProjectID]? {
         statements.removeValue(forKey: number)
     }
 
     /// How many projects a statement asks about.
-    func projectCount(of statement: UInt64) -> Int? { statements[statement]?.count }
+    package func projectCount(of statement: UInt64) -> Int? { statements[statement]?.count }
 
     /// Takes a read out of the table, with those who waited for it: it is answered.
-    mutating func finish(_ project: ProjectID) -> AnsweredRead? {
+    package mutating func finish(_ project: ProjectID) -> AnsweredRead? {
         guard let read = asked.removeValue(forKey: project) else { return nil }
         if read.isForAudience { audienceCount -= 1 }
         return AnsweredRead(read: read, waiters: waiters.removeAll(of: read.waiters))
     }
 
     /// Empties the table, and returns what was in it. Late answers are still known as such.
-    mutating func removeAll() -> [AnsweredRead] {
+    package mutating func removeAll() -> [AnsweredRead] {
         let all = Array(asked.values) + Array(wanted.values)
         asked = [:]
         wanted = [:]
@@ -155,7 +158,7 @@ struct ReadTable: ~Copyable {
     }
 
     /// Wants a read again that was asked.
-    mutating func askAgain(_ project: ProjectID) {
+    package mutating func askAgain(_ project: ProjectID) {
         guard var read = asked.removeValue(forKey: project) else { return }
         read.unask()
         guard let later = wanted[project] else {
@@ -171,7 +174,7 @@ struct ReadTable: ~Copyable {
     }
 
     /// Wants everything again that was asked: there was a gap in what is heard.
-    mutating func askAllAgain() {
+    package mutating func askAllAgain() {
         statements.removeAll()
         for project in Array(asked.keys) { askAgain(project) }
     }
@@ -179,22 +182,22 @@ struct ReadTable: ~Copyable {
     // MARK: Unverified memberships
 
     /// The clients that wait for the project.
-    func clients(in project: ProjectID) -> [Handle] {
+    package func clients(in project: ProjectID) -> [Handle] {
         lists(of: project).flatMap { waiters.waiters(of: $0) }.map(\.client)
     }
 
     /// A removal was announced that may concern the client.
-    mutating func unverify(_ client: Handle, in project: ProjectID) {
+    package mutating func unverify(_ client: Handle, in project: ProjectID) {
         waiters.unverify(client, in: project)
     }
 
     /// The same for all who wait for the project.
-    mutating func unverify(_ project: ProjectID) {
+    package mutating func unverify(_ project: ProjectID) {
         for list in lists(of: project) { waiters.unverify(list) }
     }
 
     /// The same for all.
-    mutating func unverifyAll() {
+    package mutating func unverifyAll() {
         for read in asked.values { waiters.unverify(read.waiters) }
         for read in wanted.values { waiters.unverify(read.waiters) }
     }
@@ -206,31 +209,31 @@ struct ReadTable: ~Copyable {
     // MARK: Giving up
 
     /// Takes a client out that waits for the project; `nil` when it doesn't.
-    mutating func remove(_ client: Handle, from project: ProjectID) -> ReadWaiter? {
+    package mutating func remove(_ client: Handle, from project: ProjectID) -> ReadWaiter? {
         guard let waiter = waiters.remove(client, from: project) else { return nil }
         dropIfUnwanted(project)
         return waiter
     }
 
     /// The client waits for nothing any more.
-    mutating func removeAll(of client: Handle) {
+    package mutating func removeAll(of client: Handle) {
         for project in projects(of: client) { _ = remove(client, from: project) }
     }
 
     /// The projects for which a client waits.
-    func projects(of client: Handle) -> [ProjectID] {
+    package func projects(of client: Handle) -> [ProjectID] {
         waiterCount == 0 ? [] : waiters.projects(of: client)
     }
 
     /// Takes out those who should have been answered by now.
-    mutating func removeExpired(_ now: Instant) -> [RemovedWaiter] {
+    package mutating func removeExpired(_ now: Instant) -> [RemovedWaiter] {
         let expired = waiters.expired(now)
         for one in expired { _ = remove(one.waiter.client, from: one.project) }
         return expired
     }
 
     /// The audiences get a resync instead: what was to be read for them is no longer wanted.
-    mutating func dropAudiences() {
+    package mutating func dropAudiences() {
         for project in Array(asked.keys) { asked[project]?.isForAudience = false }
         for project in Array(wanted.keys) {
             wanted[project]?.isForAudience = false
@@ -249,19 +252,19 @@ struct ReadTable: ~Copyable {
 }
 
 /// What one statement asks.
-struct AskedReads {
-    let statement: UInt64
-    let projects: [ProjectID]
+package struct AskedReads {
+    package let statement: UInt64
+    package let projects: [ProjectID]
 }
 
 /// A read that is over, and who waited for it.
-struct AnsweredRead {
-    let read: ProjectRead
-    let waiters: [ReadWaiter]
+package struct AnsweredRead {
+    package let read: ProjectRead
+    package let waiters: [ReadWaiter]
 }
 
 /// A waiter that isn't waiting any more.
-struct RemovedWaiter {
-    let waiter: ReadWaiter
-    let project: ProjectID
+package struct RemovedWaiter {
+    package let waiter: ReadWaiter
+    package let project: ProjectID
 }

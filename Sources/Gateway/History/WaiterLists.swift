@@ -1,8 +1,8 @@
-internal import Reactor
+package import Reactor
 
 /// Those who wait for reads, each in two lists: of its read and of its client. So whoever goes is taken
 /// out without a look at the others, however many wait.
-struct WaiterLists: ~Copyable {
+package struct WaiterLists: ~Copyable {
     private struct Node {
         /// `nil` in a list's own node, and in one that is free.
         var waiter: ReadWaiter?
@@ -21,28 +21,30 @@ struct WaiterLists: ~Copyable {
     private var firstFree: UInt32 = 0
     private var firstOfClient: [Handle: UInt32] = [:]
     /// Waiters in all lists.
-    private(set) var count = 0
+    package private(set) var count = 0
+
+    package init() {}
 
     // MARK: Lists
 
     /// An empty list. It is named by its own node.
-    mutating func makeList() -> UInt32 {
+    package mutating func makeList() -> UInt32 {
         let list = makeNode(nil, Self.nobody)
         nodes[Int(list)].next = list
         nodes[Int(list)].previous = list
         return list
     }
 
-    func isEmpty(_ list: UInt32) -> Bool { nodes[Int(list)].next == list }
+    package func isEmpty(_ list: UInt32) -> Bool { nodes[Int(list)].next == list }
 
     /// Gives back an empty list.
-    mutating func freeList(_ list: UInt32) {
+    package mutating func freeList(_ list: UInt32) {
         precondition(isEmpty(list))
         free(list)
     }
 
     /// Moves all waiters of `source` behind those of `list`, and gives `source` back.
-    mutating func join(_ source: UInt32, to list: UInt32) {
+    package mutating func join(_ source: UInt32, to list: UInt32) {
         if !isEmpty(source) {
             let first = nodes[Int(source)].next
             let last = nodes[Int(source)].previous
@@ -56,7 +58,7 @@ struct WaiterLists: ~Copyable {
     }
 
     /// The waiters of a list, in the order in which they came.
-    func waiters(of list: UInt32) -> [ReadWaiter] {
+    package func waiters(of list: UInt32) -> [ReadWaiter] {
         var waiters: [ReadWaiter] = []
         var node = nodes[Int(list)].next
         while node != list {
@@ -67,7 +69,7 @@ struct WaiterLists: ~Copyable {
     }
 
     /// Empties a list, gives it back, and returns who was in it.
-    mutating func removeAll(of list: UInt32) -> [ReadWaiter] {
+    package mutating func removeAll(of list: UInt32) -> [ReadWaiter] {
         let waiters = waiters(of: list)
         while !isEmpty(list) { remove(nodes[Int(list)].next) }
         freeList(list)
@@ -77,7 +79,7 @@ struct WaiterLists: ~Copyable {
     // MARK: Waiters
 
     /// Appends a waiter, who doesn't wait for the project yet.
-    mutating func append(_ waiter: ReadWaiter, of project: ProjectID, to list: UInt32) {
+    package mutating func append(_ waiter: ReadWaiter, of project: ProjectID, to list: UInt32) {
         let node = makeNode(waiter, project)
         link(nodes[Int(list)].previous, node)
         link(node, list)
@@ -87,7 +89,7 @@ struct WaiterLists: ~Copyable {
     }
 
     /// The projects for which a client waits.
-    func projects(of client: Handle) -> [ProjectID] {
+    package func projects(of client: Handle) -> [ProjectID] {
         var projects: [ProjectID] = []
         var node = firstOfClient[client] ?? 0
         while node != 0 {
@@ -98,7 +100,7 @@ struct WaiterLists: ~Copyable {
     }
 
     /// Takes a client out that waits for the project; `nil` when it doesn't.
-    mutating func remove(_ client: Handle, from project: ProjectID) -> ReadWaiter? {
+    package mutating func remove(_ client: Handle, from project: ProjectID) -> ReadWaiter? {
         guard let node = node(of: client, in: project) else { return nil }
         let waiter = nodes[Int(node)].waiter
         remove(node)
@@ -106,13 +108,13 @@ struct WaiterLists: ~Copyable {
     }
 
     /// Marks a client's wait for the project: a removal was announced that may concern it.
-    mutating func unverify(_ client: Handle, in project: ProjectID) {
+    package mutating func unverify(_ client: Handle, in project: ProjectID) {
         guard let node = node(of: client, in: project) else { return }
         nodes[Int(node)].waiter?.isUnverified = true
     }
 
     /// The same for all of a list.
-    mutating func unverify(_ list: UInt32) {
+    package mutating func unverify(_ list: UInt32) {
         var node = nodes[Int(list)].next
         while node != list {
             nodes[Int(node)].waiter?.isUnverified = true
@@ -121,7 +123,7 @@ struct WaiterLists: ~Copyable {
     }
 
     /// Who should have been answered by now.
-    func expired(_ now: Instant) -> [RemovedWaiter] {
+    package func expired(_ now: Instant) -> [RemovedWaiter] {
         nodes.compactMap { node in
             guard let waiter = node.waiter, waiter.deadline <= now else { return nil }
             return RemovedWaiter(waiter: waiter, project: node.project)

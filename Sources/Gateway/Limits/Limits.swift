@@ -52,16 +52,16 @@ package enum Limits {
     // MARK: One connection
 
     /// Frames and bytes that may wait for one client. Beyond that its queue collapses.
-    static let queueFramesMax = 256
-    static let queueBytesMax = 1 << 20
+    package static let queueFramesMax = 256
+    package static let queueBytesMax = 1 << 20
     /// Projects that one connection may look at.
     package static let projectsPerConnectionMax = 100
     /// Bytes of a message before the client is authenticated, and of an `init`: it carries a token.
     static let initMessageBytesMax = 8_192
     /// Bytes up to which small answers share one segment of a client's queue.
-    static let privateSegmentBytesMax = 16_384
+    package static let privateSegmentBytesMax = 16_384
     /// Seconds for which a socket may take no byte while something waits for it.
-    static let stallSecondsMax: UInt64 = 60
+    package static let stallSecondsMax: UInt64 = 60
     /// Seconds of silence after which a connection that never became a WebSocket is closed.
     static let httpIdleSecondsMax: UInt64 = 60
 
@@ -70,20 +70,20 @@ package enum Limits {
     static let clientRecordBytesMax = 128
 
     /// Of `queueBytesMax`, what a client keeps for answers when what it has missed is queued.
-    static let queueReserveBytes = 262_144
+    package static let queueReserveBytes = 262_144
     /// Seconds' worth of messages that a client may send at once: what it says when it begins,
     /// or when it was offline, comes together.
-    static let messageBurstSeconds = 4
+    package static let messageBurstSeconds = 4
     /// Milliseconds that a client waits which was closed for too many messages or errors.
     static let rateRetryMilliseconds: UInt32 = 5_000
 
     // MARK: One address, one user
 
     /// Connections beyond `--connections-per-address` that are accepted to be refused with an answer.
-    static let refusalsPerAddressMax = 8
+    package static let refusalsPerAddressMax = 8
     /// Seconds' worth of handshakes that an address may make at once: all browsers behind it come
     /// back together when their network does.
-    static let handshakeBurstSeconds = 10
+    package static let handshakeBurstSeconds = 10
     /// For how long one waits whose address or user has too many connections: some of them end.
     static let crowdRetrySeconds: UInt16 = 30
     static let crowdRetryMilliseconds: UInt32 = 30_000
@@ -94,26 +94,26 @@ package enum Limits {
 
     /// Frames and bytes of one turn's segment. They are reached only while a long fan-out keeps
     /// the next one waiting; then a resync says it all in one go.
-    static let segmentFramesMax = 1_024
-    static let segmentBytesMax = 524_288
+    package static let segmentFramesMax = 1_024
+    package static let segmentBytesMax = 524_288
     /// User ids in a status answer; a larger audience is marked as truncated.
     static let statusUserIDsMax = 10_000
 
     // MARK: Membership
 
     /// Clients that wait for an answer. Beyond that they are told to come again.
-    static let membershipChecksMax = 8_192
+    package static let membershipChecksMax = 8_192
     /// Pairs under verification after removals, beside them.
-    static let verificationsMax = 2_048
+    package static let verificationsMax = 2_048
     /// Pairs in one query: a longer answer would be acted on over several turns anyway.
-    static let membershipBatchMax = 512
+    package static let membershipBatchMax = 512
     /// The time from one query to the next while questions keep coming. The first after a quiet
     /// time goes at once. A crowd of 10,000 that arrives within a second so costs some 70 queries.
-    static let membershipBatchIntervalNanoseconds: UInt64 = 15_000_000
+    package static let membershipBatchIntervalNanoseconds: UInt64 = 15_000_000
     /// Times that a question is asked whose answer a removal has overtaken; then it is `unavailable`.
-    static let membershipAttemptsMax: UInt8 = 3
+    package static let membershipAttemptsMax: UInt8 = 3
     /// The time until a verification that failed is tried again.
-    static let verificationPauseNanoseconds: UInt64 = 200_000_000
+    package static let verificationPauseNanoseconds: UInt64 = 200_000_000
     /// Seconds for which a client may wait in all: more than the sum of what an answer may take.
     /// It only guards against a mistake.
     static let membershipSecondsMax: UInt64 = 60
@@ -122,19 +122,19 @@ package enum Limits {
 
     /// Clients that wait for what they missed. Each takes some 150 bytes; beyond that they get a
     /// resync at once.
-    static let resumesWaitingMax = 100_000
+    package static let resumesWaitingMax = 100_000
     /// Nanoseconds for which a client waits for what it missed, and how often those are looked for
     /// who have waited for too long.
     static let resumeNanosecondsMax: UInt64 = 10_000_000_000
-    static let resumeCheckNanoseconds: UInt64 = 1_000_000_000
+    package static let resumeCheckNanoseconds: UInt64 = 1_000_000_000
     /// Nanoseconds within which the gateway itself must have caught up after a loss of the database,
     /// and the projects for which it tries; else they get resyncs.
-    static let catchUpNanosecondsMax: UInt64 = 10_000_000_000
+    package static let catchUpNanosecondsMax: UInt64 = 10_000_000_000
     static let catchUpRoomsMax = 20_000
 
     /// Resumes of one user in a second, and at once: a user with many tabs comes back with all of
     /// them. Beyond that a resync takes the place of what would be read.
-    static let resumesPerSecond = 100
+    package static let resumesPerSecond = 100
     package static let resumesAtOnce = 1_000
 
     // MARK: All together
@@ -143,14 +143,14 @@ package enum Limits {
     static let refusalSlots = 32
     /// Slots of the tables that must have fallen into disuse before their memory is given back: a
     /// handful isn't worth the system calls.
-    static let memoryReturnSlotsMin = 4_096
+    package static let memoryReturnSlotsMin = 4_096
     /// Bytes of memory in segments that wait to be sent, whoever waits for them. Beyond that, clients
     /// that wait are collapsed; if that isn't enough, those are closed for which much waits. From half
     /// of it on, large answers are refused.
-    static let segmentPoolBytesMax = 256 << 20
+    package static let segmentPoolBytesMax = 256 << 20
     /// Bytes of memory in what was received and can't be acted on yet. Whoever would need more is
     /// closed: so many half-sent requests and messages are no honest crowd's.
-    static let inboxBytesMax = 128 << 20
+    package static let inboxBytesMax = 128 << 20
     /// Bytes of ciphertext that sockets didn't take, of all TLS clients together: at most a record of
     /// each. Whoever would need more is closed.
     static let ciphertextBytesMax = 128 << 20

@@ -6,6 +6,7 @@ package struct SocketTransport: ~Copyable {
     private var write = GatheredWrite()
 
     package init(_ batch: consuming SendBatch) {
+        precondition(Limits.deliveriesPerTurn <= SendBatch.capacity)
         self.batch = batch
     }
 }

@@ -5,17 +5,17 @@ extension MembershipChecks {
     // MARK: Revocations
 
     /// The pair's membership was removed: no answer from before counts.
-    mutating func outdate(_ pair: MembershipPair) {
+    package mutating func outdate(_ pair: MembershipPair) {
         if let slot = slots[pair] { outdate(slot) }
     }
 
     /// The same for all pairs of a project.
-    mutating func outdate(allOf project: ProjectID) {
+    package mutating func outdate(allOf project: ProjectID) {
         outdate(where: { $0.project == project })
     }
 
     /// The same for all pairs.
-    mutating func outdateEverything() {
+    package mutating func outdateEverything() {
         outdate(where: { _ in true })
     }
 
@@ -38,7 +38,7 @@ extension MembershipChecks {
 
     /// Whether an answer about the project is under way: then a removal of one of its members is of
     /// interest although nobody is subscribed.
-    func awaitsAnswer(about project: ProjectID) -> Bool {
+    package func awaitsAnswer(about project: ProjectID) -> Bool {
         guard !slots.isEmpty else { return false }
         for number in batches.indices {
             for slot in batches[number].slots
@@ -52,10 +52,10 @@ extension MembershipChecks {
     // MARK: Answers
 
     /// Whether an answer can be dequeued.
-    var hasAnswers: Bool { answeredDone < answered.count }
+    package var hasAnswers: Bool { answeredDone < answered.count }
 
     /// The next asker whose answer is known.
-    mutating func dequeueAnswer() -> MembershipAnswer? {
+    package mutating func dequeueAnswer() -> MembershipAnswer? {
         while answeredDone < answered.count {
             let slot = answered[answeredDone]
             guard case .answered(let verdict) = questions[Int(slot)].state else {

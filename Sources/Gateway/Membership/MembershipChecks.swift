@@ -1,4 +1,4 @@
-internal import Reactor
+package import Reactor
 
 /// The questions about membership that wait to be asked or answered, and who asked them.
 ///
@@ -14,7 +14,7 @@ internal import Reactor
 /// **A revocation wins against a check in flight.** PostgreSQL announces a removal after it is
 /// committed. So a question that was sent before the announcement came may have been answered from
 /// before the removal, and is asked again (`outdate`); one that is sent after it can't.
-struct MembershipChecks: ~Copyable {
+package struct MembershipChecks: ~Copyable {
     /// So that it is never copied to be looked at.
     private let place = AddressOnly()
     /// By slot. A slot that isn't used stands in `freeQuestions`.
@@ -34,10 +34,10 @@ struct MembershipChecks: ~Copyable {
     private var scratch = ByteBuffer(capacity: 1_024)
 
     /// Clients, and pairs under verification, that wait.
-    private(set) var clientCount = 0
-    private(set) var verificationCount = 0
+    package private(set) var clientCount = 0
+    package private(set) var verificationCount = 0
 
-    init() {
+    package init() {
         batches = Array(
             repeating: MembershipBatch(), count: DatabaseQuery.members.pendingMax)
     }
@@ -45,7 +45,7 @@ struct MembershipChecks: ~Copyable {
     // MARK: Asking
 
     /// What became of a wish to ask.
-    enum Admission: BitwiseCopyable {
+    package enum Admission: BitwiseCopyable {
         case asked
         /// The same is being asked already.
         case shared
@@ -54,9 +54,9 @@ struct MembershipChecks: ~Copyable {
     }
 
     /// Whether there is room for a question that no client has asked.
-    var canVerify: Bool { verificationCount < Limits.verificationsMax }
+    package var canVerify: Bool { verificationCount < Limits.verificationsMax }
 
-    mutating func ask(
+    package mutating func ask(
         _ pair: MembershipPair, _ purpose: MembershipPurpose, for client: Handle = Handle(raw: 0)
     ) -> Admission {
         if purpose.isClients {
@@ -82,14 +82,14 @@ struct MembershipChecks: ~Copyable {
 
     /// When the next batch is due; `nil` when there is nothing to send, or nothing can be sent
     /// before an answer has come.
-    var batchDue: Instant? {
+    package var batchDue: Instant? {
         guard !waiting.isEmpty, batches.contains(where: { !$0.isSent }) else { return nil }
         return waiting.count >= Limits.membershipBatchMax ? Instant(nanoseconds: 0) : nextBatchAt
     }
 
     /// Takes the questions that wait, up to a batch's bound, and writes them as the parameters of
     /// `MembersQuery`. Only when one is due. Returns the batch's number.
-    mutating func beginBatch(
+    package mutating func beginBatch(
         into parameters: inout QueryParameters, _ now: Instant
     ) -> Int {
         guard let number = batches.firstIndex(where: { !$0.isSent }) else {
@@ -124,19 +124,19 @@ struct MembershipChecks: ~Copyable {
     }
 
     /// The answer to the batch names a position, from 1 on. False when there is no such.
-    mutating func noteMember(_ position: Int64, inBatch number: Int) -> Bool {
+    package mutating func noteMember(_ position: Int64, inBatch number: Int) -> Bool {
         guard position >= 1, position <= Int64(batches[number].slots.count) else { return false }
         questions[Int(batches[number].slots[Int(position) - 1])].isNamed = true
         return true
     }
 
     /// The batch's answer is complete.
-    mutating func finishBatch(_ number: Int) {
+    package mutating func finishBatch(_ number: Int) {
         conclude(number, isAnswered: true)
     }
 
     /// The batch will not be answered, or not in a way that can be understood.
-    mutating func failBatch(_ number: Int) {
+    package mutating func failBatch(_ number: Int) {
         conclude(number, isAnswered: false)
     }
 
@@ -158,7 +158,7 @@ struct MembershipChecks: ~Copyable {
     }
 
     /// Nothing can be asked now: whoever waits for an answer is notified of that.
-    mutating func failWaiting() {
+    package mutating func failWaiting() {
         for position in 0..<waiting.count { finish(waiting[position], .unknown) }
         waiting.removeAll()
     }
@@ -235,9 +235,9 @@ struct MembershipBatch {
 }
 
 /// One asker's answer.
-struct MembershipAnswer: BitwiseCopyable {
-    let pair: MembershipPair
-    let purpose: MembershipPurpose
-    let client: Handle
-    let verdict: MembershipVerdict
+package struct MembershipAnswer: BitwiseCopyable {
+    package let pair: MembershipPair
+    package let purpose: MembershipPurpose
+    package let client: Handle
+    package let verdict: MembershipVerdict
 }

@@ -1,7 +1,7 @@
 internal import Reactor
 
 /// The answer.
-enum MembershipVerdict: BitwiseCopyable {
+package enum MembershipVerdict: BitwiseCopyable {
     case member
     case notMember
     /// The database didn't say: never taken for a yes.
@@ -9,7 +9,7 @@ enum MembershipVerdict: BitwiseCopyable {
 }
 
 /// What somebody wants to do with the answer.
-enum MembershipPurpose: BitwiseCopyable {
+package enum MembershipPurpose: BitwiseCopyable {
     /// A handshake whose URL names the project. The answer that opens the WebSocket is written
     /// already, and kept in the client's `message`.
     case handshake(TokenClaims, ResponseForm, since: Since?)
@@ -22,7 +22,7 @@ enum MembershipPurpose: BitwiseCopyable {
     case verifyRoom
 
     /// Whether a client waits, and not the hub.
-    var isClients: Bool {
+    package var isClients: Bool {
         switch self {
         case .handshake, .status, .initialize, .join: true
         case .verifyUser, .verifyRoom: false

@@ -1,4 +1,4 @@
-internal import Reactor
+package import Reactor
 
 /// Memberships that were removed, or may have been, and are looked up again before anything more is
 /// delivered.
@@ -6,29 +6,31 @@ internal import Reactor
 /// A removal that is announced needn't be the end of the membership: the row may have been written
 /// anew in the same transaction, or in the next. So whoever it concerns gets nothing from the moment
 /// of the announcement on, and is removed or gets a resync when the database has answered.
-struct Verifications: ~Copyable {
+package struct Verifications: ~Copyable {
     /// Users with suspended connections that have to be asked about.
-    var users: [MembershipPair] = []
+    package var users: [MembershipPair] = []
     /// Suspended projects.
-    private(set) var rooms: [ProjectID: RoomVerification] = [:]
+    package private(set) var rooms: [ProjectID: RoomVerification] = [:]
     /// Those of them whose audience hasn't been asked about yet.
     private var waitingRooms: [ProjectID] = []
     /// The one whose audience is being asked about.
-    var currentRoom: ProjectID?
+    package var currentRoom: ProjectID?
     /// Not to be tried before that, after a failure.
     private var notBefore = Instant(nanoseconds: 0)
 
-    var isEmpty: Bool { users.isEmpty && waitingRooms.isEmpty && currentRoom == nil }
+    package init() {}
+
+    package var isEmpty: Bool { users.isEmpty && waitingRooms.isEmpty && currentRoom == nil }
 
     /// When something can be asked; `nil` when nothing waits.
-    var due: Instant? { isEmpty ? nil : notBefore }
+    package var due: Instant? { isEmpty ? nil : notBefore }
 
-    func isDue(_ now: Instant) -> Bool { due.map { $0 <= now } ?? false }
+    package func isDue(_ now: Instant) -> Bool { due.map { $0 <= now } ?? false }
 
     // MARK: Users
 
     /// The database didn't say: the user is asked about again, after a pause.
-    mutating func askAgain(_ pair: MembershipPair, _ now: Instant) {
+    package mutating func askAgain(_ pair: MembershipPair, _ now: Instant) {
         users.append(pair)
         pause(now)
     }
@@ -41,7 +43,7 @@ struct Verifications: ~Copyable {
 
     /// Any of the project's members may have been removed. One that is being verified is verified
     /// once more.
-    mutating func verify(_ project: ProjectID, _ reason: ResyncReason) {
+    package mutating func verify(_ project: ProjectID, _ reason: ResyncReason) {
         if rooms[project] != nil {
             rooms[project]?.isOutdated = true
             if reason == .listenerReconnected { rooms[project]?.reason = reason }
@@ -52,10 +54,12 @@ struct Verifications: ~Copyable {
     }
 
     /// The next project whose audience has to be asked about; their order is of no matter.
-    mutating func dequeueRoom() -> ProjectID? { waitingRooms.popLast() }
+    package mutating func dequeueRoom() -> ProjectID? { waitingRooms.popLast() }
 
-    /// Begins to verify a project, whose audience are these users.
-    mutating func begin(_ project: ProjectID, _ users: [UserID]) {
+    /// Begins to verify a project, whose audience are these users. Removals that were announced before
+    /// outdate nothing.
+    package mutating func begin(_ project: ProjectID, _ users: [UserID]) {
+        rooms[project]?.isOutdated = false
         rooms[project]?.users = users
         rooms[project]?.hasBegun = true
         rooms[project]?.next = 0
@@ -63,7 +67,7 @@ struct Verifications: ~Copyable {
     }
 
     /// The next user of the project's audience to be asked about, each once; `nil` after the last.
-    mutating func dequeueUser(of project: ProjectID) -> UserID? {
+    package mutating func dequeueUser(of project: ProjectID) -> UserID? {
         guard let room = rooms[project] else { return nil }
         var next = room.next
         while next > 0, next < room.users.count, room.users[next - 1] == room.users[next] {
@@ -74,12 +78,12 @@ struct Verifications: ~Copyable {
     }
 
     /// The user that `dequeueUser` has returned is being asked about.
-    mutating func noteAsked(of project: ProjectID) {
+    package mutating func noteAsked(of project: ProjectID) {
         rooms[project]?.next += 1
         rooms[project]?.outstanding += 1
     }
 
-    mutating func noteAnswer(
+    package mutating func noteAnswer(
         _ verdict: MembershipVerdict, of project: ProjectID, _ now: Instant
     ) {
         if verdict == .unknown {
@@ -91,7 +95,7 @@ struct Verifications: ~Copyable {
 
     /// Ends the project's verification when all have been asked about and nothing has happened
     /// meanwhile. Returns what the resync behind it says; `nil` while it isn't over.
-    mutating func endIfVerified(_ project: ProjectID) -> ResyncReason? {
+    package mutating func endIfVerified(_ project: ProjectID) -> ResyncReason? {
         guard let room = rooms[project], room.hasBegun, room.outstanding == 0,
             room.next == room.users.count, currentRoom != project
         else { return nil }
@@ -107,7 +111,7 @@ struct Verifications: ~Copyable {
 
 extension Membership {
     /// Asks about users with suspended connections. False when there is no room for all questions.
-    mutating func askAboutUsers() -> Bool {
+    package mutating func askAboutUsers() -> Bool {
         while let pair = verifications.users.last {
             guard checks.ask(pair, .verifyUser) != .full else { return false }
             verifications.users.removeLast()
@@ -116,7 +120,7 @@ extension Membership {
     }
 
     /// Asks about the rest of a project's audience. False when there is no room for all questions.
-    mutating func askAboutRest(of project: ProjectID) -> Bool {
+    package mutating func askAboutRest(of project: ProjectID) -> Bool {
         while let user = verifications.dequeueUser(of: project) {
             let pair = MembershipPair(project: project, user: user)
             guard checks.ask(pair, .verifyRoom) != .full else { return false }
@@ -127,11 +131,11 @@ extension Membership {
 }
 
 /// A project whose whole audience is being verified.
-struct RoomVerification {
+package struct RoomVerification {
     /// What the resync behind it says.
     var reason: ResyncReason
     /// The users of its audience, once it has begun.
-    var users: [UserID] = []
+    package var users: [UserID] = []
     var hasBegun = false
     /// Users below this one were asked about.
     var next = 0

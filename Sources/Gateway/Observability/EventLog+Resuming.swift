@@ -35,6 +35,11 @@ extension EventLog {
         write(.warning, "statement refused", metadata, suppressed: suppressed)
     }
 
+    /// What an operator can do about a queue of notifications that fills up.
+    static let queueAdvice =
+        "end the session that LISTENs in an old transaction: SELECT pid, xact_start FROM"
+        + " pg_stat_activity ORDER BY 2"
+
     /// The queue of notifications is filling up: some session listens and doesn't read.
     package mutating func queueFillsUp(percent: UInt64, at now: Instant) {
         guard let suppressed = admit(.databaseTrouble, at: now) else { return }
@@ -42,7 +47,7 @@ extension EventLog {
             .warning, "notification queue fills up",
             [
                 "percent": .stringConvertible(percent),
-                "advice": .string(DatabaseChecks.queueAdvice),
+                "advice": .string(Self.queueAdvice),
             ],
             suppressed: suppressed)
     }

@@ -4,34 +4,34 @@ internal import Reactor
 extension Outbox {
     // Hot path.
     /// Lists the client among those whose queues the flush looks at.
-    mutating func markDirty(_ index: ClientIndex, _ queue: inout ClientQueue) {
+    package mutating func markDirty(_ index: ClientIndex, _ queue: inout ClientQueue) {
         guard !queue.marks.contains(.dirty) else { return }
         queue.marks.insert(.dirty)
         dirty.append(index)
     }
 
     /// Forgets the first `count` dirty clients, whose marks the caller has taken away.
-    mutating func removeDirty(_ count: Int) {
+    package mutating func removeDirty(_ count: Int) {
         dirty.removeFirst(count)
     }
 
     /// The next client whose queue went over its bounds. It may be over by now.
-    mutating func dequeueOverflown() -> ClientIndex? { overflown.removeLast() }
+    package mutating func dequeueOverflown() -> ClientIndex? { overflown.removeLast() }
 
-    var hasOverflown: Bool { !overflown.isEmpty }
+    package var hasOverflown: Bool { !overflown.isEmpty }
 
     /// Whether more waits for all together than may, and it is time to win memory back.
-    mutating func needsRelief(_ clock: TurnClock) -> Bool {
+    package mutating func needsRelief(_ clock: TurnClock) -> Bool {
         guard isOverTotal, relievedTick != clock.tick else { return false }
         relievedTick = clock.tick
         return true
     }
 
-    var isOverTotal: Bool { segments.liveBytes > Limits.segmentPoolBytesMax }
+    package var isOverTotal: Bool { segments.liveBytes > Limits.segmentPoolBytesMax }
     /// Whether so much waits already that large answers have to be refused.
-    var isCrowded: Bool { segments.liveBytes > Limits.segmentPoolBytesMax / 2 }
+    package var isCrowded: Bool { segments.liveBytes > Limits.segmentPoolBytesMax / 2 }
 
-    func isOverBounds(_ queue: ClientQueue) -> Bool {
+    package func isOverBounds(_ queue: ClientQueue) -> Bool {
         queue.pieces.frameCount > Limits.queueFramesMax
             || queue.pieces.byteCount > Limits.queueBytesMax
     }

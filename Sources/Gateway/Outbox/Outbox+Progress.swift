@@ -1,4 +1,4 @@
-internal import Reactor
+package import Reactor
 
 // What becomes of that which waits: it is sent, or dropped.
 extension Outbox {
@@ -6,7 +6,7 @@ extension Outbox {
 
     /// Drops what waits, except HTTP answers and the rest of a frame of which the peer has a part,
     /// and with `keepsOwn` except what is the client's own. `dequeueDropped` says whose it was.
-    mutating func drop(_ queue: inout ClientQueue, keepsOwn: Bool) {
+    package mutating func drop(_ queue: inout ClientQueue, keepsOwn: Bool) {
         var old = queue.pieces
         var kept = SendQueue()
         while !old.isEmpty {
@@ -30,10 +30,10 @@ extension Outbox {
     }
 
     /// The tag of a piece that was dropped.
-    mutating func dequeueDropped() -> UInt32? { dropped.removeLast() }
+    package mutating func dequeueDropped() -> UInt32? { dropped.removeLast() }
 
     /// Drops everything, whatever the peer has a part of.
-    mutating func dropAll(_ queue: inout ClientQueue) {
+    package mutating func dropAll(_ queue: inout ClientQueue) {
         while !queue.isEmpty {
             segments.release(nodes.removeFirst(from: &queue.pieces).segment)
         }
@@ -43,7 +43,7 @@ extension Outbox {
 
     // Hot path.
     /// The first `count` bytes that waited are with the kernel.
-    mutating func advance(_ queue: inout ClientQueue, by count: Int, _ clock: TurnClock) {
+    package mutating func advance(_ queue: inout ClientQueue, by count: Int, _ clock: TurnClock) {
         if count > 0 { queue.progressTick = clock.tick }
         var rest = count
         while rest > 0 {
@@ -66,7 +66,7 @@ extension Outbox {
     }
 
     /// Waits for epoll to report that the socket takes bytes. Returns whether that is new.
-    func block(_ queue: inout ClientQueue, _ clock: TurnClock) -> Bool {
+    package func block(_ queue: inout ClientQueue, _ clock: TurnClock) -> Bool {
         guard !queue.marks.contains(.blocked) else { return false }
         if queue.isEmpty { queue.progressTick = clock.tick }
         queue.marks.insert(.blocked)
@@ -74,7 +74,7 @@ extension Outbox {
     }
 
     /// The socket takes bytes again. Returns whether it was awaited.
-    mutating func unblock(_ queue: inout ClientQueue, _ index: ClientIndex) -> Bool {
+    package mutating func unblock(_ queue: inout ClientQueue, _ index: ClientIndex) -> Bool {
         guard queue.marks.contains(.blocked) else { return false }
         queue.marks.remove(.blocked)
         markDirty(index, &queue)
@@ -85,14 +85,14 @@ extension Outbox {
 
     // Hot path.
     /// What waits, when that is one piece.
-    func onlyPiece(of queue: ClientQueue) -> QueuedPiece? {
+    package func onlyPiece(of queue: ClientQueue) -> QueuedPiece? {
         let first = nodes.first(of: queue.pieces)
         guard first != 0, nodes.next(after: first) == 0 else { return nil }
         return nodes.piece(at: first)
     }
 
     /// Copies the first bytes that wait, at most `bytesMax`. Returns how many.
-    func copy(_ queue: ClientQueue, to buffer: inout ByteBuffer, bytesMax: Int) -> Int {
+    package func copy(_ queue: ClientQueue, to buffer: inout ByteBuffer, bytesMax: Int) -> Int {
         buffer.removeAll()
         var node = nodes.first(of: queue.pieces)
         while node != 0, buffer.count < bytesMax {

@@ -1,4 +1,4 @@
-internal import Reactor
+package import Reactor
 
 // The ways into a queue. All of them end in one function, which keeps to the bounds: nothing waits
 // for a client that didn't come by it.
@@ -6,7 +6,7 @@ extension Outbox {
     // Hot path.
     /// Queues frames for one client alone, behind what waits already. A series of small ones shares
     /// a segment.
-    mutating func queue(
+    package mutating func queue(
         _ message: consuming OutgoingMessage, for index: ClientIndex, _ queue: inout ClientQueue,
         _ clock: TurnClock
     ) {
@@ -25,7 +25,7 @@ extension Outbox {
     }
 
     /// Queues a client's last frame, its Close, and seals the queue.
-    mutating func queueLast(
+    package mutating func queueLast(
         _ message: consuming OutgoingMessage, for index: ClientIndex, _ queue: inout ClientQueue,
         _ clock: TurnClock
     ) {
@@ -35,7 +35,7 @@ extension Outbox {
     }
 
     /// Queues an HTTP answer.
-    mutating func queueResponse(
+    package mutating func queueResponse(
         _ message: consuming OutgoingMessage, for index: ClientIndex, _ queue: inout ClientQueue,
         _ clock: TurnClock
     ) {
@@ -48,7 +48,7 @@ extension Outbox {
     }
 
     /// Queues what a client that resumes has missed; the caller's reference stays the caller's.
-    mutating func queueMissed(
+    package mutating func queueMissed(
         _ segment: SegmentIndex, for index: ClientIndex, _ queue: inout ClientQueue,
         _ clock: TurnClock
     ) {
@@ -61,7 +61,7 @@ extension Outbox {
     }
 
     /// Whether so many bytes that a client has missed can be queued, and leave room for answers.
-    func hasRoom(forMissed byteCount: Int, in queue: ClientQueue) -> Bool {
+    package func hasRoom(forMissed byteCount: Int, in queue: ClientQueue) -> Bool {
         queue.marks.isDisjoint(with: [.overflown, .collapsed])
             && Int(queue.pieces.byteCount) + byteCount
                 <= Limits.queueBytesMax - Limits.queueReserveBytes
@@ -69,7 +69,7 @@ extension Outbox {
     }
 
     /// Queues the shared ping.
-    mutating func queueKeepalive(
+    package mutating func queueKeepalive(
         for index: ClientIndex, _ queue: inout ClientQueue, _ clock: TurnClock
     ) {
         segments.retain(keepalive)
@@ -82,7 +82,7 @@ extension Outbox {
 
     /// Queues a broadcast, or the rest of one from `start` on. Returns `false`, and queues nothing,
     /// when the client gets a resync instead: the caller notes of what.
-    mutating func queueBroadcast(
+    package mutating func queueBroadcast(
         _ segment: SegmentIndex, from start: Int, of room: RoomIndex, for index: ClientIndex,
         _ queue: inout ClientQueue, _ clock: TurnClock
     ) -> Bool {
@@ -93,11 +93,11 @@ extension Outbox {
     }
 
     /// The same for a part of the turn's ordered events.
-    mutating func queueOrdered(
+    package mutating func queueOrdered(
         _ segment: SegmentIndex, _ range: Range<Int>, frames: Int, for index: ClientIndex,
         _ queue: inout ClientQueue, _ clock: TurnClock
     ) -> Bool {
-        if !queue.isEmpty, queue.marks.isDisjoint(with: [.overflown, .collapsed]) {
+        if !queue.isEmpty, queue.marks.isDisjoint(with: [.overflown, .collapsed, .sealed]) {
             let last = nodes.last(of: queue.pieces)
             if last.segment == segment, Int(last.end) == range.lowerBound {
                 nodes.extendLast(of: &queue.pieces, bytes: range.count, frames: frames)
@@ -122,7 +122,7 @@ extension Outbox {
     }
 
     /// From here on the queue takes nothing.
-    func seal(_ queue: inout ClientQueue) {
+    package func seal(_ queue: inout ClientQueue) {
         queue.marks.insert(.sealed)
     }
 

@@ -10,29 +10,29 @@ package struct Outbox: ~Copyable {
     /// So that it is never copied to be looked at.
     private let place = AddressOnly()
     package var segments = SegmentPool()
-    var nodes = QueueNodePool()
+    package var nodes = QueueNodePool()
     /// Frames of broadcasts in their compressed form; `nil` when no client is offered any.
     private var compressor: MessageCompressor?
     /// The events of this turn for clients that look at several projects.
     var ordered = OrderedBatch()
     /// The ping frame and `{"type":"ping"}`, shared by all.
-    let keepalive: SegmentIndex
+    package let keepalive: SegmentIndex
 
     /// Clients with something of their own to send.
-    var dirty = IndexList()
+    package var dirty = IndexList()
     /// Clients whose queues are over their bounds.
-    var overflown = IndexList()
+    package var overflown = IndexList()
     /// Tags of pieces that were dropped, for the core to note whose they were.
     var dropped = IndexList()
     /// The tick in which memory was last won back from everybody.
     var relievedTick: UInt32 = 0
 
     /// The moments at which this turn's notifications were made, for the histogram.
-    private(set) var announced: [Timestamp] = []
+    package private(set) var announced: [Timestamp] = []
     /// For `message`.
     var spareMessage: OutgoingMessage?
 
-    init(textPing: Bool, compresses: Bool) {
+    package init(textPing: Bool, compresses: Bool) {
         compressor = compresses ? MessageCompressor() : nil
         announced.reserveCapacity(Limits.notificationsPerTurn)
         keepalive = Self.makeKeepalive(in: &segments, textPing: textPing)
@@ -54,28 +54,30 @@ package struct Outbox: ~Copyable {
     // MARK: Times
 
     /// Notes when a notification of this turn was made.
-    mutating func noteAnnounced(_ timestamp: Timestamp) {
+    package mutating func noteAnnounced(_ timestamp: Timestamp) {
         if announced.count < Limits.notificationsPerTurn { announced.append(timestamp) }
     }
 
-    mutating func beginTurn() {
+    package mutating func beginTurn() {
         announced.removeAll(keepingCapacity: true)
     }
 
     // MARK: Segments
 
     /// Bytes of a segment; 0 of none.
-    func byteCount(of segment: SegmentIndex) -> Int {
+    package func byteCount(of segment: SegmentIndex) -> Int {
         segment == .none ? 0 : segments.count(of: segment)
     }
 
     /// Gives a reference back; nothing for none.
-    mutating func release(_ segment: SegmentIndex) {
+    package mutating func release(_ segment: SegmentIndex) {
         if segment != .none { segments.release(segment) }
     }
 
     /// Appends frames to a segment of the caller's, which is made for the first of them.
-    mutating func append(_ message: borrowing OutgoingMessage, to segment: inout SegmentIndex) {
+    package mutating func append(
+        _ message: borrowing OutgoingMessage, to segment: inout SegmentIndex
+    ) {
         if segment == .none { segment = segments.make(capacity: message.bytes.count) }
         segments.append(message.bytes, frames: message.frameCount, to: segment)
     }
@@ -84,7 +86,7 @@ package struct Outbox: ~Copyable {
 
     /// Appends a run of frames of a segment, compressed where that is less. Returns how many are; 0
     /// without compression.
-    mutating func compress(
+    package mutating func compress(
         _ segment: SegmentIndex, _ range: Range<Int>, into buffer: inout ByteBuffer
     ) -> Int {
         compressor?.compress(segment, range, of: segments, into: &buffer) ?? 0

@@ -1,17 +1,17 @@
-internal import Reactor
+package import Reactor
 
 /// Something to be sent, from its first byte until the outbox takes it over: `Outbox.message` hands an
 /// empty one out, whoever has something to say writes into it, and `Outbox.queue` consumes it.
 ///
 /// So nobody can queue what somebody else wrote, or send it twice. Its buffers go back to the outbox,
 /// and a message costs no allocation.
-struct OutgoingMessage: ~Copyable {
+package struct OutgoingMessage: ~Copyable {
     /// The payload of the frame that is being written, or the body of an HTTP answer.
-    var text: ByteBuffer
+    package var text: ByteBuffer
     /// Whole frames, or a whole HTTP answer.
-    var bytes: ByteBuffer
+    package var bytes: ByteBuffer
     /// Frames in `bytes`.
-    private(set) var frameCount = 0
+    package private(set) var frameCount = 0
 
     init() {
         text = ByteBuffer(capacity: 1_024)
@@ -20,7 +20,7 @@ struct OutgoingMessage: ~Copyable {
 
     // Hot path.
     /// Ends the frame whose payload is `text`; another one may follow.
-    mutating func endFrame(_ opcode: Opcode = .text) {
+    package mutating func endFrame(_ opcode: Opcode = .text) {
         FrameEncoder.write(text, opcode: opcode, into: &bytes)
         text.removeAll()
         frameCount += 1
@@ -28,26 +28,26 @@ struct OutgoingMessage: ~Copyable {
 
     // Hot path.
     /// Writes a whole control frame.
-    mutating func writeFrame(_ opcode: Opcode, _ payload: borrowing Span<UInt8>) {
+    package mutating func writeFrame(_ opcode: Opcode, _ payload: borrowing Span<UInt8>) {
         FrameEncoder.write(payload, opcode: opcode, into: &bytes)
         frameCount += 1
     }
 
     /// Writes a Close frame.
-    mutating func writeClose(_ code: CloseCode, _ reason: StaticString = "") {
+    package mutating func writeClose(_ code: CloseCode, _ reason: StaticString = "") {
         FrameEncoder.writeClose(code, reason: reason, into: &bytes)
         frameCount += 1
     }
 
     /// Writes a Close frame whose reason is `text`.
-    mutating func writeCloseWithText(_ code: CloseCode) {
+    package mutating func writeCloseWithText(_ code: CloseCode) {
         FrameEncoder.writeClose(code, reason: text, into: &bytes)
         text.removeAll()
         frameCount += 1
     }
 
     /// Writes a resync: one frame for each resource, which say that any row of it may have changed.
-    mutating func writeResync(
+    package mutating func writeResync(
         of resources: borrowing ResourceList, in project: ProjectID, _ reason: ResyncReason,
         at wall: Timestamp, spreadMilliseconds: UInt32 = 0
     ) {
@@ -70,14 +70,14 @@ struct OutgoingMessage: ~Copyable {
 extension Outbox {
     // Hot path.
     /// An empty message. It goes back by `queue`, or by `discard`.
-    mutating func message() -> OutgoingMessage {
+    package mutating func message() -> OutgoingMessage {
         if let message = spareMessage.take() { return message }
         return OutgoingMessage()
     }
 
     // Hot path.
     /// Gets a message back that isn't queued for anybody, or whose bytes are where they belong.
-    mutating func discard(_ message: consuming OutgoingMessage) {
+    package mutating func discard(_ message: consuming OutgoingMessage) {
         message.removeAll()
         spareMessage = consume message
     }

@@ -1,24 +1,24 @@
 /// Whose a queued piece is, and so whether it may be dropped.
-enum QueueTag {
+package enum QueueTag {
     /// Frames for this client alone.
-    static let own: UInt32 = 0
+    package static let own: UInt32 = 0
     /// An HTTP answer, among them the one that opens the WebSocket: never dropped, and no frames.
-    static let response: UInt32 = .max
+    package static let response: UInt32 = .max
     /// What a client that resumes has missed: frames for it alone, counted as one, because there may
     /// be more of them than of anything else, once.
-    static let missed: UInt32 = .max - 2
+    package static let missed: UInt32 = .max - 2
     /// Events of several rooms, for a client that looks at several projects.
-    static let ordered: UInt32 = .max - 1
+    package static let ordered: UInt32 = .max - 1
 
     /// Frames for a whole room.
-    static func broadcast(_ room: RoomIndex) -> UInt32 { room.raw + 1 }
+    package static func broadcast(_ room: RoomIndex) -> UInt32 { room.raw + 1 }
 
-    static func room(_ tag: UInt32) -> RoomIndex? {
+    package static func room(_ tag: UInt32) -> RoomIndex? {
         tag == own || tag >= missed ? nil : RoomIndex(raw: tag - 1)
     }
 
     /// Whether a resync can stand in the place of the piece.
-    static func isBroadcast(_ tag: UInt32) -> Bool {
+    package static func isBroadcast(_ tag: UInt32) -> Bool {
         tag == ordered || room(tag) != nil
     }
 }

@@ -1,44 +1,50 @@
-internal import Reactor
+package import Reactor
 
 /// What the outbox keeps about one client, in the client's record.
-struct ClientQueue: BitwiseCopyable {
+package struct ClientQueue: BitwiseCopyable {
     /// What waits to be sent.
-    var pieces = SendQueue()
+    package var pieces = SendQueue()
     /// When the socket last took a byte while something waited for it, in wheel ticks.
-    var progressTick: UInt32 = 0
+    package var progressTick: UInt32 = 0
     // Last, so that the record's next fields fill the word.
-    var marks = QueueMarks()
+    package var marks = QueueMarks()
 
-    var isEmpty: Bool { pieces.isEmpty }
+    package init() {}
+
+    package var isEmpty: Bool { pieces.isEmpty }
 
     /// Hot path. Whether a broadcast can go to the socket at once, since nothing is before it.
-    var takesBroadcastDirectly: Bool {
+    package var takesBroadcastDirectly: Bool {
         pieces.isEmpty && !marks.contains(.collapsed)
     }
 
     /// Hot path. Whether a broadcast can be encrypted and sent at once. A client that has anything of
     /// its own to send, or the rest of a record, gets it later: records have an order.
-    var takesBroadcastSealed: Bool {
+    package var takesBroadcastSealed: Bool {
         pieces.isEmpty && marks.isDisjoint(with: [.collapsed, .blocked, .dirty])
     }
 }
 
 /// The facts about a queue that need one bit.
-struct QueueMarks: OptionSet, BitwiseCopyable {
-    let rawValue: UInt8
+package struct QueueMarks: OptionSet, BitwiseCopyable {
+    package let rawValue: UInt8
+
+    package init(rawValue: UInt8) {
+        self.rawValue = rawValue
+    }
 
     /// It stands in the list of queues that have something of their own to send.
-    static let dirty = QueueMarks(rawValue: 1 << 0)
+    package static let dirty = QueueMarks(rawValue: 1 << 0)
     /// The socket took less than it was offered; epoll reports when it takes more.
-    static let blocked = QueueMarks(rawValue: 1 << 1)
+    package static let blocked = QueueMarks(rawValue: 1 << 1)
     /// Broadcasts were dropped or withheld, and the client is owed a resync of the projects concerned.
-    static let collapsed = QueueMarks(rawValue: 1 << 2)
+    package static let collapsed = QueueMarks(rawValue: 1 << 2)
     /// It is over its bounds, and stands in the list of those that are.
-    static let overflown = QueueMarks(rawValue: 1 << 3)
+    package static let overflown = QueueMarks(rawValue: 1 << 3)
     /// A frame of the client's own had no room: nothing less than a Close can follow.
-    static let lostFrame = QueueMarks(rawValue: 1 << 4)
+    package static let lostFrame = QueueMarks(rawValue: 1 << 4)
     /// The last word is said: nothing more is taken.
-    static let sealed = QueueMarks(rawValue: 1 << 5)
+    package static let sealed = QueueMarks(rawValue: 1 << 5)
 
     /// Whether a resync is owed, and the socket takes bytes.
     var isCollapsedAndFree: Bool { contains(.collapsed) && !contains(.blocked) }

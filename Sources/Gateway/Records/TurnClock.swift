@@ -15,7 +15,7 @@ package struct TurnClock: BitwiseCopyable, Sendable {
     }
 
     /// The tick that is so many nanoseconds away.
-    func tick(afterNanoseconds nanoseconds: UInt64) -> UInt32 {
+    package func tick(afterNanoseconds nanoseconds: UInt64) -> UInt32 {
         TimerWheel.tick(nanoseconds, after: now)
     }
 }

@@ -24,7 +24,7 @@ private struct Part: CustomTestStringConvertible, Sendable {
 }
 
 /// The repository's Swift files and what they import.
-private enum Sources {
+enum Sources {
     /// `Sources` of the checkout that this file stands in.
     static var root: String {
         #filePath.split(separator: "/").dropLast(4).map { "/\($0)" }.joined() + "/Sources"
