@@ -20,6 +20,38 @@
 --
 -- Needs PostgreSQL 14 or newer. Applying it twice is harmless.
 
+-- What somebody else put in the place of the log would run with the rights of whoever writes to it.
+DO $$
+DECLARE
+    functions_owner name;
+    found record;
+BEGIN
+    SELECT pg_get_userbyid(proowner) INTO STRICT functions_owner
+    FROM pg_proc WHERE oid = 'notify_cache_invalidation()'::regprocedure;
+    FOR found IN
+        SELECT pg_class.oid::regclass AS name, rolname AS owner, relkind, relhasrules,
+            EXISTS (
+                SELECT FROM pg_trigger WHERE tgrelid = pg_class.oid AND NOT tgisinternal
+            ) AS has_triggers,
+            rolname NOT IN (functions_owner, current_user) AND NOT rolsuper AS is_foreign
+        FROM pg_class JOIN pg_roles ON pg_roles.oid = relowner
+        WHERE relnamespace = quote_ident(current_schema())::regnamespace
+            AND relname IN ('cache_events', 'cache_events_horizon')
+    LOOP
+        CONTINUE WHEN found.relkind IN ('r', 'p') AND NOT found.is_foreign
+            AND NOT found.relhasrules AND NOT found.has_triggers;
+        RAISE EXCEPTION '% is there already and not what the event log can be: %', found.name,
+            CASE
+                WHEN found.is_foreign THEN 'it belongs to ' || found.owner
+                WHEN found.relhasrules THEN 'it has rules'
+                WHEN found.has_triggers THEN 'it has triggers'
+                ELSE 'it is no table'
+            END
+            USING HINT = 'Find out who made it, then drop it.';
+    END LOOP;
+END
+$$;
+
 -- Writers that are under way have announced changes that will not be recorded: the log begins when
 -- they have ended. (In a block, because psql may run each statement in a transaction of its own. The
 -- lock ends with that one then, and isn't needed: the horizon below comes after the tables.)
@@ -57,17 +89,25 @@ CREATE TABLE IF NOT EXISTS cache_events_horizon (
 );
 INSERT INTO cache_events_horizon (xid) VALUES (pg_current_xact_id()) ON CONFLICT DO NOTHING;
 
--- The trigger's function records with its owner's rights, and nobody else writes: with a transaction
--- number of the far future a row would make every cursor expire. The gateway needs SELECT and DELETE
--- on cache_events, and SELECT and UPDATE on cache_events_horizon; doctor says whether its role has
--- them.
-REVOKE ALL ON cache_events FROM PUBLIC;
+-- The triggers' functions record with their owner's rights, and only in tables that are their owner's:
+-- so nobody can put others in their place. Nobody else writes: with a transaction number of the far
+-- future a row would make every cursor expire. The gateway needs SELECT and DELETE on cache_events, and
+-- SELECT and UPDATE on cache_events_horizon; doctor says whether its role has them.
+REVOKE ALL ON cache_events, cache_events_horizon FROM PUBLIC;
 DO $$
 DECLARE
-    owner name;
+    functions_owner name;
+    log_table regclass;
 BEGIN
-    SELECT pg_get_userbyid(proowner) INTO STRICT owner
+    SELECT pg_get_userbyid(proowner) INTO STRICT functions_owner
     FROM pg_proc WHERE oid = 'notify_cache_invalidation()'::regprocedure;
-    EXECUTE format('GRANT INSERT ON cache_events TO %I', owner);
+    -- ALTER TABLE waits for whoever reads, so only where it is needed.
+    FOR log_table IN
+        SELECT oid FROM pg_class
+        WHERE oid IN ('cache_events'::regclass, 'cache_events_horizon'::regclass)
+            AND pg_get_userbyid(relowner) <> functions_owner
+    LOOP
+        EXECUTE format('ALTER TABLE %s OWNER TO %I', log_table, functions_owner);
+    END LOOP;
 END
 $$;

@@ -13,7 +13,7 @@ struct SteadyState: ~Copyable {
     private var sockets: [SocketPair] = []
     private var clients: [ClientIndex] = []
     private var area = ReceiveArea(receiveCapacity: 65_536, leftoverCapacity: 16_384)
-    private var sender = SocketTransport(SendBatch())
+    private var transport = SocketTransport(SendBatch())
     private var block = [UInt8](repeating: 0, count: 65_536)
     private var nanoseconds: UInt64 = 1_000_000_000_000
 
@@ -82,21 +82,39 @@ struct SteadyState: ~Copyable {
         core.receive(&bytes, received: count, from: index)
     }
 
-    /// The rest of a turn. Returns how many bytes all peers got.
+    /// The rest of a turn, and what comes into the next one. Returns how many bytes all peers got.
     mutating func turn(milliseconds: UInt64 = 1) -> Int {
-        while core.runTimers(heardEveryone: true) {}
-        core.flush(to: &sender)
-        core.observeFlush(wall: core.clock.wall)
-        while core.dequeueInterestChange() != nil {}
+        runOutboundPhases()
         core.checkInvariants()
         nanoseconds += milliseconds * 1_000_000
         core.beginTurn(
             now: Instant(nanoseconds: nanoseconds),
             wall: Timestamp(unixSeconds: Self.startSeconds))
+        runInboundPhases()
         var received = 0
         for position in sockets.indices {
             received += sockets[position].peerReads(into: &block)
         }
         return received
     }
+}
+
+// The phases of a turn; clients' bytes and notifications are handed over in between.
+extension SteadyState: TurnPhases {
+    mutating func receiveReady() {}
+    mutating func handleMembershipAnswers() { core.handleMembershipAnswers() }
+    mutating func receiveUnpaused() {}
+    mutating func continueClosings() { core.continueClosings() }
+    mutating func receiveNotifications() { core.continueResync() }
+    mutating func runTimers() { while core.runTimers(heardEveryone: true) {} }
+    mutating func askReads() {}
+    mutating func askMemberships() { core.continueVerifications() }
+
+    mutating func flush() {
+        core.flush(to: &transport)
+        core.observeFlush(wall: core.clock.wall)
+    }
+
+    mutating func applyInterests() { while core.dequeueInterestChange() != nil {} }
+    mutating func freeClosed() {}
 }

@@ -1,7 +1,7 @@
 internal import Reactor
 
-/// How many heap allocations each operation makes, in an optimised build: a JSON object of names and
-/// numbers, a pair a line. Exact: fewer is a reason to write the smaller number down.
+/// How many heap allocations each operation makes at most, in an optimised build: a JSON object of
+/// names and numbers, a pair a line. Not exactly: OpenSSL 3.0 makes two for a signature, 3.5 none.
 struct Thresholds {
     private let path: String
     private let text: [UInt8]
@@ -11,7 +11,7 @@ struct Thresholds {
         text = try FileContents.bytes(at: path, bytesMax: 1 << 16)
     }
 
-    /// One sentence for each benchmark whose allocations aren't those of the file.
+    /// One sentence for each benchmark that allocates more than the file allows.
     func differences(from results: [Measured]) throws -> [String] {
         let allowed = try allowances()
         var differences: [String] = []
@@ -20,10 +20,10 @@ struct Thresholds {
                 differences.append("\(result.name): \(path) has no number for it")
                 continue
             }
-            if result.allocations != UInt64(limit * result.operations) {
+            if result.allocations > UInt64(limit * result.operations) {
                 differences.append(
                     "\(result.name): \(result.allocations) allocations in "
-                        + "\(result.operations) operations, expected \(limit) in each")
+                        + "\(result.operations) operations, allowed are \(limit) in each")
             }
         }
         for name in allowed.keys.sorted() where !results.contains(where: { $0.name == name }) {

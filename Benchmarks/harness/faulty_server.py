@@ -66,7 +66,9 @@ def handle(payload):
             client.transport.abort()
 
 
-async def serve_client(socket, path):
+async def serve_client(socket):
+    # Since websockets 14 the path is the request's.
+    path = socket.request.path if hasattr(socket, "request") else socket.path
     project = parse_qs(urlsplit(path).query)["projectId"][0]
     clients.setdefault(project, set()).add(socket)
     try:

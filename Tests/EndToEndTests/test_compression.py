@@ -5,7 +5,6 @@ import uuid
 import zlib
 
 import pytest
-import websockets
 from websockets.extensions.permessage_deflate import ClientPerMessageDeflateFactory
 
 from support import tokens
@@ -14,6 +13,7 @@ from support.clients import PythonClient, announce
 from support.gateway import PATH
 from support.raw import TEXT, RawSocket, handshake
 from support.secure import trusting
+from support.sockets import connect, extensions
 from support.waiting import DEADLINE_SECONDS
 
 
@@ -24,14 +24,14 @@ class CompressingClient(PythonClient):
     context = None
 
     async def open(self, url, headers):
-        self._socket = await websockets.connect(
-            url, extra_headers=headers, ping_interval=None, max_queue=None, ssl=self.context, compression=None,
+        self._socket = await connect(
+            url, headers, ping_interval=None, max_queue=None, ssl=self.context, compression=None,
             extensions=[self.factory or ClientPerMessageDeflateFactory()],
             open_timeout=DEADLINE_SECONDS, close_timeout=DEADLINE_SECONDS)
 
     @property
     def agreed(self):
-        return [extension.name for extension in self._socket.extensions]
+        return [extension.name for extension in extensions(self._socket)]
 
 
 @pytest.fixture

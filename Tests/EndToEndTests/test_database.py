@@ -3,13 +3,15 @@
 import json
 import os
 import subprocess
+import time
 
 import psycopg2
 import pytest
 
 from support.clients import NodeClient, PythonClient
 from support.cluster import TEMPLATE
-from support.gateway import BINARY
+from support.database import Database
+from support.gateway import BINARY, Gateway
 from support.waiting import wait_until
 
 RESOURCES = {"projects", "sprints", "tasks", "project_members"}
@@ -181,3 +183,57 @@ def test_migrate_without_a_database_says_so(cluster):
     done = migrate(cluster.url("nonexistent"))
     assert done.returncode != 0
     assert "nonexistent" in done.stderr
+
+
+def test_timeouts_of_the_role_do_not_cut_the_sessions(database, start_gateway, role):
+    """Every few seconds the listener was lost, for ever, and everybody was told to fetch anew."""
+    url, name = role
+    for timeout in ("idle_session_timeout", "idle_in_transaction_session_timeout"):
+        database.execute(f"ALTER ROLE {name} SET {timeout} = '300ms'")
+    gateway = start_gateway(url=url)
+    time.sleep(2)
+    assert gateway.metrics()["devhive_listener_reconnects_total"] == 0
+    assert not gateway.log("listener lost") and not gateway.log("the query session")
+    assert database.execute("SELECT count(*) FROM pg_stat_activity WHERE usename = %s", name) == [(2,)]
+
+
+async def test_bytes_that_are_not_utf8_do_not_cut_the_listener(cluster):
+    """A database without an encoding takes any byte; PostgreSQL refused to send them to a client of UTF-8."""
+    cluster.create_database("devhive_ascii", encoding="SQL_ASCII")
+    database = Database(cluster, "devhive_ascii")
+    cluster.apply_migrations(database.name)
+    gateway = Gateway(database.url)
+    try:
+        gateway.wait_until_ready()
+        project = database.add_project()
+        client = await PythonClient.connect(gateway, project)
+        database.execute("ALTER TABLE tasks ALTER id TYPE text")
+        database.execute(f"INSERT INTO tasks (id, project_id, title) VALUES (E'a\\377b', '{project}', 't')")
+        database.notify("\xff" if False else "{}")
+        database.execute(f"INSERT INTO tasks (id, project_id, title) VALUES ('good', '{project}', 't')")
+        assert (await client.receive_json())["data"]["id"] == "good"
+        metrics = gateway.metrics()
+        assert metrics["devhive_listener_reconnects_total"] == 0
+        assert metrics["devhive_notifications_invalid_total"] >= 1
+        await client.close()
+        gateway.stop()
+    finally:
+        gateway.kill()
+        database.close()
+        cluster.drop_database("devhive_ascii")
+
+
+async def test_a_log_that_somebody_put_in_place_is_not_believed(database, start_gateway):
+    """A view of its name was run as the gateway's role."""
+    name = f"maker_{database.name}"
+    database.drop_event_log()
+    database.execute(f"CREATE ROLE {name}; GRANT CREATE ON SCHEMA public TO {name}; SET ROLE {name}")
+    database.execute(
+        "CREATE VIEW cache_events AS SELECT 1::bigint AS seq, '1'::xid8 AS xid, gen_random_uuid() AS project_id, 'tasks' AS resource,"
+        " '*' AS record_id, 'UPDATE' AS action, now() AS created_at;"
+        " CREATE TABLE cache_events_horizon AS SELECT true AS only_row, '1'::xid8 AS xid; RESET ROLE")
+    database.execute("GRANT SELECT ON cache_events, cache_events_horizon TO PUBLIC")
+    gateway = start_gateway()
+    gateway.wait_for_log("event log", state="not installed")
+    assert gateway.metrics()["devhive_event_log_usable"] == 0
+    database.execute(f"DROP OWNED BY {name}; DROP ROLE {name}")

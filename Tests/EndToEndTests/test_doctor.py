@@ -50,7 +50,9 @@ def test_a_database_that_is_well(role):
                     "net.ipv4.ip_local_port_range", "net.netfilter.nf_conntrack_max", "io_uring", "processors"]:
         assert subject in findings
     for subject in ["database", "PostgreSQL", "primary server", "notification queue", "clock", "role", "database sessions",
-                    "event log", "LISTEN", *(f"triggers of {table}" for table in TABLES)]:
+                    "event log", "LISTEN", "announcements", "session timeouts", "oldest transaction that writes", "columns",
+                    "canary's statement", "membership question", "event log's statements",
+                    *(f"triggers of {table}" for table in TABLES)]:
         assert findings[subject][0] == "ok", findings[subject]
 
 
@@ -116,6 +118,75 @@ def test_a_role_that_row_level_security_hides_members_from(database, role):
     code, findings = examine(role[0])
     assert (code, findings["role"][0]) == (0, "warn")
     assert "row-level security" in findings["role"][1]
+
+
+def test_what_the_triggers_could_not_do_is_told(database, role):
+    project = database.add_project()
+    database.execute("ALTER TABLE tasks RENAME project_id TO belongs_to")
+    database.execute("INSERT INTO tasks (belongs_to, title) VALUES (%s, 't')", project)
+    code, findings = examine(role[0])
+    assert code == 69
+    assert findings["announcements"][0] == "warn" and findings["announcements"][1].startswith("1 could not be by the row's id, 0 ")
+    assert findings["columns"][0] == "FAIL" and "tasks.project_id not there" in findings["columns"][1]
+    database.execute("ALTER TABLE tasks RENAME belongs_to TO project_id")
+    database.execute("SELECT setval('cache_failures', 1, false), setval('cache_losses', 1, false)")
+    assert examine(role[0])[0] == 0
+
+
+def test_timeouts_of_the_role_are_named(database, role):
+    url, name = role
+    database.execute(f"ALTER ROLE {name} SET idle_session_timeout = '7s'; ALTER ROLE {name} SET statement_timeout = '9s'")
+    code, findings = examine(url)
+    assert code == 0
+    assert findings["session timeouts"][1].startswith("idle_session_timeout 7s, statement_timeout 9s: the gateway sets its own")
+
+
+def test_a_prepared_transaction_of_another_database_is_named(cluster, database, role):
+    """It holds back every cursor, until nobody can resume any more."""
+    cluster.create_database("devhive_elsewhere")
+    other = cluster.connect("devhive_elsewhere")
+    try:
+        other.cursor().execute("CREATE TABLE t (n int)")
+        other.cursor().execute("BEGIN; INSERT INTO t VALUES (1); PREPARE TRANSACTION 'forgotten'")
+        verdict, text = examine(role[0])[1]["oldest transaction that writes"]
+        assert verdict == "ok" and text.startswith("prepared transaction 'forgotten' of postgres in database devhive_elsewhere")
+    finally:
+        other.cursor().execute("ROLLBACK PREPARED 'forgotten'")
+        other.close()
+        cluster.drop_database("devhive_elsewhere")
+
+
+def test_children_and_publications_are_warned_of(database, role):
+    database.execute("CREATE TABLE old_tasks () INHERITS (tasks); CREATE PUBLICATION everything FOR ALL TABLES")
+    code, findings = examine(role[0])
+    assert code == 0
+    assert findings["table old_tasks"][0] == findings["publication everything"][0] == "warn"
+
+
+@pytest.mark.parametrize("kind, verdict", [("text", "ok"), ("varchar(36)", "ok"), ("char(36)", "ok"), ("bigint", "FAIL")])
+def test_memberships_are_asked_for_as_serve_does(database, role, kind, verdict):
+    """They were said to be fine where every handshake was refused."""
+    database.execute("ALTER TABLE project_members DROP CONSTRAINT project_members_project_id_fkey,"
+                     f" ALTER project_id TYPE {kind} USING {'1' if kind == 'bigint' else 'project_id'}")
+    found, text = examine(role[0])[1]["membership question"]
+    assert found == verdict, text
+    if verdict == "FAIL":
+        assert "project_members has project_id of type bigint, which holds no UUID" in text
+
+
+def test_a_log_of_somebody_else_is_told(database, role):
+    database.drop_event_log()
+    database.execute("CREATE VIEW cache_events AS SELECT 1 AS seq; CREATE TABLE cache_events_horizon (xid xid8)")
+    verdict, text = examine(database.url)[1]["event log"]
+    assert verdict == "FAIL" and "does not belong to the owner of the triggers' functions" in text
+
+
+def test_old_events_that_stay_are_told(database, role):
+    database.add_task(database.add_project())
+    database.execute("UPDATE cache_events SET created_at = now() - interval '25 hours'")
+    verdict, text = examine(role[0])[1]["event log"]
+    assert verdict == "warn" and "nobody prunes" in text
+    assert examine(role[0], "--event-retention", "48h")[1]["event log"][0] == "ok"
 
 
 def test_a_superuser_is_more_than_is_needed(database):

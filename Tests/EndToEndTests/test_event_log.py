@@ -143,6 +143,54 @@ def test_a_log_that_cannot_be_written_fails_nobody(database, listener):
     task = database.add_task(project)
     assert [json.loads(p)["id"] for p in listener.take()] == [task]
     assert any("could not be recorded" in notice for notice in database.connection.notices)
+    assert database.execute("SELECT xid > pg_snapshot_xmax(pg_current_snapshot()) FROM cache_events_horizon") == [(True,)], \
+        "whoever resumes is told to fetch all"
+
+
+def test_recording_takes_one_subtransaction_at_most(database, listener):
+    """Beyond 64 of a transaction everybody's snapshots overflow: then each look at a row asks the disk."""
+    projects = [database.add_project() for _ in range(200)]
+    with database.transaction() as cursor:
+        for project in projects:
+            cursor.execute("INSERT INTO tasks (project_id, title) VALUES (%s, 'x')", (project,))
+        cursor.execute("SELECT pg_current_xact_id()::xid::text")
+        xid = cursor.fetchone()[0]
+    rows = dict(database.execute("SELECT xmin::text, count(*) FROM cache_events GROUP BY 1"))
+    assert len(rows) <= 2 and rows[xid] >= 199 and sum(rows.values()) == 200
+
+
+@pytest.mark.parametrize("change", [
+    "DROP COLUMN action", "RENAME record_id TO row_id", "ALTER action TYPE char(3)", "ADD extra text NOT NULL DEFAULT ''",
+    "ADD UNIQUE (resource)", "ADD CHECK (resource <> 'tasks') NOT VALID", "ALTER resource TYPE char(3) USING ''"])
+def test_a_log_that_its_owner_has_changed_fails_nobody(database, listener, change):
+    project = database.add_project()
+    database.execute("ALTER TABLE cache_events " + change)
+    for count in (1, 3, 40):
+        database.add_tasks(project, count)
+    assert len(listener.take()) == 1 + 3 + 33
+    assert database.execute("SELECT count(*) FROM tasks") == [(44,)]
+    # In a session that has its plans already.
+    database.execute("ALTER TABLE cache_events ADD CHECK (project_id IS NULL) NOT VALID")
+    database.add_tasks(project, 3)
+    assert len(listener.take()) == 3
+
+
+def test_a_lock_on_the_log_that_is_not_to_be_had_fails_nobody(database, listener):
+    project = database.add_project()
+    other = database.connect()
+    other.autocommit = False
+    other.cursor().execute("LOCK TABLE cache_events IN ACCESS EXCLUSIVE MODE")
+    before = database.execute("SELECT xid::text::bigint FROM cache_events_horizon")[0][0]
+    with database.transaction() as cursor:
+        cursor.execute("SET LOCAL lock_timeout = '50ms'")
+        cursor.execute("INSERT INTO tasks (project_id, title) SELECT %s, 'x' FROM generate_series(1, 40)", (project,))
+    other.rollback()
+    other.close()
+    announced = [json.loads(p) for p in listener.take()]
+    assert len(announced) == 33 and "cursor" not in announced[0]
+    assert len(database.connection.notices) == 1
+    assert database.execute("SELECT xid::text::bigint FROM cache_events_horizon")[0][0] > before, "all cursors are too old"
+    assert database.execute("SELECT last_value, is_called FROM cache_losses") == [(1, True)]
 
 
 def test_truncate_is_recorded_for_every_project(database, listener):

@@ -30,9 +30,10 @@ def restart(gateway, database, *options):
 async def test_hears_changes_and_knows_its_own(gateway, database, member, project):
     async with await JavaScriptClients.start(gateway.url, [tokens.token(member)], projects=[project]) as clients:
         connection = (await clients.until_state("open"))["connection"]
-        await clients.until_joined()
-        resync = await clients.next()
+        resync = await clients.until_event("*")
         assert (resync["event"]["action"], resync["event"]["reason"]) == ("RESYNC", "joined")
+        # Before the news of the joining, so that who fetches because of that does so once.
+        assert (await clients.next())["joined"] is True
         with database.transaction() as cursor:
             cursor.execute("SET LOCAL devhive.origin = '%s'" % connection)
             cursor.execute("INSERT INTO tasks (project_id, title) VALUES (%s, 'own') RETURNING id::text", [project])
@@ -99,9 +100,9 @@ async def test_a_gateway_that_was_killed_is_joined_again(without_event_log, star
         missed = database.add_task(project)
         successor = restart(gateway, database)
         try:
-            await clients.until_joined()
             resync = await clients.until_event("*")
             assert resync["event"]["action"] == "RESYNC", f"{missed} is within what is fetched again"
+            await clients.until_joined()
             await clients.until_event(database.add_task(project))
         finally:
             successor.stop()
@@ -129,11 +130,52 @@ async def test_a_token_is_renewed_without_a_new_connection(gateway, database, me
         assert [told["state"] for told in clients.told if "state" in told] == ["connecting", "open"]
 
 
-async def test_a_bad_token_ends_it(gateway, member):
-    async with await JavaScriptClients.start(gateway.url, [tokens.token(member, secret="x" * 32)]) as clients:
-        stopped = await clients.until(lambda told: told.get("closeCode"))
-        assert (stopped["error"], stopped["closeCode"]) == ("stopped", 4001)
-        assert (await clients.until_state("closed"))["error"] == "stopped"
+def bad_token(member, letter):
+    return tokens.token(member, secret=letter * 32)
+
+
+async def test_a_token_that_is_bad_for_a_moment_is_replaced(gateway, database, member, project):
+    given = ["<html>502 Bad Gateway</html>", bad_token(member, "x"), tokens.token(member)]
+    async with await JavaScriptClients.start(gateway.url, given, projects=[project]) as clients:
+        await clients.until(lambda told: told.get("error") == "token_unavailable")
+        refused = await clients.until(lambda told: told.get("closeCode"))
+        assert (refused["error"], refused["closeCode"]) == ("token_refused", 4001)
+        assert (await clients.until_state("open"))["calls"] == 3
+        await clients.until_joined()
+        await clients.until_event(database.add_task(project))
+
+
+async def test_three_bad_tokens_end_it(gateway, member):
+    async with await JavaScriptClients.start(gateway.url, [bad_token(member, letter) for letter in "xyz"]) as clients:
+        stopped = await clients.until(lambda told: told.get("error") == "stopped")
+        assert stopped["closeCode"] == 4001
+        closed = await clients.until_state("closed")
+        assert (closed["error"], closed["calls"]) == ("stopped", 3)
+
+
+async def test_when_another_user_signs_in_it_comes_back_as_that_user(start_gateway, database, member, project):
+    gateway = start_gateway("--membership", "on")
+    other = database.add_user()
+    theirs = database.add_project(other)
+    given = [tokens.token(member, expires_in=3), tokens.token(other)]
+    async with await JavaScriptClients.start(gateway.url, given, projects=[project]) as clients:
+        await clients.until_joined()
+        await clients.until_state("waiting")
+        await clients.until_state("open")
+        assert (await clients.until(lambda told: told.get("error")))["error"] == "forbidden", "the first one's project"
+        assert (await clients.call("join", theirs))["result"] is None
+        await clients.until_event(database.add_task(theirs))
+        gateway.wait_for_metric('devhive_connections_closed_total{code="1000"}', 1)
+
+
+async def test_signing_out_and_in(gateway, database, member, project):
+    async with await JavaScriptClients.start(gateway.url, [tokens.token(member)], projects=[project]) as clients:
+        await clients.until_joined()
+        await clients.call("disconnect")
+        gateway.wait_for_metric('devhive_connections_closed_total{code="1000"}', 1)
+        await clients.call("connect")
+        await clients.until_joined()
+        await clients.until_event(database.add_task(project))
 
 
 async def test_a_drain_makes_no_herd(start_gateway, database, member, project, record_property):

@@ -54,6 +54,57 @@ async def test_members_come_in_and_others_are_refused(gateway, database, project
     assert task in await client.receive()
 
 
+@pytest.mark.parametrize("kind", ["text", "varchar(36)", "char(36)", "char(40)"])
+@pytest.mark.parametrize("case", ["lower", "upper"])
+async def test_ids_of_text_are_compared_as_text(start_gateway, database, kind, case):
+    """The default of a popular ORM: every handshake was answered with 503."""
+    user, stranger = database.add_user(), database.add_user()
+    project = database.add_project(user)
+    database.execute(
+        "ALTER TABLE project_members DROP CONSTRAINT project_members_project_id_fkey,"
+        " DROP CONSTRAINT project_members_user_id_fkey,"
+        f" ALTER project_id TYPE {kind} USING {case}(project_id::text), ALTER user_id TYPE {kind} USING {case}(user_id::text)")
+    gateway = start_gateway("--membership", "on")
+    client = await PythonClient.connect(gateway, project, user)
+    with pytest.raises(Refused) as refused:
+        await PythonClient.connect(gateway, project, stranger)
+    assert refused.value.status == 403
+    await client.close()
+
+
+async def test_a_type_changed_while_the_gateway_runs_is_noticed(gateway, database, project, user):
+    await (await PythonClient.connect(gateway, project, user)).close()
+    database.execute("ALTER TABLE project_members DROP CONSTRAINT project_members_user_id_fkey, ALTER user_id TYPE text")
+
+    async def comes_in():
+        try:
+            await (await PythonClient.connect(gateway, project, user)).close()
+        except Refused as refused:
+            assert refused.status == 503
+            return False
+        return True
+
+    ends = time.monotonic() + 20
+    while not await comes_in():
+        assert time.monotonic() < ends
+        await asyncio.sleep(0.2)
+
+
+async def test_a_view_that_somebody_made_of_the_members_is_not_asked(start_gateway, database, project, user):
+    """After the table was dropped, or renamed, whoever may create things in its schema could say who is a member."""
+    name = f"maker_{database.name}"
+    database.execute(f"CREATE ROLE {name}; GRANT CREATE ON SCHEMA public TO {name}; ALTER TABLE project_members RENAME TO old")
+    database.execute(f"SET ROLE {name}; CREATE TABLE project_members (project_id uuid, user_id uuid); RESET ROLE")
+    database.execute("INSERT INTO project_members VALUES (%s, %s)", project, user)
+    gateway = start_gateway("--membership", "on")
+    with pytest.raises(Refused) as refused:
+        await PythonClient.connect(gateway, project, user)
+    assert refused.value.status == 503
+    line = gateway.wait_for_log("statement refused", what="membership query")
+    assert "does not belong to the owner of the triggers' functions" in line["error"]
+    database.execute(f"DROP OWNED BY {name}; DROP ROLE {name}")
+
+
 async def test_a_refusal_is_json(gateway, database, project):
     token = tokens.token(database.add_user())
     status, _, body = gateway.request(

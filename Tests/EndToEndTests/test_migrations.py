@@ -86,6 +86,43 @@ def test_the_origin_is_copied_when_the_writer_set_one(database, listener):
     assert "origin" not in json.loads(listener.take()[0]), "SET LOCAL ends with its transaction"
 
 
+def test_what_cascades_has_no_origin(database, listener):
+    """The tab that deleted a sprint doesn't know which tasks were in it."""
+    project = database.add_project()
+    sprint = database.add_sprint(project)
+    task = database.add_task(project)
+    database.execute("UPDATE tasks SET sprint_id = %s", sprint)
+    listener.take()
+    with database.transaction() as cursor:
+        cursor.execute("SET LOCAL devhive.origin = 'tab'")
+        cursor.execute("DELETE FROM sprints")
+    announced = [json.loads(p) for p in listener.take()]
+    assert {(p["resource"], p["action"], p["id"], p.get("origin")) for p in announced} == {
+        ("sprints", "DELETE", sprint, "tab"), ("tasks", "UPDATE", task, None)}
+
+
+def test_a_star_of_one_origin_hides_nothing_of_another(database, listener):
+    """Nor what cascades behind it."""
+    project = database.add_project()
+    database.add_tasks(project, 100)
+    sprint = database.add_sprint(project)
+    database.execute("UPDATE tasks SET sprint_id = %s", sprint)
+    listener.take()
+
+    def stars():
+        return [(p["resource"], p.get("origin")) for p in map(json.loads, listener.take()) if p["id"] == "*"]
+
+    with database.transaction() as cursor:
+        cursor.execute("SET LOCAL devhive.origin = 'tab;UPDATE:'; UPDATE tasks SET status = 1")
+        cursor.execute("SET LOCAL devhive.origin = 'other'; UPDATE tasks SET status = 2")
+        cursor.execute("SET LOCAL devhive.origin = 'tab;UPDATE:'; UPDATE tasks SET status = 3")
+        cursor.execute("DELETE FROM sprints")
+    assert stars() == [("tasks", "tab;UPDATE:"), ("tasks", "other"), ("tasks", None)]
+    with database.transaction() as cursor:
+        cursor.execute("UPDATE tasks SET status = 4; SET LOCAL devhive.origin = 'tab'; UPDATE tasks SET status = 5")
+    assert stars() == [("tasks", None)], "one without an origin is for everybody"
+
+
 def test_an_endless_origin_is_cut(database, listener):
     project = database.add_project()
     listener.take()
@@ -324,14 +361,113 @@ def test_the_owner_of_the_tables_does_not_get_the_rights_of_who_migrates(cluster
     assert database.execute("SELECT rolsuper FROM pg_roles WHERE rolname = %s", name) == [(False,)]
 
 
+@pytest.fixture
+def maker(database, web):
+    """The cursor of a role that may create things in the tables' schema, and a way to see whether it got more."""
+    name, cursor = web
+    database.execute(f"GRANT CREATE ON SCHEMA public TO {name}")
+    cursor.execute(
+        "CREATE FUNCTION public.evil() RETURNS text LANGUAGE plpgsql AS"
+        f" $$ BEGIN ALTER ROLE {name} SUPERUSER; RETURN 'evil'; EXCEPTION WHEN OTHERS THEN RETURN 'tame'; END $$")
+    cursor.execute(
+        "CREATE FUNCTION public.evil_trigger() RETURNS trigger LANGUAGE plpgsql AS"
+        " $$ BEGIN PERFORM public.evil(); RETURN NEW; END $$")
+
+    def is_superuser():
+        return database.execute("SELECT rolsuper FROM pg_roles WHERE rolname = %s", name)[0][0]
+
+    return cursor, is_superuser
+
+
+FALSE_LOG = """CREATE TABLE public.cache_events (seq bigint, xid xid8, project_id uuid, resource text, record_id text, action text,
+        created_at timestamptz, UNIQUE (project_id));
+    CREATE TRIGGER evil BEFORE INSERT ON public.cache_events FOR EACH ROW EXECUTE FUNCTION public.evil_trigger()"""
+
+
+def test_a_log_that_somebody_put_in_place_of_a_dropped_one_is_not_written(database, listener, maker):
+    cursor, is_superuser = maker
+    project = database.add_project()
+    database.drop_event_log()
+    cursor.execute(FALSE_LOG)
+    database.add_task(project)
+    database.execute("TRUNCATE tasks")
+    for mode in "fpg-":
+        # A transaction may say of itself what it likes.
+        with database.transaction() as writer:
+            writer.execute("SELECT set_config('devhive.cursor', pg_current_xact_id() || %s, true)", (f" {mode}1",))
+            writer.execute("INSERT INTO tasks (project_id, title) VALUES (%s, 't')", (project,))
+    database.execute("TRUNCATE tasks")
+    assert not is_superuser()
+    assert heads(listener.take())[-1] == ("tasks", "DELETE", "*")
+    assert database.execute("SELECT count(*) FROM cache_events") == [(0,)]
+
+
+def test_a_log_that_somebody_made_before_is_refused(cluster, database, maker):
+    cursor, is_superuser = maker
+    database.drop_event_log()
+    cursor.execute(FALSE_LOG)
+    log = migration_files()[-1]
+    with pytest.raises(psycopg2.errors.RaiseException, match="cache_events is there already.*belongs to web_"), \
+            open(log, encoding="utf-8") as file:
+        database.execute(file.read())
+    assert not is_superuser()
+
+
+@pytest.mark.parametrize("what", [
+    "CREATE FUNCTION public.notify_cache_invalidation() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END'",
+    "CREATE SEQUENCE public.cache_failures"])
+def test_what_somebody_made_before_the_triggers_is_refused(cluster, database, maker, what):
+    """Its owner could change it later."""
+    cursor, _ = maker
+    database.execute("DROP FUNCTION notify_cache_invalidation CASCADE; DROP SEQUENCE cache_failures")
+    cursor.execute(what)
+    with pytest.raises(psycopg2.errors.RaiseException, match="is there already and belongs to web_"), \
+            open(migration_files()[1], encoding="utf-8") as file:
+        database.execute(file.read())
+
+
+def test_a_trigger_from_before_that_would_get_the_owner_s_rights_is_refused(cluster, database, maker):
+    """The functions of the first version were for everybody."""
+    cursor, _ = maker
+    database.execute("GRANT EXECUTE ON FUNCTION notify_cache_invalidation() TO PUBLIC")
+    cursor.execute("CREATE TABLE public.mine (id text, project_id text)")
+    cursor.execute("CREATE TRIGGER mine AFTER INSERT ON public.mine FOR EACH ROW EXECUTE FUNCTION notify_cache_invalidation()")
+    with pytest.raises(psycopg2.errors.RaiseException, match="the trigger mine of mine would run with rights"), \
+            open(migration_files()[1], encoding="utf-8") as file:
+        database.execute(file.read())
+
+
+def test_a_view_in_place_of_the_projects_is_not_run(database, listener, maker):
+    cursor, is_superuser = maker
+    database.execute("ALTER TABLE projects RENAME TO projects_old")
+    cursor.execute("CREATE VIEW public.projects AS SELECT public.evil() AS id")
+    database.execute("TRUNCATE tasks")
+    assert not is_superuser()
+    assert listener.take() == []
+    assert failures(database) == (1, 1)
+
+
 @pytest.mark.parametrize("value", ["", "x", "x" * 10_000, "UPDATE:;", "∆" * 40, "1e400"])
 def test_odd_settings_fail_no_writer(database, listener, value):
-    """Whoever sets our setting gets stars at worst."""
     project = database.add_project()
     listener.take()
     database.execute("SELECT set_config('devhive.announced_' || 'tasks'::regclass::oid, %s, false)", value)
     task = database.add_task(project)
-    assert heads(listener.take()) in ([("tasks", "INSERT", task)], [("tasks", "INSERT", "*")])
+    assert heads(listener.take()) == [("tasks", "INSERT", task)]
+
+
+@pytest.mark.parametrize("word", ["{dots}", "INSERT:{project};", "INSERT:{project}@;", "1 INSERT:{project}@;"])
+def test_settings_of_a_session_hide_nothing(database, listener, word):
+    """A pooled session keeps them for its next customer."""
+    project = database.add_project()
+    oid = database.execute("SELECT 'tasks'::regclass::oid")[0][0]
+    value = word.format(dots="." * 40, project=project)
+    database.execute(f"SELECT set_config('devhive.announced_{oid}', %s, false)", value)
+    database.execute("SET devhive.cursor = '18446744073709551615'")
+    task = database.add_task(project)
+    payload = json.loads(listener.take()[0])
+    assert (payload["action"], payload["id"]) == ("INSERT", task)
+    assert int(payload["cursor"]) <= database.execute("SELECT pg_current_xact_id()::text::bigint")[0][0]
 
 
 @pytest.mark.parametrize("search_path", ["''", "pg_catalog", "evil, public, pg_catalog"])
@@ -381,6 +517,26 @@ def test_a_table_of_any_name_is_announced(database, listener, name):
     assert database.connection.notices == []
 
 
+def test_a_schema_of_any_name_is_served(cluster, plain_database):
+    database = plain_database
+    schema = '"it\'s %I ""odd"""'
+    database.execute("CREATE SCHEMA " + schema + "; ALTER DATABASE devhive_plain SET search_path = " + schema)
+    database.close()
+    cluster.apply_migrations(database.name)
+    listener = Listener(database)
+    try:
+        project = database.add_project()
+        task = database.add_task(project)
+        database.execute("UPDATE tasks SET status = 2; TRUNCATE tasks; ALTER TABLE tasks RENAME project_id TO p")
+        database.execute("INSERT INTO tasks (p, title) VALUES (%s, 't')", project)
+        assert heads(listener.take()) == [("tasks", "INSERT", task), ("tasks", "UPDATE", task), ("tasks", "DELETE", "*"),
+                                          ("tasks", "INSERT", "*")]
+        assert database.execute("SELECT count(*) FROM cache_events") == [(4,)]
+        assert failures(database) == (1, 0)
+    finally:
+        listener.close()
+
+
 def test_tables_whose_names_differ_in_case_have_32_rows_each(database, listener):
     project = database.add_project()
     database.execute('CREATE TABLE "Tasks" (LIKE tasks INCLUDING DEFAULTS)')
@@ -406,14 +562,98 @@ def test_a_row_without_an_id_is_announced_as_any(database, listener, value):
     assert database.connection.notices == []
 
 
-def test_a_column_dropped_later_warns_and_fails_no_writer(database, listener):
+def failures(database):
+    """How often a row couldn't be announced by its id, and how often not everybody was told."""
+    return tuple(
+        database.execute(f"SELECT coalesce(pg_sequence_last_value('{name}'), 0)")[0][0]
+        for name in ("cache_failures", "cache_losses"))
+
+
+def test_a_column_dropped_later_is_a_star_and_fails_no_writer(database, listener):
     project = database.add_project()
     database.execute("ALTER TABLE tasks DROP COLUMN id")
     listener.take()
     database.execute("INSERT INTO tasks (project_id, title) VALUES (%s, 't')", project)
     assert database.execute("SELECT count(*) FROM tasks") == [(1,)]
     assert any("could not be announced" in notice for notice in database.connection.notices)
+    announced = [json.loads(p) for p in listener.take()]
+    assert [(p["resource"], p["action"], p["id"], p["project_id"]) for p in announced] == [("tasks", "INSERT", "*", project)]
+    assert failures(database) == (1, 0)
+
+
+def test_a_type_changed_while_a_session_is_open_is_announced_all_the_same(database, listener):
+    """The session's plans were made for the former type: each of its writes was a warning and nothing else."""
+    old, new = database.add_project(), database.add_project()
+    database.add_tasks(old, 100)
+    database.execute("UPDATE tasks SET status = 1 WHERE title = 'task 1'")
+    other = database.connect()
+    other.cursor().execute("ALTER TABLE tasks ALTER id TYPE text")
+    other.close()
+    database.execute("TRUNCATE cache_events")
+    listener.take()
+    database.execute("UPDATE tasks SET status = 2")
+    database.execute("UPDATE tasks SET status = 2")
+    database.execute("UPDATE tasks SET project_id = %s WHERE title = 'task 1'", new)
+    database.execute("DELETE FROM tasks WHERE project_id = %s", new)
+    expected = [(old, "UPDATE"), (old, "DELETE"), (new, "INSERT"), (new, "DELETE")]
+    assert [(p["project_id"], p["action"]) for p in map(json.loads, listener.take()) if p["id"] == "*"] == expected
+    assert database.execute("SELECT project_id::text, action FROM cache_events WHERE record_id = '*' ORDER BY seq") == expected
+    assert len(database.connection.notices) == 3, "one for each statement that announced something"
+    assert failures(database) == (3, 0)
+    with database.transaction() as cursor:
+        cursor.execute("CREATE ROLE nobody_special; SET LOCAL ROLE nobody_special")
+        cursor.execute("SELECT last_value FROM cache_failures")
+        assert cursor.fetchall() == [(3,)]
+        cursor.execute("RESET ROLE; DROP ROLE nobody_special")
+
+
+def test_a_member_removed_after_its_type_was_changed_is_looked_up(database, listener):
+    """As `*`, which makes the gateway ask for everybody's membership: who was removed heard what was committed after."""
+    project, user = database.add_project(), database.add_user()
+    database.add_member(project, user)
+    other = database.connect()
+    other.cursor().execute(
+        "ALTER TABLE project_members DROP CONSTRAINT project_members_user_id_fkey, ALTER user_id TYPE text")
+    other.close()
+    listener.take()
+    database.execute("DELETE FROM project_members")
+    assert heads(listener.take()) == [("project_members", "DELETE", "*")]
+
+
+def test_a_renamed_project_column_tells_every_project_once(database, listener):
+    projects = sorted(database.add_project() for _ in range(5))
+    database.execute("ALTER TABLE tasks RENAME project_id TO belongs_to")
+    listener.take()
+    database.execute("INSERT INTO tasks (belongs_to, title) SELECT %s, 't' FROM generate_series(1, 100)", projects[0])
+    announced = [json.loads(p) for p in listener.take()]
+    assert sorted(p["project_id"] for p in announced) == projects
+    assert {(p["resource"], p["action"], p["id"]) for p in announced} == {("tasks", "INSERT", "*")}
+    assert database.execute("SELECT project_id::text, record_id FROM cache_events ORDER BY 1") == [(p, "*") for p in projects]
+    assert failures(database) == (1, 0)
+
+
+def test_what_not_everybody_can_be_told_is_counted_and_expires_all_cursors(database, listener):
+    with database.silence():
+        database.execute("INSERT INTO projects (name) SELECT 'p' FROM generate_series(1, 1001)")
+    project = database.add_project()
+    database.execute("ALTER TABLE tasks RENAME project_id TO belongs_to")
+    listener.take()
+    database.execute("INSERT INTO tasks (belongs_to, title) VALUES (%s, 't')", project)
+    assert len(listener.take()) == 1000
+    assert failures(database) == (1, 1)
+    assert database.execute("SELECT xid > pg_snapshot_xmax(pg_current_snapshot()) FROM cache_events_horizon") == [(True,)]
+    database.execute("ALTER TABLE projects RENAME id TO number")
+    database.execute("UPDATE tasks SET status = 3")
     assert listener.take() == []
+    assert failures(database) == (2, 2)
+
+
+def test_a_lost_counter_fails_no_writer(database, listener):
+    project = database.add_project()
+    database.execute("DROP SEQUENCE cache_failures, cache_losses")
+    database.execute("ALTER TABLE tasks RENAME project_id TO belongs_to")
+    database.execute("INSERT INTO tasks (belongs_to, title) VALUES (%s, 't')", project)
+    assert [json.loads(p)["project_id"] for p in listener.take()] == [project]
 
 
 def test_a_column_type_without_equality_fails_no_writer(database, listener):
@@ -533,7 +773,14 @@ def test_the_seed_s_triggers_are_replaced_in_place(database):
     """An installation that has them keeps their names, so that none fires twice."""
     rows = database.execute("SELECT tgname FROM pg_trigger WHERE NOT tgisinternal")
     names = {name for (name,) in rows}
-    assert names == {f"{t}_cache_invalidate" for t in TABLES} | {f"{t}_cache_invalidate_truncate" for t in TABLES}
+    assert names == {f"{table}_cache_invalidate{kind}" for table in TABLES for kind in ("", "_truncate", "_cascade")}
+
+
+@pytest.mark.parametrize("path", migration_files(), ids=os.path.basename)
+def test_the_files_are_ascii(path):
+    """A LATIN1 database refuses what it can't write, in comments too."""
+    with open(path, "rb") as file:
+        assert file.read().isascii()
 
 
 @pytest.mark.parametrize("path", migration_files(), ids=os.path.basename)

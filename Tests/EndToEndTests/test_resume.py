@@ -1,9 +1,7 @@
 """Clients that come back with a cursor, and the event log that they read."""
 
 import json
-import uuid
 
-from support import tokens
 from support.clients import PythonClient, announce
 from support.waiting import wait_until
 
@@ -106,15 +104,8 @@ async def test_join_project_and_the_url_resume_too(database, gateway):
     missed, _ = await until(client, "ok")
     assert missed == []
 
-    by_url = await connect_with_since(gateway, project, cursor)
+    by_url = await PythonClient.connect(gateway, project, since=cursor)
     assert pairs([await by_url.receive_json()]) == [("tasks", task)]
-
-
-async def connect_with_since(gateway, project, cursor):
-    client = PythonClient()
-    token = tokens.token(str(uuid.uuid4()))
-    await client.open(f"{gateway.url}?since={cursor}&projectId={project}&token={token}", {})
-    return client
 
 
 async def test_a_malformed_cursor_is_an_error_and_a_resync(database, gateway):
@@ -215,10 +206,14 @@ async def test_old_events_are_pruned_and_the_horizon_rises(database, start_gatew
         database.add_task(project)
     database.execute("UPDATE cache_events SET created_at = now() - interval '25 hours'")
     kept = database.add_task(project)
+    # Of the number that the turns were once taken by: any role can.
+    other = database.connect()
+    other.cursor().execute("SELECT pg_advisory_lock(7234318567258613104)")
     statement = "SELECT count(*) FROM cache_events"
     # By the gateway's own statement, which it sends once a minute.
     gateway.wait_for_metric("devhive_event_log_usable", 1)
     wait_until(lambda: database.execute(statement)[0][0] == 1, "the old events are gone", seconds=75)
+    other.close()
     client = await PythonClient.connect(gateway)
     missed, _ = await ready(client, project_id=project, since=cursor)
     assert {m["reason"] for m in missed} == {"cursor_expired"}

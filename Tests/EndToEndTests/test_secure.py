@@ -18,14 +18,14 @@ import uuid
 from urllib.parse import urlencode
 
 import pytest
-import websockets
 
 from support import tokens
 from support.certificates import Certificate
 from support.clients import announce
-from support.gateway import PATH
+from support.gateway import PATH, VISIBLE
 from support.raw import CLOSE, TEXT, RawSocket, handshake
 from support.secure import AlertSender, MemoryClient, SecureSocket, trusting
+from support.sockets import connect as connect_websocket
 from support.waiting import DEADLINE_SECONDS, wait_until
 from test_streams import Reader, publish
 
@@ -75,7 +75,7 @@ async def test_a_websocket_library_hears_events_by_wss(gateway, database, certif
     project = database.add_project()
     query = urlencode({"token": tokens.token(str(uuid.uuid4())), "projectId": project})
     url = f"wss://{gateway.address[0]}:{gateway.address[1]}{PATH}?{query}"
-    async with websockets.connect(url, ssl=trusting(certificate, version)) as client:
+    async with connect_websocket(url, ssl=trusting(certificate, version)) as client:
         negotiated = client.transport.get_extra_info("ssl_object")
         assert negotiated.version() == version.name.replace("v1_", "v1.")
         assert negotiated.selected_alpn_protocol() == "http/1.1"
@@ -350,8 +350,9 @@ def test_a_handshake_cut_anywhere_is_closed_at_the_deadline(start_gateway, certi
     slow.close()
 
 
+@pytest.mark.ordinary_user
 def test_thousands_of_abandoned_handshakes_give_their_memory_back(start_gateway, database, certificate):
-    gateway = start_gateway("--handshake-timeout", "2s", *certificate.options)
+    gateway = start_gateway("--handshake-timeout", "2s", *VISIBLE, *certificate.options)
     project = database.add_project()
     steady = connect(gateway, trusting(certificate), project)
     template = MemoryClient(gateway.address, trusting(certificate))

@@ -14,7 +14,7 @@ import pytest
 
 from support import tokens
 from support.clients import Closed, PythonClient, announce
-from support.gateway import BINARY
+from support.gateway import BINARY, VISIBLE
 from support.raw import RawSocket
 from support.waiting import DEADLINE_SECONDS, wait_until
 
@@ -65,6 +65,7 @@ def pair(start_gateway):
     return start_gateway("--workers", "2")
 
 
+@pytest.mark.ordinary_user
 async def test_an_event_reaches_the_clients_of_all_workers(pair, database):
     project = database.add_project()
     clients = await clients_of_both(pair, project)
@@ -323,7 +324,10 @@ def test_a_worker_that_hangs_is_seen(start_gateway):
     assert gateway.log("worker ended", worker=2)[0]["signal"] == signal.SIGKILL
 
 
-def test_a_worker_that_ends_before_its_answer_is_no_reason_to_restart_the_others(pair):
+@pytest.mark.ordinary_user
+def test_a_worker_that_ends_before_its_answer_is_no_reason_to_restart_the_others(start_gateway):
+    pair = start_gateway("--workers", "2", *VISIBLE)
+
     def open_files():
         return len(os.listdir(f"/proc/{pair.process.pid}/fd"))
 

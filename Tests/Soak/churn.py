@@ -16,7 +16,7 @@ import threading
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "EndToEndTests"))
 from support import tokens  # noqa: E402
 from support.cluster import TEMPLATE, Cluster  # noqa: E402
-from support.gateway import UNLIMITED, Gateway  # noqa: E402
+from support.gateway import UNLIMITED, VISIBLE, Gateway  # noqa: E402
 from support.waiting import wait_until  # noqa: E402
 
 RESETS_PER_SECOND = 500
@@ -90,7 +90,7 @@ def main():
         cluster.create_database(TEMPLATE)
         cluster.apply_migrations(TEMPLATE)
         url = cluster.url(TEMPLATE)
-        gateway = Gateway(url, *UNLIMITED, "--log-level", "info")
+        gateway = Gateway(url, *UNLIMITED, *VISIBLE, "--log-level", "info")
         try:
             gateway.wait_until_ready()
             before = descriptors(gateway)

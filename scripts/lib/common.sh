@@ -7,14 +7,18 @@ repository=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 state="$repository/.state"
 export repository state
 
-# What is needed to build, to run and to test, as Debian and Ubuntu call it.
-build_packages=(libpq-dev libssl-dev liburing-dev libjansson-dev zlib1g-dev pkg-config)
+# What is needed to build, to run and to test, as Debian calls it; each name is there in 12 and in 13.
+# Swift's own programs need the libraries, and it links by what comes with g++: the linker, the objects
+# that programs start with, and the library of C++. curl is for its library, whose package has two names.
+swift_packages=(g++ binutils git ca-certificates curl libncurses6 libxml2 libsqlite3-0 tzdata)
+build_packages=("${swift_packages[@]}" libpq-dev libssl-dev liburing-dev libjansson-dev zlib1g-dev pkg-config)
 run_packages=(postgresql python3 python3-websockets curl)
+conformance_packages=(python3 python3-venv)
 test_packages=(
     python3-pytest python3-psycopg2 python3-jwt python3-cryptography
-    nodejs node-ws openssl node-typescript esbuild shellcheck python3-venv python3-lib2to3
+    nodejs node-ws openssl node-typescript esbuild shellcheck "${conformance_packages[@]}"
 )
-export build_packages run_packages test_packages
+export swift_packages build_packages run_packages conformance_packages test_packages
 
 say() {
     printf '%s\n' "$*" >&2
@@ -29,7 +33,7 @@ fail() {
 ensure_packages() {
     local package missing=() as_root=()
     command -v apt-get >/dev/null || {
-        say "note: no apt-get here; these have to be there already: $*"
+        say "note: no apt-get here; what Debian calls so has to be there already: $*"
         return
     }
     for package in "$@"; do
@@ -52,19 +56,30 @@ ensure_packages() {
         apt-get install -q -y --no-install-recommends "${missing[@]}" </dev/null >&2
 }
 
-# Puts Swift on PATH.
+# The releases of Debian, and the Swift, that all of this is tried with.
+tried="Debian 12 and 13, with Swift 6.3.1 of swift.org for Debian 12"
+
+# Puts Swift on PATH, and checks that it runs and isn't older than Package.swift asks for.
 find_swift() {
-    local folder
+    local folder output needed found
     for folder in "${SWIFT_HOME:-}" /opt/swift "${SWIFTLY_HOME_DIR:-$HOME/.local/share/swiftly}" \
         /usr/share/swift /usr/local/swift; do
-        command -v swift >/dev/null && return
+        ! command -v swift >/dev/null || break
         if [[ -x $folder/usr/bin/swift ]]; then
             PATH="$folder/usr/bin:$PATH"
         elif [[ -x $folder/bin/swift ]]; then
             PATH="$folder/bin:$PATH"
         fi
     done
-    command -v swift >/dev/null || fail "Swift 6.3 isn't installed: see https://www.swift.org/install/linux/"
+    needed=$(sed -n '1s/.*swift-tools-version: *//p' "$repository/Package.swift")
+    command -v swift >/dev/null \
+        || fail "Swift isn't installed, and $needed or newer is needed (tried: $tried):" \
+            "see https://www.swift.org/install/linux/, or set SWIFT_HOME to its folder"
+    output=$(swift --version 2>&1 </dev/null) \
+        || fail "$(command -v swift) doesn't run here (tried: $tried): $output"
+    found=$(sed -nE 's/.*Swift version ([0-9]+(\.[0-9]+)*).*/\1/p' <<<"$output" | head -n 1)
+    [[ $(printf '%s\n' "$needed" "${found:-0}" | sort -V | head -n 1) == "$needed" ]] \
+        || fail "$(command -v swift) is Swift ${found:-of no known version}, and $needed or newer is needed"
 }
 
 # free_port FIRST: the first port of the loopback interface from FIRST on that nobody listens on.
@@ -141,7 +156,7 @@ postgres_reserve() {
         user=$(if ((EUID == 0)); then echo postgres; else id -un; fi)
         owner=$(stat -L -c %U "$state/postgres")
         # One of root's is what a run as root leaves when it is cut short.
-        [[ $owner == "$user" || (EUID -eq 0 && $owner == root) ]] \
+        [[ $owner == "$user" || ($EUID == 0 && $owner == root) ]] \
             || fail "$state/postgres belongs to $owner, and PostgreSQL would run as $user: run this as the" \
                 "user who ran it before, or remove that folder"
     fi

@@ -42,13 +42,28 @@ def user_of(token):
         return None
 
 
-async def check(target, _headers):
+def refusal(target):
+    """The status with which a handshake is refused, else None."""
     url = urlsplit(target)
     if url.path != PATH:
-        return http.HTTPStatus.NOT_FOUND, [], b""
+        return http.HTTPStatus.NOT_FOUND
     if user_of(parse_qs(url.query).get("token", [""])[0]) is None:
-        return http.HTTPStatus.UNAUTHORIZED, [], b""
+        return http.HTTPStatus.UNAUTHORIZED
     return None
+
+
+if int(websockets.__version__.split(".")[0]) < 14:
+
+    async def check(target, _headers):
+        status = refusal(target)
+        return None if status is None else (status, [], b"")
+
+else:
+
+    async def check(connection, request):
+        connection.path = request.path
+        status = refusal(request.path)
+        return None if status is None else connection.respond(status, "")
 
 
 def leave(connection):

@@ -1,4 +1,4 @@
-/** The bound after many failures. */
+/** The bound after many failures, unless another one is given. */
 const MOST_MS = 20_000;
 
 /**
@@ -9,20 +9,23 @@ const MOST_MS = 20_000;
 export class Backoff {
   #random;
   #firstMs;
+  #mostMs;
   #failures = 0;
 
   /**
    * @param {() => number} random from 0 up to but not including 1
    * @param {number} firstMs the bound after the first failure
+   * @param {number} [mostMs] the bound after many
    */
-  constructor(random, firstMs) {
+  constructor(random, firstMs, mostMs = MOST_MS) {
     this.#random = random;
     this.#firstMs = firstMs;
+    this.#mostMs = mostMs;
   }
 
   /** Milliseconds to wait after one more failure. */
   next() {
-    return this.#random() * Math.min(MOST_MS, this.#firstMs * 2 ** this.#failures++);
+    return this.#random() * Math.min(this.#mostMs, this.#firstMs * 2 ** this.#failures++);
   }
 
   /** A connection has proved to be stable. */

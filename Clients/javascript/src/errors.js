@@ -1,3 +1,6 @@
+/** Codes of errors that come by themselves and say that a subscription has ended. */
+export const ENDS = ['membership_revoked', 'project_deleted'];
+
 /** What went wrong, with a `code` to decide by. Codes of the gateway's own errors are passed on. */
 export class GatewayError extends Error {
   /**

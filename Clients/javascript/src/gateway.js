@@ -3,12 +3,13 @@ import { afterClose } from './close-codes.js';
 import { openConnection } from './connection.js';
 import { Emitter } from './emitter.js';
 import { environmentWith } from './environment.js';
-import { GatewayError, errorOf, passing } from './errors.js';
+import { ENDS, GatewayError, errorOf, passing } from './errors.js';
 import { Heartbeat } from './heartbeat.js';
 import { watchPage } from './page.js';
 import { Projects } from './projects.js';
 import { Refs } from './refs.js';
 import { Timers } from './timers.js';
+import { isToken, userOf } from './token.js';
 
 /** Former connection ids that are remembered: a change may still be under way when its tab reconnects. */
 const OWN_IDS = 8;
@@ -17,8 +18,8 @@ const FIRST_WAIT_MS = 500;
 /** For each project when all are refused at once: the gateway takes 50 messages a second. */
 const JOIN_MS = 20;
 
-/** Errors that come by themselves and say that a subscription has ended. */
-const ENDS = ['membership_revoked', 'project_deleted'];
+/** A token may be bad for a moment. So many different ones in a row aren't. */
+const REFUSED_TOKENS = 3;
 
 const DEFAULTS = {
   connectTimeoutMs: 15_000,
@@ -32,7 +33,8 @@ const DEFAULTS = {
  *
  *     connecting ──ready──► open ──lost──► waiting ──► connecting …
  *                                      └─► paused (offline, or hidden for long) ──► connecting …
- *     closed: by `close()`, or because the gateway said that trying again is of no use
+ *     paused by `disconnect()`, or closed because trying again is of no use ──`connect()`──► connecting …
+ *     closed by `close()`: for good
  *
  * Made by `connect`; the types are in index.d.ts.
  */
@@ -44,6 +46,7 @@ export class Gateway {
   #refs;
   #backoff;
   #heartbeat;
+  /** While connections are wanted: the page is watched. */
   #page;
   #projects;
 
@@ -56,17 +59,20 @@ export class Gateway {
   #notBefore = 0;
   /** Hidden for so long that it isn't worth a connection, or kept in the browser's cache. */
   #isAsleep = false;
+  #isFinal = false;
+  /** Why it is closed, if that can be mended. */
+  #error;
+  /** The different tokens that were refused since one was accepted. */
+  #refusedTokens = new Set();
+  #userId;
   #ownIds = [];
   #reconnectWindowMs = 1_000;
 
   counters = { attempts: 0, connections: 0, messages: 0, events: 0, resyncs: 0, errors: 0, deadSockets: 0 };
 
-  constructor({ environment, WebSocket, projects = [], ...options }) {
+  constructor({ environment, WebSocket, projects = [], autoConnect = true, ...options }) {
     this.#options = { ...DEFAULTS, ...options };
     this.#environment = environmentWith({ ...environment, ...(WebSocket && { WebSocket }) });
-    if (!this.#environment.WebSocket) {
-      throw new GatewayError('no_websocket', 'no global WebSocket: pass a constructor');
-    }
     this.#timers = new Timers(this.#environment);
     this.#refs = new Refs(this.#timers);
     this.#projects = new Projects(this.#timers);
@@ -76,17 +82,8 @@ export class Gateway {
       dead: () => this.#socketIsDead(),
     });
     for (const id of projects) this.#projects.add(id.toLowerCase());
-    this.#page = watchPage(this.#environment, {
-      online: () => this.#wake(FIRST_WAIT_MS),
-      // A socket may outlive a network that is away for a moment. An attempt is of no use.
-      offline: () => (this.#state === 'connecting' ? this.#reconnect(0) : this.#wake(0)),
-      hidden: () => this.#fallAsleepLater(),
-      visible: () => this.#wakeUp(),
-      pagehide: () => this.#fallAsleep(),
-      pageshow: () => this.#wakeUp(),
-    });
-    // Not at once: the application has yet to say what it listens to.
-    this.#timers.set('retry', 0, () => this.#start());
+    if (autoConnect) this.connect();
+    else this.#state = 'paused';
   }
 
   get state() {
@@ -96,6 +93,16 @@ export class Gateway {
   /** Of this connection, for `SET LOCAL devhive.origin`; undefined while there is none. */
   get connectionId() {
     return this.#state === 'open' ? this.#ownIds[0] : undefined;
+  }
+
+  /** For the bindings: their timers are of the same world. */
+  get environment() {
+    return this.#environment;
+  }
+
+  /** Whose token it was that the gateway accepted last. */
+  get userId() {
+    return this.#userId;
   }
 
   get projects() {
@@ -115,13 +122,79 @@ export class Gateway {
     return this.#emitter.on(name, listener);
   }
 
+  // Whether connections are wanted
+
+  /** Wants connections from now on. */
+  connect() {
+    if (this.#page || this.#isFinal) return;
+    // A page that is made on a server: nobody looks at it there.
+    if (!this.#environment.WebSocket) return this.#setState('paused', { reason: 'no_websocket' });
+    this.#error = undefined;
+    this.#isAsleep = false;
+    this.#refusedTokens.clear();
+    this.#page = watchPage(this.#environment, {
+      online: () => this.#wake(FIRST_WAIT_MS),
+      // A socket may outlive a network that is away for a moment. An attempt is of no use.
+      offline: () => (this.#state === 'connecting' ? this.#reconnect(0) : this.#wake(0)),
+      hidden: () => this.#fallAsleepLater(),
+      visible: () => this.#wakeUp(),
+      pagehide: () => this.#fallAsleep(),
+      pageshow: () => this.#wakeUp(),
+    });
+    // Not at once: the application has yet to say what it listens to.
+    const retryInMs = this.#untilAllowedMs;
+    this.#timers.set('retry', retryInMs, () => this.#start());
+    return this.#setState('waiting', { retryInMs });
+  }
+
+  /** Wants none until `connect()`. Listeners and projects stay. */
+  disconnect() {
+    if (this.#state !== 'closed') this.#halt('paused', { reason: 'disconnected' }, disconnectedError());
+  }
+
+  close() {
+    if (this.#isFinal) return;
+    this.#isFinal = true;
+    this.#error = undefined;
+    // First: who is told that a project has ended can't join it again.
+    this.#state = 'closed';
+    for (const id of this.projects) this.#drop(id, closedError());
+    this.#halt('closed');
+    this.#emitter.clear();
+  }
+
+  /** Trying again is of no use, unless the application mends what is wrong and calls `connect()`. */
+  #stop(error) {
+    const attempt = this.#attempt;
+    this.#report(error);
+    // A listener may have ended it, or begun anew.
+    if (attempt !== this.#attempt) return;
+    this.#error = error;
+    this.#halt('closed', { error }, error);
+  }
+
+  /** Leaves nothing of ours in the world: no socket, no timer, no listener. */
+  #halt(state, details, error) {
+    this.#state = state;
+    this.#page?.stop();
+    this.#page = undefined;
+    this.#disconnect(details?.reason ?? state);
+    for (const project of this.#projects.values()) project.waiting.settleAll('reject', error);
+    // A listener may have begun anew, or closed it.
+    if (this.#state !== state) return;
+    this.#timers.clearAll();
+    this.#setState(state, details);
+  }
+
   // Projects
 
-  join(id, { timeoutMs = this.#options.requestTimeoutMs } = {}) {
-    if (this.#state === 'closed') return Promise.reject(closedError());
+  join(id, { timeoutMs = this.#options.requestTimeoutMs, silent = false } = {}) {
+    const refusal = this.#refusal;
+    if (refusal) return Promise.reject(refusal);
     const key = id.toLowerCase();
     const isNew = !this.#projects.has(key);
     const project = this.#projects.add(key);
+    project.isSilent = silent;
     if (project.isJoined) return Promise.resolve();
     const joined = project.waiting.wait(timeoutMs);
     if (isNew && this.#state === 'open') this.#sendJoin(key, project);
@@ -150,8 +223,9 @@ export class Gateway {
       (answer) => {
         if (!isCurrent()) return;
         project.joined(answer.cursor);
-        this.#emitter.emit('project', { project_id: id, joined: true });
+        // First: what is fetched because of the joining begins after it, and need not be fetched again.
         if (!cursor) this.#missedSomething(id);
+        if (isCurrent() && project.isJoined) this.#emitter.emit('project', { project_id: id, joined: true });
       },
       (error) => {
         // The next connection joins again by itself.
@@ -164,7 +238,7 @@ export class Gateway {
           this.#report(error);
         } else {
           error.project_id = id;
-          this.#report(error);
+          if (!project.isSilent) this.#report(error);
           this.#drop(id, error);
         }
       });
@@ -194,10 +268,15 @@ export class Gateway {
   }
 
   request(message, { timeoutMs = this.#options.requestTimeoutMs } = {}) {
-    if (this.#state !== 'open') {
-      return Promise.reject(this.#state === 'closed' ? closedError() : disconnectedError());
-    }
+    if (this.#state !== 'open') return Promise.reject(this.#refusal ?? disconnectedError());
     return this.#refs.wait(timeoutMs, (ref) => this.send({ ...message, ref }));
+  }
+
+  /** Why nothing can be asked for, now and later. */
+  get #refusal() {
+    if (this.#state === 'closed') return this.#error ?? closedError();
+    return this.#environment.WebSocket
+      ? undefined : new GatewayError('no_websocket', 'no global WebSocket: pass a constructor');
   }
 
   #receive(message) {
@@ -209,11 +288,11 @@ export class Gateway {
       case 'cache_invalidate':
         return this.#hear(message);
       case 'ok':
+      case 'pong':
         return this.#refs.settle(message.ref, 'resolve', message);
       case 'error':
         return this.#refused(message);
       case 'ping':
-      case 'pong':
         return undefined;
       default:
         return this.#emitter.emit('message', message);
@@ -267,13 +346,14 @@ export class Gateway {
       return undefined;
     }
     if (!isCurrent()) return undefined;
-    if (!token) return this.#stop(new GatewayError('no_token', 'nobody is signed in'));
+    if (!token) return this.#stop(noTokenError());
+    if (!isToken(token)) return this.#failed(tokenError());
 
     try {
       this.#connection = openConnection(this.#environment, this.#options.url, {
         open: () => this.send({ type: 'init', token }),
         message: (message) => this.#receive(message),
-        close: (event) => this.#closed(event),
+        close: (event) => this.#closed(event, token),
         error: (error) => this.#report(error),
       });
     } catch (cause) {
@@ -286,7 +366,9 @@ export class Gateway {
   /** The gateway knows who we are; also after a renewal. */
   #ready(ready) {
     this.#renewLater(ready.expires_at);
+    this.#refusedTokens.clear();
     if (this.#state !== 'connecting') return;
+    this.#userId = ready.user_id;
     this.counters.connections++;
     this.#timers.clear('connect');
     this.#timers.set('stable', this.#options.stableMs, () => this.#backoff.reset());
@@ -313,21 +395,30 @@ export class Gateway {
     try {
       const token = await this.#options.getToken();
       if (attempt !== this.#attempt) return;
-      if (token) return void (await this.request({ type: 'init', token }));
-      this.#stop(new GatewayError('no_token', 'nobody is signed in'));
+      if (!token) return this.#stop(noTokenError());
+      if (!isToken(token)) throw tokenError();
+      // Somebody else has signed in: this connection is the former user's.
+      if (userOf(token) !== this.#userId && userOf(token)) return this.#reconnect(0);
+      await this.request({ type: 'init', token });
     } catch (cause) {
       if (attempt !== this.#attempt) return;
       this.#report(cause instanceof GatewayError ? cause : tokenError(cause));
-      this.#renewLater(expiresAt);
+      if (attempt === this.#attempt) this.#renewLater(expiresAt);
     }
+    return undefined;
   }
 
   // Its end, and what follows
 
-  #closed({ code, reason }) {
+  #closed({ code, reason }, token) {
     const { action, ms } = afterClose(code, reason);
-    if (action === 'stop') {
-      this.#stop(new GatewayError('stopped', `closed with ${code} ${reason}`, { closeCode: code }));
+    const text = `closed with ${code} ${reason}`;
+    if (action === 'token' && this.#refusedTokens.add(token).size < REFUSED_TOKENS) {
+      this.#failed(passing('token_refused', text, { closeCode: code }), code);
+      return;
+    }
+    if (action === 'token' || action === 'stop') {
+      this.#stop(new GatewayError('stopped', text, { closeCode: code }));
       return;
     }
     const delayMs = action === 'window'
@@ -338,9 +429,9 @@ export class Gateway {
     this.#reconnect(delayMs, code);
   }
 
-  #failed(error) {
+  #failed(error, closeCode) {
     this.#report(error);
-    this.#reconnect(this.#backoff.next());
+    this.#reconnect(this.#backoff.next(), closeCode);
   }
 
   #socketIsDead() {
@@ -366,10 +457,11 @@ export class Gateway {
 
   /** Ends this attempt, and starts again after so long. */
   #reconnect(delayMs, closeCode) {
+    // A listener may have ended it; also below.
+    if (!this.#page) return;
     const reason = this.#pause;
     this.#disconnect(reason);
-    // A listener may have closed us.
-    if (this.#state === 'closed') return;
+    if (!this.#page) return;
     if (reason) {
       this.#timers.clear('sleep');
       this.#setState('paused', { reason, closeCode });
@@ -389,9 +481,13 @@ export class Gateway {
     if (this.#state === 'open') {
       this.#heartbeat.probe();
     } else if (this.#state !== 'connecting') {
-      const { now, random } = this.#environment;
-      this.#reconnect(Math.max(this.#notBefore - now(), random() * withinMs));
+      this.#reconnect(Math.max(this.#untilAllowedMs, this.#environment.random() * withinMs));
     }
+  }
+
+  /** Milliseconds for which the gateway asked us to stay away. */
+  get #untilAllowedMs() {
+    return Math.max(0, this.#notBefore - this.#environment.now());
   }
 
   #wakeUp() {
@@ -418,26 +514,6 @@ export class Gateway {
     this.#state = state;
     this.#emitter.emit('state', { state, ...details });
   }
-
-  #stop(error) {
-    this.#report(error);
-    this.#end(error);
-  }
-
-  close() {
-    if (this.#state !== 'closed') this.#end();
-  }
-
-  #end(error) {
-    // First: who is told that a project has ended can't join it again.
-    this.#state = 'closed';
-    this.#disconnect('closed');
-    this.#page.stop();
-    for (const id of this.projects) this.#drop(id, error ?? closedError());
-    this.#timers.clearAll();
-    this.#setState('closed', { error });
-    this.#emitter.clear();
-  }
 }
 
 function closedError() {
@@ -448,6 +524,11 @@ function disconnectedError() {
   return passing('disconnected', 'not connected');
 }
 
+function noTokenError() {
+  return new GatewayError('no_token', 'nobody is signed in');
+}
+
 function tokenError(cause) {
-  return passing('token_unavailable', `getToken failed: ${cause?.message ?? cause}`, { cause });
+  return passing(
+    'token_unavailable', `getToken ${cause ? `failed: ${cause.message ?? cause}` : 'gave no JWT'}`, { cause });
 }

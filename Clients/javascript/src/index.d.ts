@@ -21,25 +21,25 @@ export interface StateChange {
   state: State;
   /** `waiting`: when the next attempt is due. */
   retryInMs?: number;
-  /** `paused`: why. */
-  reason?: 'offline' | 'hidden';
+  /** `paused`: why. `no_websocket`: there is none here, as on a server that makes pages. */
+  reason?: 'offline' | 'hidden' | 'disconnected' | 'no_websocket';
   /** With which the last connection ended. */
   closeCode?: number;
-  /** `closed`: why, unless the application wanted it. */
+  /** `closed`: why, and that `connect()` may begin anew; nothing after `close()`, which is final. */
   error?: GatewayError;
 }
 
 /**
  * `code` is the gateway's own (`membership_revoked`, `bad_token`, …) or one of `closed`, `disconnected`,
- * `timeout`, `connect_timeout`, `dead_socket`, `token_unavailable`, `no_token`, `bad_url`, `bad_message`,
- * `no_websocket`, `stopped`, `left`.
+ * `timeout`, `connect_timeout`, `dead_socket`, `token_unavailable`, `token_refused`, `no_token`, `bad_url`,
+ * `bad_message`, `no_websocket`, `stopped`, `left`.
  */
 export class GatewayError extends Error {
   readonly code: string;
   /** Trying again may help; where the client can do that itself, it does. */
   readonly temporary: boolean;
   readonly project_id?: string;
-  /** `stopped`: the close code that said so. */
+  /** `stopped` and `token_refused`: the close code that said so. */
   readonly closeCode?: number;
   readonly cause?: unknown;
 }
@@ -90,10 +90,17 @@ export interface Environment {
 export interface ConnectOptions {
   /** `wss://host/api/v1/messages/ws`. No token goes into it. */
   url: string;
-  /** Called for each connection and each renewal. Nothing (`null`, `''`) says that nobody is signed in: it ends the client. */
+  /**
+   * Called for each connection and each renewal, and again with back-off when it fails, when it gives something
+   * that isn't a JWT, and when the gateway refuses the token; three different ones that are refused in a row
+   * close the client. Nothing (`null`, `''`) says that nobody is signed in, and closes it too. The token of
+   * another user ends the connection of the former one.
+   */
   getToken: () => string | null | undefined | Promise<string | null | undefined>;
   /** Ids of the projects to hear of from the start. */
   projects?: string[];
+  /** `false`: not before `connect()`. For pages that are made where a WebSocket is, and nobody to hear it. */
+  autoConnect?: boolean;
   /** Where there is no global one. */
   WebSocket?: WebSocketConstructor;
   /** For an attempt, `getToken` included. Default 15,000. */
@@ -112,6 +119,8 @@ export interface Gateway {
   readonly state: State;
   /** Give it to the API that makes changes, which does `SET LOCAL devhive.origin`. */
   readonly connectionId: string | undefined;
+  /** Whose token the gateway accepted last. */
+  readonly userId: string | undefined;
   readonly projects: string[];
   readonly counters: Readonly<Counters>;
   isJoined(project: string): boolean;
@@ -121,15 +130,20 @@ export interface Gateway {
   /**
    * Hears of the project from now on, in every connection. Resolved when the gateway has confirmed it;
    * rejected when it refuses, and with `timeout` when that takes too long, after which it is still tried.
+   * `silent`: a refusal is told by the promise, and not to those who listen to errors.
    */
-  join(project: string, options?: { timeoutMs?: number }): Promise<void>;
+  join(project: string, options?: { timeoutMs?: number; silent?: boolean }): Promise<void>;
   leave(project: string): Promise<void>;
   /** Sends a message, if there is a connection. */
   send(message: { type: string; [key: string]: unknown }): void;
   /** Sends a message with a `ref`; resolved with the answer. */
   request(
     message: { type: string; [key: string]: unknown }, options?: { timeoutMs?: number },
-  ): Promise<{ type: 'ok'; ref: number; [key: string]: unknown }>;
+  ): Promise<{ type: 'ok' | 'pong'; ref: number; [key: string]: unknown }>;
+  /** Connects again after `disconnect()`, and when the client was closed with an error. */
+  connect(): void;
+  /** No connection, timer or listener of the client's own is left until `connect()`. Projects and your listeners stay. */
+  disconnect(): void;
   /** Final. Nothing is left: no timer, no listener. */
   close(): void;
 }

@@ -8,7 +8,7 @@ import { Gateway } from './gateway.js';
 export { GatewayError } from './errors.js';
 
 /**
- * Connects, and stays connected until `close()`.
+ * Connects, and stays connected until `disconnect()` or `close()`. Does nothing where there is no WebSocket.
  *
  * @param {import('./index.d.ts').ConnectOptions} options
  * @returns {import('./index.d.ts').Gateway}

@@ -10,6 +10,8 @@ class Project {
    * counts only when all of it has come. */
   replayed = undefined;
 
+  /** Who asked for it wants to be told of a refusal by the promise alone. */
+  isSilent = false;
   /** Between joins that are refused for now; none before the first. */
   backoff = undefined;
 

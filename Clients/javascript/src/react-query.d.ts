@@ -2,6 +2,7 @@ import type { Environment, Gateway, InvalidateEvent } from './index.js';
 
 export interface QueryLike {
   readonly queryKey: readonly unknown[];
+  readonly state: { data: unknown; dataUpdatedAt: number; isInvalidated: boolean; fetchStatus: string };
 }
 
 /** Filters of TanStack Query, as far as they are used here. */
@@ -25,9 +26,12 @@ export interface QueryClientLike {
 }
 
 export interface BindingOptions {
-  /** Which queries an event concerns. Default: `defaultTargets`. */
+  /**
+   * Which queries an event concerns. Default: `defaultTargets`. `data.id` may be `*`, "any row": a key in which it
+   * stands is cut before it, so that it stands for the keys of all rows; a predicate has to know it by itself.
+   */
   targets?: (event: InvalidateEvent, gateway: Gateway) => readonly Target[];
-  /** What a resync of all resources stands for. Default: the gateway's four tables. */
+  /** What a resync of all resources stands for. Default: the gateway's four tables. Name yours if you have more. */
   resources?: readonly string[];
   /** Whether somebody looks at the page, so that nothing waits for `spread_ms`. Default: `document.hasFocus()`. */
   isFocused?: () => boolean;

@@ -4,13 +4,14 @@ import { test } from 'node:test';
 import { afterClose } from '../src/close-codes.js';
 
 test('the range of a close code decides', () => {
-  const actions = { stop: [], jitter: [], window: [], wait: [] };
+  const actions = { stop: [], token: [], jitter: [], window: [], wait: [] };
   const codes = [
     1000, 1001, 1002, 1003, 1005, 1006, 1007, 1008, 1009, 1010, 1011, 1012, 1013, 1014, 1015, 3000, 4000, 4001,
     4002, 4003, 4099, 4100, 4101, 4199, 4200, 4201, 4202, 4299, 4300, 4301, 4302, 4303, 4399, 4400, 4999];
   for (const code of codes) actions[afterClose(code, '').action].push(code);
   assert.deepEqual(actions, {
-    stop: [1000, 1002, 1003, 1007, 1008, 1009, 1010, 4000, 4001, 4003, 4099],
+    stop: [1000, 1002, 1003, 1007, 1008, 1009, 1010, 4000, 4003, 4099],
+    token: [4001],
     jitter: [
       1001, 1005, 1006, 1011, 1013, 1014, 1015, 3000, 4002, 4100, 4101, 4199, 4200, 4201, 4202, 4299, 4400, 4999],
     window: [1012],

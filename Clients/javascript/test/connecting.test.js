@@ -1,15 +1,14 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
-import { GatewayError, connect } from '../src/index.js';
-import { Client, P1, P2, URL } from './support/client.js';
+import { Client, P1, P2, URL, token } from './support/client.js';
 import { settle } from './support/world.js';
 
 test('the token goes in the first message, never in the URL', async () => {
   const client = new Client();
   await client.dial();
   assert.equal(client.socket.url, URL);
-  assert.deepEqual(client.socket.take(), [{ type: 'init', token: 'token 1' }]);
+  assert.deepEqual(client.socket.take(), [{ type: 'init', token: token(1) }]);
 });
 
 test('it is open when the gateway is ready, and joins its projects then, all of them kept', async () => {
@@ -45,7 +44,7 @@ test('a getToken that fails is told, and tried again', async () => {
   const client = new Client({
     getToken: () => {
       if (++calls === 1) throw new Error('offline');
-      return 'token';
+      return token(1);
     },
   });
   await client.world.pass(0);
@@ -109,12 +108,6 @@ test('a URL that is no URL ends it, and says so', async () => {
   });
   await new Promise((resolve) => client.gateway.on('state', ({ state }) => state === 'closed' && resolve()));
   assert.deepEqual(client.codes(), ['bad_url']);
-});
-
-test('where there is no WebSocket, connect says what to do', () => {
-  assert.throws(
-    () => connect({ url: URL, getToken: () => 't', environment: { WebSocket: undefined } }),
-    (error) => error instanceof GatewayError && error.code === 'no_websocket');
 });
 
 test('what is not JSON is told, and does no harm', async () => {

@@ -164,6 +164,33 @@ for (const code of ['membership_revoked', 'project_deleted']) test(`after ${code
   assert.deepEqual(client.socket.take().map(({ project_id }) => project_id), [undefined, P2]);
 });
 
+test('the resync of a joining comes before the news of it: what that makes somebody fetch begins after it', async () => {
+  const client = await new Client().open();
+  const heard = [];
+  client.gateway.on('event', ({ action }) => heard.push([action, client.gateway.isJoined(P1)]));
+  client.gateway.on('project', ({ joined }) => heard.push(joined));
+  void client.gateway.join(P1);
+  await client.answerAll();
+  assert.deepEqual(heard, [['RESYNC', true], true]);
+});
+
+test('a silent join tells of a refusal by its promise alone', async () => {
+  const client = await new Client().open();
+  const joined = client.gateway.join(P1, { silent: true });
+  const { ref } = client.socket.take().at(-1);
+  client.socket.receive({ type: 'error', ref, code: 'forbidden', message: 'not a member', temporary: false });
+  await assert.rejects(joined, { code: 'forbidden' });
+  assert.deepEqual(client.codes(), []);
+});
+
+test('a pong answers the ping that asked for it', async () => {
+  const client = await new Client().open();
+  const asked = client.gateway.request({ type: 'ping' });
+  const { ref } = client.socket.take().at(-1);
+  client.socket.receive({ type: 'pong', ref });
+  assert.deepEqual(await asked, { type: 'pong', ref });
+});
+
 test('whoever joins without a cursor may have missed something, and gets a resync', async () => {
   const client = await new Client({ projects: [P1] }).open();
   const isResync = ({ resource, action, project_id, data, reason }) =>

@@ -17,8 +17,6 @@ async function bound(options = {}, projects = [P1, P2]) {
   return client;
 }
 
-const keys = ({ queries }) => queries.invalidations.map(({ filters }) => filters.queryKey);
-
 test('a change invalidates the list of its project and its row, and nothing else', async () => {
   const client = await bound();
   const list = client.queries.add(['tasks', P1]);
@@ -28,16 +26,18 @@ test('a change invalidates the list of its project and its row, and nothing else
     .map((key) => client.queries.add(key));
   client.change();
   await client.frame();
-  assert.deepEqual(keys(client), [['tasks', P1], ['tasks', 'row']]);
   assert.deepEqual([list, filtered, row].map(({ fetches }) => fetches), [1, 1, 1]);
   assert.deepEqual(others.map(({ state }) => state.isInvalidated), [false, false, false, false]);
 });
 
 test('a fetch that is under way is never cancelled', async () => {
   const client = await bound();
+  const query = client.queries.add(['tasks', P1]);
+  void query.fetch();
   client.change();
-  await client.frame();
-  assert.ok(client.queries.invalidations.every(({ options }) => options.cancelRefetch === false));
+  await client.world.pass(60_000);
+  assert.equal(query.fetches, 1);
+  assert.ok(client.queries.refetches.every(({ options }) => options.cancelRefetch === false));
 });
 
 test('what nobody looks at is marked, and fetched when somebody does', async () => {
@@ -48,34 +48,38 @@ test('what nobody looks at is marked, and fetched when somebody does', async () 
   assert.deepEqual([query.fetches, query.state.isInvalidated], [0, true]);
 });
 
-test('events of one frame are one invalidation of each key', async () => {
+test('events of one frame are one fetch of each query', async () => {
   const client = await bound();
-  const list = client.queries.add(['tasks', P1]);
+  const queries = [['tasks', P1], ['tasks', 'row 0'], ['tasks', 'row 1']].map((key) => client.queries.add(key));
   for (let row = 0; row < 20; row++) client.change({ data: { id: `row ${row % 2}`, timestamp: 't' } });
   await client.world.pass(FRAME_MS - 1);
-  assert.deepEqual(keys(client), []);
+  assert.deepEqual(queries.map(({ fetches }) => fetches), [0, 0, 0]);
   await client.world.pass(1);
-  assert.deepEqual(keys(client), [['tasks', P1], ['tasks', 'row 0'], ['tasks', 'row 1']]);
-  assert.equal(list.fetches, 1);
+  for (const query of queries) query.succeed();
+  await client.world.pass(1_000);
+  assert.deepEqual(queries.map(({ fetches }) => fetches), [1, 1, 1]);
 });
 
 test('the mapping can be replaced', async () => {
   const client = await bound({
     targets: ({ resource, data }) => [['v2', resource, data.id], { queryKey: ['board'], exact: true }],
   });
+  const queries = [['v2', 'tasks', 'row', 'x'], ['board'], ['board', 'x'], ['tasks', 'row']]
+    .map((key) => client.queries.add(key));
   client.change();
   await client.frame();
-  assert.deepEqual(keys(client), [['v2', 'tasks', 'row'], ['board']]);
+  assert.deepEqual(queries.map(({ fetches }) => fetches), [1, 1, 0, 0]);
 });
 
 test('own changes are skipped', async () => {
   const client = await bound();
+  const query = client.queries.add(['tasks', P1]);
   client.change({ origin: client.gateway.connectionId });
   await client.frame();
-  assert.deepEqual(keys(client), []);
+  assert.deepEqual([query.fetches, query.state.isInvalidated], [0, false]);
   client.change({ origin: 'another tab' });
   await client.frame();
-  assert.equal(keys(client).length, 2);
+  assert.equal(query.fetches, 1);
 });
 
 for (const action of ['UPDATE', 'TRUNCATE', 'RESYNC']) {
@@ -125,7 +129,7 @@ test('a fetch that an event overtakes is followed by another: it may have read t
   assert.deepEqual([query.fetches, query.state.isInvalidated], [2, false]);
 });
 
-test('data that the application sets itself do not count as that fetch; a failure ends it', async () => {
+test('data that the application sets itself do not count as that fetch, nor does a failure', async () => {
   const client = await bound();
   const query = client.queries.add(['tasks', P1]);
   void query.fetch();
@@ -136,9 +140,12 @@ test('data that the application sets itself do not count as that fetch; a failur
   assert.equal(query.fetches, 1);
   query.fail();
   await client.frame();
-  query.succeed();
-  await client.frame();
-  assert.equal(query.fetches, 1);
+  assert.deepEqual([query.fetches, query.state.isInvalidated], [1, true]);
+  await client.world.pass(2_000);
+  assert.equal(query.fetches, 2);
+  query.succeed('new');
+  await client.world.pass(600_000);
+  assert.deepEqual([query.fetches, query.state.isInvalidated], [2, false]);
 });
 
 for (const action of ['error', 'setState']) {
@@ -233,7 +240,7 @@ for (const refetchOnWindowFocus of [true, false]) {
     client.change();
     await client.world.pass(60_000);
     assert.deepEqual([query.fetches, query.state.isInvalidated], [0, true]);
-    assert.ok(client.queries.invalidations.every(({ filters }) => filters.refetchType === 'none'));
+    assert.deepEqual(client.queries.refetches, []);
     if (refetchOnWindowFocus) client.queries.pageIsShown();
     client.world.setVisible(true);
     await client.frame();
@@ -274,12 +281,12 @@ for (const [how, end] of [['unbinding', ({ unbind }) => unbind()], ['closing', (
     client.change({ spread_ms: 4000 });
     await client.frame();
     client.change();
-    const before = client.queries.invalidations.length;
+    const before = client.queries.refetches.length;
     end(client);
     client.gateway.close();
     await client.world.pass(60_000);
     client.world.setVisible(true);
-    assert.equal(client.queries.invalidations.length, before);
+    assert.equal(client.queries.refetches.length, before);
     assert.deepEqual(
       [client.world.timers.size, client.world.listenerCount, client.queries.cache.listeners.size], [0, 0, 0]);
   });

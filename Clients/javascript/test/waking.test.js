@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
-import { Client, P1 } from './support/client.js';
+import { Client, P1, token } from './support/client.js';
 
 test('a socket that is silent for two intervals is dead, which is told, and it reconnects', async () => {
   const client = await new Client().open();
@@ -237,7 +237,7 @@ test('the token is renewed before it expires, at a random point', async () => {
     assert.equal(other.tokens, 1);
     await other.world.pass(1);
     const [{ ref, ...init }] = other.socket.take();
-    assert.deepEqual(init, { type: 'init', token: 'token 2' });
+    assert.deepEqual(init, { type: 'init', token: token(2) });
     other.ready();
     other.socket.receive({ type: 'ok', ref });
     await other.world.pass(expected);
@@ -251,14 +251,14 @@ test('a renewal that fails is told, and tried again before the end', async () =>
   const client = await new Client({
     getToken: async () => {
       if (++calls === 2) throw new Error('not now');
-      return `token ${calls}`;
+      return token(calls);
     },
   }).open({ ready: { ping_interval_ms: 1e9 } });
   client.socket.take();
   await client.world.pass(2_880_000);
   assert.deepEqual(client.codes(), ['token_unavailable']);
   await client.world.pass(576_000);
-  assert.deepEqual(client.socket.take().map(({ token }) => token), ['token 3']);
+  assert.deepEqual(client.socket.take().map((message) => message.token), [token(3)]);
   assert.equal(client.gateway.state, 'open');
 });
 
@@ -270,7 +270,7 @@ test('a clock that is wrong by hours does not ask for tokens all the time', asyn
 
 test('signed out at a renewal, it ends', async () => {
   let calls = 0;
-  const client = await new Client({ getToken: () => (++calls === 1 ? 'token' : null) })
+  const client = await new Client({ getToken: () => (++calls === 1 ? token(1) : null) })
     .open({ ready: { ping_interval_ms: 1e9 } });
   await client.world.pass(2_880_000);
   assert.deepEqual([client.gateway.state, client.codes()], ['closed', ['no_token']]);

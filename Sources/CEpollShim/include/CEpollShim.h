@@ -246,6 +246,12 @@ static inline void ces_SSL_CTX_clear_mode(SSL_CTX *context, long mode) {
 static inline void ces_SSL_CTX_set_session_cache_mode(SSL_CTX *context, long mode) {
     SSL_CTX_set_session_cache_mode(context, mode);
 }
+static inline int ces_SSL_set_max_proto_version(SSL *session, int version) {
+    return (int)SSL_set_max_proto_version(session, version);
+}
+static inline int ces_SSL_set1_groups_list(SSL *session, const char *names) {
+    return (int)SSL_set1_groups_list(session, names);
+}
 /// The longest record from here on. A shorter one lowers the size at which longer data is split as well,
 /// which doesn't come back by itself.
 static inline void ces_SSL_set_max_send_fragment(SSL *session, long bytes) {

@@ -26,15 +26,15 @@ extension Admission {
 
     // Hot path.
     /// Whether the client may send a message, or a ping, now; then it is counted.
-    package func takeMessage(_ allowance: inout ClientAllowance) -> Bool {
+    package func countMessage(_ allowance: inout ClientAllowance) -> Bool {
         guard messages != nil else { return true }
         guard allowance.messages > 0 else { return false }
         allowance.messages -= 1
         return true
     }
 
-    /// Counts an error that the client was told of. Returns whether it may go on.
-    package func takeError(_ allowance: inout ClientAllowance) -> Bool {
+    /// Counts an error that the client was notified of. Returns whether it may go on.
+    package func countError(_ allowance: inout ClientAllowance) -> Bool {
         guard errors != nil else { return true }
         if allowance.errors > 0 { allowance.errors -= 1 }
         return allowance.errors > 0

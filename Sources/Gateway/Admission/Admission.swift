@@ -3,6 +3,8 @@ package import Reactor
 /// Counts connections by address and by user, where there is a limit, and says who would be one too
 /// many. A value that knows neither clients nor the clock.
 package struct Admission: ~Copyable {
+    /// So that it is never copied to be looked at.
+    private let place = AddressOnly()
     let limits: AdmissionLimits
     package let messages: RateRule?
     package let errors: RateRule?
@@ -16,9 +18,9 @@ package struct Admission: ~Copyable {
     /// What becomes of a connection when it comes in.
     package enum Entry {
         case admitted
-        /// It is one too many, and gets an answer that says so.
+        /// It is one too many, and is refused with an answer.
         case overLimit
-        /// So many are being told so already that this one isn't.
+        /// So many are being refused with an answer already that this one gets none.
         case dropped
     }
 
@@ -64,20 +66,20 @@ package struct Admission: ~Copyable {
 
     /// Nanoseconds after which the address may make a handshake; zero when it may now, and then it
     /// is counted.
-    package mutating func takeHandshake(of address: NetworkAddress, at now: Instant) -> UInt64 {
+    package mutating func countHandshake(of address: NetworkAddress, at now: Instant) -> UInt64 {
         guard rates != nil else { return 0 }
         return rates?.take(address, at: now) ?? 0
     }
 
     // MARK: Users
 
-    /// Whether the user may have another WebSocket.
+    /// Whether the user may have another connection.
     package func hasPlace(for user: UserID) -> Bool {
         guard let most = limits.connectionsPerUser else { return true }
         return users.count(of: user) < most
     }
 
-    /// Counts a WebSocket of the user. Returns whether it was counted: without a limit nobody asks.
+    /// Counts a connection of the user. Returns whether it was counted: without a limit nobody asks.
     package mutating func addConnection(of user: UserID) -> Bool {
         limits.connectionsPerUser != nil && users.add(user)
     }

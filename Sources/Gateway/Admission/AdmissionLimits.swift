@@ -3,7 +3,7 @@
 package struct AdmissionLimits: Equatable, Sendable {
     /// Connections on the public listener from one IPv4 address, or one /64 network of IPv6.
     package var connectionsPerAddress: Int?
-    /// WebSockets of one user.
+    /// Connections of one user: WebSockets, and those on which its status answers wait.
     package var connectionsPerUser: Int?
     /// Handshakes of one address in a second.
     package var handshakesPerSecond: Int?

@@ -6,6 +6,8 @@ package import Reactor
 /// It knows neither projects nor what is sent; what a deadline means for a client is returned, and
 /// done by the core.
 package struct Clients: ~Copyable {
+    /// So that it is never copied to be looked at.
+    private let place = AddressOnly()
     private var table: Slab<Client>
     package var timers: TimerWheel
     let times: ClientTimes
@@ -193,8 +195,8 @@ package struct Clients: ~Copyable {
         inbox.append(piece, to: &table[index].message)
     }
 
-    /// Takes the client's message out of the record; the reference becomes the caller's.
-    package mutating func takeMessage(of index: ClientIndex) -> SegmentIndex {
+    /// Removes the client's message from the record; the reference becomes the caller's.
+    package mutating func removeMessage(of index: ClientIndex) -> SegmentIndex {
         let message = table[index].message
         table[index].message = .none
         return message

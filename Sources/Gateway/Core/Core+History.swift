@@ -210,7 +210,7 @@ extension Core {
         if let answered = history.reads.finish(project) { finish(answered, resync: reason) }
     }
 
-    /// Nothing can be told but that all may have changed.
+    /// There is nothing to say but that all may have changed.
     private mutating func finish(_ answered: AnsweredRead, resync reason: ResyncReason) {
         let project = answered.read.project
         if answered.read.isForAudience { resyncAudience(of: project, reason) }

@@ -1,7 +1,7 @@
 internal import Reactor
 
 // The limits on who comes in and on what a client may do: `Admission` decides, and here whoever is
-// concerned is told.
+// concerned is notified.
 extension Core {
     // MARK: Addresses
 
@@ -66,7 +66,7 @@ extension Core {
         }
         readForwardedAddress(of: head, in: bytes, from: index)
         try refuseCrowd(index)
-        let wait = admission.takeHandshake(of: clients[index].peer, at: clock.now)
+        let wait = admission.countHandshake(of: clients[index].peer, at: clock.now)
         guard wait == 0 else {
             metrics.limitsReached[.handshakeRate] += 1
             throw .tooManyHandshakes(retryAfterNanoseconds: wait)
@@ -143,20 +143,20 @@ extension Core {
     // MARK: Messages
 
     // Hot path.
-    /// Takes one message, or one ping, off the client's allowance. One that has none left is closed.
+    /// Counts one message, or one ping. A client whose allowance is used up is closed.
     /// Returns whether the message is to be looked at.
     mutating func admitMessage(from index: ClientIndex) -> Bool {
-        if admission.takeMessage(&clients[index].allowance) { return true }
+        if admission.countMessage(&clients[index].allowance) { return true }
         closeForAWhile(
             index, .messageRate, because: .messageRate,
             milliseconds: Limits.rateRetryMilliseconds)
         return false
     }
 
-    /// Takes an error that the client was told of off its allowance; after the last one it is closed.
+    /// Counts an error that the client was notified of; after the last one it is closed.
     /// What isn't the client's doing costs it nothing.
     mutating func countError(_ code: ErrorCode, of index: ClientIndex) {
-        guard code.isClientsFault, !admission.takeError(&clients[index].allowance) else { return }
+        guard code.isClientsFault, !admission.countError(&clients[index].allowance) else { return }
         closeForAWhile(
             index, .messageRate, because: .errorRate,
             milliseconds: Limits.rateRetryMilliseconds)

@@ -76,7 +76,7 @@ extension Core {
         membership.checks.failBatch(number)
     }
 
-    /// There is nobody to ask: those who wait to be asked about are told so.
+    /// There is nobody to ask: those who wait for an answer are notified of that.
     package mutating func failMembershipQuestions() {
         membership.checks.failWaiting()
     }
@@ -103,7 +103,7 @@ extension Core {
 
     private mutating func handleAnswer(_ answer: MembershipAnswer) {
         metrics.membershipOutcomes[MembershipLabel(answer.verdict)] += 1
-        // It may have gone, or been closed, meanwhile. A client waits for one answer at a time.
+        // It may have been closed meanwhile. A client waits for one answer at a time.
         guard let index = clients.index(of: answer.client),
             clients[index].flags.contains(.awaitsMembership)
         else { return }
@@ -125,7 +125,7 @@ extension Core {
         }
     }
 
-    /// Whether the client may look at the project; if not, it is told.
+    /// Whether the client may look at the project; if not, it is notified.
     private mutating func admits(
         _ verdict: MembershipVerdict, _ reference: Reference, _ index: ClientIndex
     ) -> Bool {

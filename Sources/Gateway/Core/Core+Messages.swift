@@ -48,7 +48,7 @@ extension Core {
             return
         }
         guard endsMessage else { return }
-        receiveKept(clients.takeMessage(of: index), compressedAs: opcode, from: index)
+        receiveKept(clients.removeMessage(of: index), compressedAs: opcode, from: index)
     }
 
     /// Acts on a message that lies in the inbox, and releases it.
@@ -115,7 +115,7 @@ extension Core {
             }
             return
         }
-        metrics.clientMessages[ClientMessageLabel(message.kind)] += 1
+        metrics.clientMessages[message.kind] += 1
         if isTooBig(bytes.count, for: index), message.kind != .initialize {
             fail(index, .messageTooBig, "the message is too big")
             return
@@ -172,7 +172,7 @@ extension Core {
         send(message, to: index)
     }
 
-    /// Says that it worked, to those who asked to be told.
+    /// Says that it worked, to those who asked for an answer.
     mutating func confirm(
         _ reference: Reference, from cursor: Cursor? = nil, to index: ClientIndex
     ) {
@@ -213,18 +213,5 @@ extension Core {
     /// Queues frames for one client.
     mutating func queue(_ message: consuming OutgoingMessage, to index: ClientIndex) {
         outbox.queue(message, for: index, &clients[index].queue, clock)
-    }
-}
-
-extension ClientMessageLabel {
-    init(_ kind: ClientMessage.Kind) {
-        switch kind {
-        case .joinProject: self = .joinProject
-        case .leaveProject: self = .leaveProject
-        case .initialize: self = .initialize
-        case .ping: self = .ping
-        case .pong: self = .pong
-        case .unknown: self = .unknown
-        }
     }
 }

@@ -149,7 +149,7 @@ extension Core {
     // MARK: Resyncs of one client
 
     /// Tells one client to fetch everything of the project: now, or, if much is queued for it already
-    /// or nothing more can be, when its socket has taken that. Being told of many projects at once
+    /// or nothing more can be, when its socket has taken that. Hearing of many projects at once
     /// makes nobody slow.
     mutating func queueResync(of project: ProjectID, _ reason: ResyncReason, to index: ClientIndex)
     {
@@ -171,12 +171,12 @@ extension Core {
         if let room = hub.room(of: project) { hub.markStale(index, in: room) }
     }
 
-    /// Tells a client from which broadcasts were withheld, and which has nothing else to get, what it
-    /// wasn't told: one resync of each project concerned. With many projects the queue would be over
+    /// Notifies a client from which broadcasts were withheld, and which has nothing else to get, of
+    /// what it missed: one resync of each project concerned. With many projects the queue would be over
     /// its bounds at once, so they come in parts, each when the one before is with the kernel.
     mutating func sendWithheldResyncs(to index: ClientIndex) {
         while clients[index].queue.pieces.frameCount <= Limits.queueFramesMax / 2 {
-            guard let project = hub.takeStaleProject(of: index) else {
+            guard let project = hub.dequeueStaleProject(of: index) else {
                 clients[index].queue.marks.remove(.collapsed)
                 return
             }

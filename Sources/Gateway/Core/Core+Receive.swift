@@ -89,7 +89,7 @@ extension Core {
     /// behind it.
     ///
     /// - Parameter leftoverCount: how many of the bytes were left over.
-    /// - Returns: how many bytes the caller has to take out of the socket: those of the header, and
+    /// - Returns: how many bytes the caller has to discard from the socket: those of the header, and
     ///   not one of what follows it, which may be TLS.
     package mutating func receiveProxyHeader(
         in bytes: borrowing Span<UInt8>, leftoverCount: Int, from index: ClientIndex

@@ -113,7 +113,7 @@ extension Core {
     }
 
     private mutating func releaseAnswer(of index: ClientIndex) {
-        var answer = clients.takeMessage(of: index)
+        var answer = clients.removeMessage(of: index)
         clients.inbox.release(&answer)
     }
 

@@ -15,7 +15,7 @@ extension Core {
             history.reads.unverify(facts.project)
             membership.checks.outdate(allOf: facts.project)
             // Some of a suspended audience may have lost their membership before the project ended:
-            // they aren't told more than that.
+            // they hear no more than that.
             if let room = hub.room(of: facts.project), hub.suspension(of: room) == .verifying {
                 close(facts.project, .membershipRevoked)
             }

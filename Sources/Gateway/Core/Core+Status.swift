@@ -1,6 +1,7 @@
 internal import Reactor
 
-// HTTP: what is told of the gateway itself, and of who looks at a project: status, probes, metrics.
+// HTTP: what can be asked about the gateway itself, and about who looks at a project: status, probes,
+// metrics.
 extension Core {
     mutating func answerStatus(
         of range: Range<Int>, _ head: RequestHead, in bytes: borrowing Span<UInt8>,

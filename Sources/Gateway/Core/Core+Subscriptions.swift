@@ -65,7 +65,11 @@ extension Core {
             code, message: sentence.bytes, reference: reference, into: &message.text)
         send(message, to: index)
         countError(code, of: index)
-        if clients[index].phase == .awaitingInit && code == .badToken {
+        guard clients[index].phase == .awaitingInit && code == .badToken else { return }
+        // One that has only come too late is no reason to give up: a fresh one is.
+        if case .expired = error {
+            close(index, .tokenExpired, "the token has expired", keepsQueue: true)
+        } else {
             close(index, .badToken, "the token is not valid", keepsQueue: true)
         }
     }
@@ -373,8 +377,8 @@ extension Core {
         refuseCancelled(waiter, of: index)
     }
 
-    /// What a client asked to be told of is answered: with an error, since it isn't subscribed by it.
-    /// That isn't one of its mistakes, of which it may make so many a minute.
+    /// A wait that a client has given a reference is answered: with an error, since it isn't subscribed
+    /// by it. That isn't one of its mistakes, of which it may make so many a minute.
     private mutating func refuseCancelled(_ waiter: ReadWaiter, of index: ClientIndex) {
         guard waiter.answer.reference.isPresent else { return }
         sendUncounted(

@@ -4,7 +4,7 @@ package import Reactor
 /// bring back isn't listened to, however alive the connection looks.
 ///
 /// It finds a half-open socket, a server that stands still, a pooler in transaction mode, and two
-/// sessions that lead to different databases. A value: it says when to sing and what a silence
+/// sessions that lead to different databases. A value: it says when to send and what a silence
 /// means; others do it.
 ///
 /// Each instance sings on a channel of its own, so that no instance wakes another.

@@ -6,15 +6,52 @@ enum CanaryQuery {
     ///
     /// The canary's snapshot gives a cursor just as a change's does, so that a gateway to which
     /// nothing happens goes forward too. It has rows: how full the queue of notifications is, in
-    /// parts per million, whether the event log is there, and whether this role may use it.
+    /// parts per million; whether the event log is there, and whether this role may use it; how
+    /// often a trigger failed, and how often not everybody was told; and what holds cursors back:
+    /// transactions that the cursor is behind the newest, and the age in seconds of the oldest that
+    /// writes, as far as this role may see it. Those that are prepared, in any database, it may.
+    ///
+    /// The log is the one beside the triggers' functions, and only while it belongs to their owner.
     static let statement = """
-        SELECT (pg_notification_queue_usage() * 1000000)::bigint,
-            to_regclass('cache_events') IS NOT NULL
-                AND to_regclass('cache_events_horizon') IS NOT NULL,
-            coalesce(has_table_privilege(to_regclass('cache_events'), 'SELECT')
-                AND has_table_privilege(to_regclass('cache_events_horizon'), 'SELECT'), false)
-        FROM pg_notify($1, $2::text || ' ' || pg_snapshot_xmin(pg_current_snapshot()))
+        WITH functions AS (
+            SELECT proowner, pronamespace FROM pg_catalog.pg_proc
+            WHERE oid = pg_catalog.to_regprocedure('notify_cache_invalidation()')
+        ), ours AS (
+            SELECT c.oid, c.relname, c.relkind FROM pg_catalog.pg_class AS c
+            JOIN functions ON c.relnamespace = functions.pronamespace
+                AND c.relowner = functions.proowner
+            WHERE c.relname IN (
+                    'cache_events', 'cache_events_horizon', 'cache_failures', 'cache_losses')
+                AND NOT c.relhasrules
+        ), log AS (
+            SELECT oid FROM ours WHERE relkind IN ('r', 'p')
+        )
+        SELECT (pg_catalog.pg_notification_queue_usage() * 1000000)::bigint,
+            (SELECT pg_catalog.count(*) = 2 FROM log),
+            (SELECT coalesce(pg_catalog.bool_and(pg_catalog.has_table_privilege(oid, 'SELECT')), false)
+                FROM log),
+            \(counter("cache_failures")), \(counter("cache_losses")),
+            (pg_catalog.pg_snapshot_xmax(own.snapshot)::text::numeric
+                - pg_catalog.pg_snapshot_xmin(own.snapshot)::text::numeric)::bigint,
+            (SELECT coalesce(pg_catalog.max(pg_catalog.date_part(
+                    'epoch', pg_catalog.clock_timestamp() - began))::bigint, 0)
+                FROM (
+                    SELECT prepared AS began FROM pg_catalog.pg_prepared_xacts
+                    UNION ALL
+                    SELECT xact_start FROM pg_catalog.pg_stat_activity
+                    WHERE backend_xid IS NOT NULL AND pid <> pg_catalog.pg_backend_pid()
+                ) AS writing)
+        FROM (SELECT pg_catalog.pg_current_snapshot() AS snapshot) AS own,
+            pg_catalog.pg_notify($1, $2::text || ' ' || pg_catalog.pg_snapshot_xmin(own.snapshot))
         """
+
+    private static func counter(_ name: String) -> String {
+        """
+        (SELECT coalesce(pg_catalog.max(CASE WHEN pg_catalog.has_sequence_privilege(oid, 'SELECT')
+                    THEN pg_catalog.pg_sequence_last_value(oid) END), 0)
+                FROM ours WHERE relname = '\(name)' AND relkind = 'S')
+        """
+    }
 }
 
 /// The answer to a canary's statement.
@@ -22,18 +59,37 @@ package struct DatabaseState: Equatable, BitwiseCopyable, Sendable {
     /// Parts per million. At 1,000,000 commits that notify fail.
     package let queueUsageMillionths: UInt64
     package let eventLog: EventLogState
+    /// Changes that the triggers couldn't announce by their ids, since somebody last set it back.
+    package let triggerFailures: UInt64
+    /// Changes of which not everybody was told, or that the event log lacks: when it rises,
+    /// everybody has to fetch again.
+    package let triggerLosses: UInt64
+    /// Transactions that a new cursor is behind the newest: what is read again by whoever resumes.
+    package let cursorLag: UInt64
+    /// Age of the oldest transaction that writes, as far as the role may see it.
+    package let oldestWriterSeconds: UInt64
 
     /// `nil` when the rows have another shape.
     init?(_ rows: borrowing PostgresRows) {
-        guard rows.count == 1, rows.columnCount == 3,
-            let usage = rows.integer(row: 0, column: 0), usage >= 0
+        guard rows.count == 1, rows.columnCount == 7,
+            let usage = Self.number(rows, 0), let failures = Self.number(rows, 3),
+            let losses = Self.number(rows, 4), let lag = Self.number(rows, 5),
+            let seconds = Self.number(rows, 6)
         else { return nil }
-        queueUsageMillionths = UInt64(usage)
+        queueUsageMillionths = usage
+        triggerFailures = failures
+        triggerLosses = losses
+        cursorLag = lag
+        oldestWriterSeconds = seconds
         if !rows.bytes(row: 0, column: 1).isEqual(to: "t") {
             eventLog = .absent
         } else {
             eventLog = rows.bytes(row: 0, column: 2).isEqual(to: "t") ? .usable : .forbidden
         }
+    }
+
+    private static func number(_ rows: borrowing PostgresRows, _ column: Int) -> UInt64? {
+        rows.integer(row: 0, column: column).flatMap { UInt64(exactly: $0) }
     }
 }
 

@@ -8,7 +8,8 @@ package enum DatabaseEvent: Equatable, Sendable {
     case live
     /// Log and count; the session tries again by itself.
     case lost(DatabaseLoss)
-    /// The query session has read its list of resources again.
+    /// The query session has read its list of resources again; `changed` also when something else in
+    /// the catalogue is different, such as which of the tables are silent.
     case resources(changed: Bool)
     /// A statement of the query session failed, the connection stays: log and count.
     case refused(PostgresError)

@@ -9,6 +9,12 @@ package enum DatabaseLimits {
     package static let preparingNanoseconds: UInt64 = 5_000_000_000
     /// The answer to any later statement of the query session.
     package static let statementNanoseconds: UInt64 = 5_000_000_000
+    /// After it the server gives up a statement of the query session, whatever timeout the role has:
+    /// nobody waits for its answer any more.
+    package static let serverTimeoutMilliseconds = 10_000
+    /// How soon the catalogue is looked at again when the memberships couldn't be asked for: a column
+    /// may have got another type.
+    package static let resourcesAgainNanoseconds: UInt64 = 1_000_000_000
     /// How often the list of resources is read again: triggers are added by migrations, rarely.
     package static let resourcesIntervalNanoseconds: UInt64 = 60_000_000_000
 

@@ -84,7 +84,7 @@ package struct DatabaseLink: ~Copyable {
     /// does its own work.
     package mutating func ready(_ now: Instant) -> Step? {
         switch lifecycle.phase {
-        case .disconnected, .resolving: return .nothing  // A late event of a socket that is gone.
+        case .disconnected, .resolving: return .nothing  // A late event of a socket that is closed.
         case .preparing, .live: return nil
         case .connecting: break
         }

@@ -1,11 +1,11 @@
 package import Reactor
 
-/// What the query session can be asked. A new kind is one case here, the text of its statement, and
-/// its answer's reader, which is whoever asked (`Server.take`).
+/// What the query session can be asked. A new kind is one case here, the text of its statement
+/// (`ResourceCatalogue.statement(of:)`), and its answer's reader, which is whoever asked (`Server.handle`).
 package enum DatabaseQuery: UInt8, CaseIterable, Sendable {
     /// Which tables announce their changes: asked and read by the session itself.
     case resources
-    /// Which of some pairs of project and user are members; see `MembersQuery`.
+    /// Which of some pairs of project and user are members; see `MembersTable`.
     case members
     /// A canary's way out, and what else is watched; see `CanaryQuery`.
     case canary
@@ -13,16 +13,6 @@ package enum DatabaseQuery: UInt8, CaseIterable, Sendable {
     case events
     /// Deletes old events; see `PruneQuery`.
     case prune
-
-    var statement: String {
-        switch self {
-        case .resources: ResourceCatalogue.statement
-        case .members: MembersQuery.statement
-        case .canary: CanaryQuery.statement
-        case .events: EventsQuery.statement
-        case .prune: PruneQuery.statement
-        }
-    }
 
     /// Statements of this kind that may wait for their answers at once.
     package var pendingMax: Int {

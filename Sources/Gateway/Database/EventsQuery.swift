@@ -3,7 +3,7 @@
 package enum EventsQuery {
     /// Projects in one statement.
     package static let projectsMax = 32
-    /// Rows of one statement: more than one project can have, and few enough to be taken in within
+    /// Rows of one statement: more than one project can have, and few enough to be handled within
     /// one turn (2,048 at 3 µs).
     static let rowsMax = 2_048
     /// Distinct rows of one project that are listed; more are a resync.
@@ -27,14 +27,17 @@ package enum EventsQuery {
     /// each other. The rest stands in that order too, which is nearly that of the commits. Bulk changes
     /// of a table are of many rows, and one that deletes isn't undone by one that inserts: of those the
     /// last of each action counts.
-    static let statement = """
+    ///
+    /// - Parameter schema: where the log is, quoted and with a dot behind, or empty.
+    static func statement(in schema: String) -> String {
+        """
         SELECT asked.position, verdict.code, event.payload,
-            pg_snapshot_xmin(pg_current_snapshot()), pg_snapshot_xmax(pg_current_snapshot())
+            pg_catalog.pg_snapshot_xmin(pg_catalog.pg_current_snapshot()), pg_catalog.pg_snapshot_xmax(pg_catalog.pg_current_snapshot())
         FROM unnest($1::uuid[], $2::xid8[]) WITH ORDINALITY AS asked (project_id, since, position)
-        CROSS JOIN cache_events_horizon AS horizon
+        CROSS JOIN \(schema)cache_events_horizon AS horizon
         CROSS JOIN LATERAL (
-            SELECT count(*) AS count FROM (
-                SELECT FROM cache_events AS counted
+            SELECT pg_catalog.count(*) AS count FROM (
+                SELECT FROM \(schema)cache_events AS counted
                 WHERE counted.project_id = asked.project_id AND counted.xid >= asked.since
                 LIMIT \(recordsMax + 1)
             ) AS limited
@@ -42,7 +45,7 @@ package enum EventsQuery {
         CROSS JOIN LATERAL (
             SELECT CASE
                 WHEN asked.since <= horizon.xid
-                    OR asked.since > pg_snapshot_xmax(pg_current_snapshot()) THEN 1
+                    OR asked.since > pg_catalog.pg_snapshot_xmax(pg_catalog.pg_current_snapshot()) THEN 1
                 WHEN recorded.count > \(recordsMax) THEN 2
                 ELSE 0
             END AS code
@@ -54,19 +57,19 @@ package enum EventsQuery {
                 WHEN last.record_id = '*' THEN 1
                 WHEN last.action IN ('DELETE', 'TRUNCATE') THEN 2
                 ELSE 3
-            END AS rank, json_build_object(
+            END AS rank, pg_catalog.json_build_object(
                 'resource', last.resource,
                 'id', last.record_id,
                 'action', last.action,
                 'project_id', asked.project_id,
                 'timestamp',
-                to_char(last.created_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')
+                pg_catalog.to_char(last.created_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')
             ) AS payload
             FROM (
                 SELECT DISTINCT ON (e.resource, e.record_id,
                         CASE WHEN e.record_id = '*' THEN e.action END)
                     e.resource, e.record_id, e.action, e.created_at, e.seq
-                FROM cache_events AS e
+                FROM \(schema)cache_events AS e
                 WHERE e.project_id = asked.project_id AND e.xid >= asked.since
                     AND verdict.code = 0
                 ORDER BY e.resource, e.record_id,
@@ -77,6 +80,7 @@ package enum EventsQuery {
         ORDER BY asked.position, event.rank, event.seq
         LIMIT \(rowsMax)
         """
+    }
 
     static let columnCount = 5
 }

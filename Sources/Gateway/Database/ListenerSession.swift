@@ -4,7 +4,7 @@ package import Reactor
 ///
 /// ```
 /// start ─► timer / ready / resolved, whenever `deadline` or `registration` say ─► .live
-///   in a later phase of the turn: takeNotification(), up to the turn's budget
+///   in a later phase of the turn: dequeueNotification(), up to the turn's budget
 /// ```
 ///
 /// After each call: apply `registration`, arm `deadline`, see to `needsResolution`, act on the
@@ -23,9 +23,11 @@ package struct ListenerSession: ~Copyable {
     /// - Parameter canaryChannel: a second channel, a plain lower-case name.
     package init(target: ConnectionString, seed: UInt64, canaryChannel: String? = nil) {
         link = DatabaseLink(target: target, seed: seed)
-        // One transaction: both, or none.
+        // One transaction: all, or none. A role or a database may have timeouts, which would cut a
+        // session that only waits, again and again.
         statement =
             "LISTEN cache_invalidate" + (canaryChannel.map { "; LISTEN \($0)" } ?? "")
+            + "; SET idle_session_timeout = 0; SET idle_in_transaction_session_timeout = 0"
     }
 
     package var registration: DatabaseRegistration? { link.registration }
@@ -70,7 +72,7 @@ package struct ListenerSession: ~Copyable {
     /// The next notification, in commit order; `nil` when there is none, or when the session isn't
     /// live. Call it until `nil`, or until the turn's budget is spent: then don't wait in the next
     /// turn, because no readiness tells of those that libpq has already read. Hot path.
-    package mutating func takeNotification() -> PostgresNotification? {
+    package mutating func dequeueNotification() -> PostgresNotification? {
         isLive ? link.nextNotification() : nil
     }
 
@@ -89,7 +91,13 @@ package struct ListenerSession: ~Copyable {
         reply = .pending
         do {
             try link.perform { (open: inout PostgresConnection) throws(PostgresError) in
-                try open.send(simple: statement)
+                // PostgreSQL verifies what it sends to a client of UTF-8. In a database without an
+                // encoding one payload of other bytes would end the session, and the next one, until
+                // nobody listens any more; sent as it is, it is one bad payload.
+                let isUnchecked = open.serverEncoding == "SQL_ASCII"
+                try open.send(
+                    simple: isUnchecked
+                        ? statement + "; SET client_encoding = SQL_ASCII" : statement)
             }
         } catch {
             return .lost(link.lose(.closed(error), now))

@@ -10,6 +10,9 @@ package enum MigrationFailure: Error, Equatable, Sendable {
     /// A statement of the file failed; nothing of the file was applied. The line is the one that
     /// PostgreSQL points to, if it does.
     case statement(file: String, line: Int?, PostgresError)
+    /// Locks weren't to be had for as long as they were tried for; nothing of the file was applied.
+    /// Who holds some now, in words.
+    case busy(String, holders: [String])
 }
 
 extension MigrationFailure: CustomStringConvertible {
@@ -18,6 +21,10 @@ extension MigrationFailure: CustomStringConvertible {
         case .connection(let error): return "not connected: \(error)"
         case .file(let failure): return "\(failure)"
         case .noFiles(let directory): return "\(directory): no file ends in .sql"
+        case .busy(let failure, let holders):
+            let who = holders.isEmpty ? "others had them" : holders.joined(separator: ", ")
+            return "locks could not be had, and others were not kept waiting: \(failure); \(who);"
+                + " run it again when they are done, or with a longer --wait"
         case .record(let error): return "devhive_migrations: \(error)"
         case .statement(let file, let line, let error):
             let place = line.map { "\(file):\($0)" } ?? file

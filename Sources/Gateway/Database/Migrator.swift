@@ -5,14 +5,20 @@ package import Reactor
 ///
 /// The files are idempotent, so a file whose content changed since it was recorded, or that psql
 /// applied without a record, is simply applied (again).
+///
+/// It gives way to writers: before a file is applied all the locks that ours need are taken, and when
+/// one isn't to be had at once, all are let go and tried for again. So nobody waits for a migration
+/// that itself waits, and no deadlock is solved at the cost of a writer.
 package struct Migrator: ~Copyable {
     /// The largest migration that is read. Ours have a few KiB.
     package static let fileBytesMax = 1_024 * 1_024
     package static let filesMax = 1_000
 
-    /// The advisory lock that keeps two migrators apart: the bytes of "devhivem". Taken in each
-    /// transaction rather than for the session, so that it works through a pooler too.
-    private static let lock = 0x6465_7668_6976_656D
+    /// How long a lock is waited for, and so, at most four times, a writer for us. Less than the second
+    /// after which PostgreSQL looks for deadlocks: whoever is in one with us lives on.
+    static let lockMilliseconds = 200
+    /// How long locks are tried for.
+    package static let patienceSeconds: UInt64 = 60
 
     package enum Outcome: Equatable, Sendable {
         case applied
@@ -21,6 +27,19 @@ package struct Migrator: ~Copyable {
         /// It was recorded as it is, and applied because that was asked for.
         case repeated
         case alreadyThere
+    }
+
+    /// What to do, and how.
+    package struct Wish: Equatable, Sendable {
+        /// The name of a file that is neither applied nor reported.
+        package var leavesOut: String?
+        /// Also what is recorded is applied, which brings back what was dropped since.
+        package var again = false
+        /// Nothing is applied: it is only reported what would be.
+        package var isDry = false
+        package var patienceSeconds = Migrator.patienceSeconds
+
+        package init() {}
     }
 
     private var connection: BlockingPostgresConnection
@@ -39,18 +58,28 @@ package struct Migrator: ~Copyable {
     /// Applies what isn't recorded, in the order of the names, and reports each file. Stops at the
     /// first that fails; those before it stay applied.
     ///
-    /// - Parameters:
-    ///   - leavesOut: the name of a file that is neither applied nor reported.
-    ///   - again: also what is recorded is applied, which brings back what was dropped since.
+    /// - Parameter warn: hears what an operator should know, before anything is changed or behind all.
     package mutating func run(
-        directory: String, leavesOut: String? = nil, again: Bool = false,
+        directory: String, _ wish: Wish = Wish(), warn: (String) -> Void = { _ in },
         report: (String, Outcome) -> Void
     ) throws(MigrationFailure) {
-        let files = try read(directory).filter { $0.name != leavesOut }
-        try prepare()
-        for file in files {
-            report(file.name, try apply(file, again: again))
+        let files = try read(directory).filter { $0.name != wish.leavesOut }
+        try look(warn)
+        guard !wish.isDry else {
+            for file in files { report(file.name, try plan(file, wish)) }
+            return
         }
+        try withPatience(wish) { (migrator: inout Migrator) throws(MigrationFailure) in
+            try migrator.prepare()
+        }
+        for file in files {
+            let outcome = try withPatience(wish) {
+                (migrator: inout Migrator) throws(MigrationFailure) in
+                try migrator.apply(file, wish)
+            }
+            report(file.name, outcome)
+        }
+        try tryStatements(warn)
     }
 
     // MARK: Files
@@ -76,7 +105,95 @@ package struct Migrator: ~Copyable {
         return files
     }
 
+    // MARK: Before and behind
+
+    private mutating func look(_ warn: (String) -> Void) throws(MigrationFailure) {
+        do {
+            // A role may have timeouts that are meant for others.
+            try connection.execute("SET statement_timeout = 0; SET idle_session_timeout = 0")
+            for hazard in try SchemaHazard.find(&connection) {
+                warn("\(hazard.subject): \(hazard.fact); \(hazard.advice)")
+            }
+        } catch {
+            throw .connection(error)
+        }
+    }
+
+    /// Tries what `serve` will ask of what the migrations made or found.
+    private mutating func tryStatements(_ warn: (String) -> Void) throws(MigrationFailure) {
+        do {
+            let rows = try connection.query(ResourceCatalogue.statement)
+            guard let catalogue = ResourceCatalogue(rows) else { return }
+            guard !catalogue.members.name.isEmpty else { return }
+            if let fault = catalogue.membersFault {
+                warn(
+                    "project_members \(fault): nobody's membership can be checked"
+                )
+                return
+            }
+            _ = try connection.query(catalogue.members.statement, ["{}", "{}"])
+        } catch {
+            warn("memberships can't be checked: \(error)")
+        }
+    }
+
+    private mutating func plan(_ file: File, _ wish: Wish) throws(MigrationFailure) -> Outcome {
+        do {
+            let there = try connection.query("SELECT to_regclass('devhive_migrations') IS NOT NULL")
+            guard there.text(row: 0, column: 0) == "t" else { return .applied }
+            try refuseForeignRecord()
+            return try state(of: file, wish)
+        } catch {
+            throw .record(error)
+        }
+    }
+
     // MARK: Transactions
+
+    /// Runs `body` again, after half a second to one and a half, as long as locks aren't to be had.
+    private mutating func withPatience<Result>(
+        _ wish: Wish, _ body: (inout Migrator) throws(MigrationFailure) -> Result
+    ) throws(MigrationFailure) -> Result {
+        let began = Clock.monotonic()
+        while true {
+            do throws(MigrationFailure) {
+                return try body(&self)
+            } catch {
+                guard error.isAboutLocks else { throw error }
+                let waited = Clock.monotonic().nanoseconds(since: began) / 1_000_000_000
+                guard waited < wish.patienceSeconds else {
+                    throw .busy(error.description, holders: holders())
+                }
+            }
+            do {
+                _ = try connection.query("SELECT pg_sleep(0.5 + random())")
+            } catch {
+                throw .connection(error)
+            }
+        }
+    }
+
+    /// Who holds locks on our tables, in words.
+    private mutating func holders() -> [String] {
+        do {
+            let rows = try connection.query(
+                """
+                SELECT DISTINCT format('process %s (%s) on %s since %s', l.pid,
+                    coalesce(nullif(a.application_name, ''), a.backend_type, 'prepared'),
+                    l.relation::regclass, coalesce(a.xact_start::text, 'unknown'))
+                FROM pg_locks AS l LEFT JOIN pg_stat_activity AS a ON a.pid = l.pid
+                WHERE l.granted AND l.pid IS DISTINCT FROM pg_backend_pid()
+                    AND l.mode NOT IN ('AccessShareLock', 'RowShareLock')
+                    AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
+                    AND l.relation IN (\(Self.tables.map { "to_regclass('\($0)')" }
+                        .joined(separator: ", ")))
+                ORDER BY 1 LIMIT 5
+                """)
+            return (0..<rows.count).map { rows.text(row: $0, column: 0) }
+        } catch {
+            return []  // What failed before is what matters.
+        }
+    }
 
     private mutating func prepare() throws(MigrationFailure) {
         do {
@@ -91,21 +208,29 @@ package struct Migrator: ~Copyable {
                 COMMIT
                 """)
         } catch {
+            rollBack()
             throw .record(error)
         }
     }
 
-    private mutating func apply(_ file: File, again: Bool) throws(MigrationFailure) -> Outcome {
-        var outcome: Outcome
+    private mutating func apply(_ file: File, _ wish: Wish) throws(MigrationFailure) -> Outcome {
+        let outcome: Outcome
         do {
             try begin()
-            outcome = try state(of: file)
-            if again, outcome == .alreadyThere { outcome = .repeated }
+            // It keeps two migrators apart; who doesn't own the table can't take it.
+            try connection.execute(
+                "LOCK TABLE devhive_migrations IN SHARE ROW EXCLUSIVE MODE")
+            try refuseForeignRecord()
+            outcome = try state(of: file, wish)
         } catch {
+            rollBack()
             throw .record(error)
         }
         do {
-            if outcome != .alreadyThere { try execute(file) }
+            if outcome != .alreadyThere {
+                try lockTables()
+                try execute(file)
+            }
             try connection.execute("COMMIT")
             return outcome
         } catch {
@@ -114,19 +239,73 @@ package struct Migrator: ~Copyable {
         }
     }
 
+    /// Only a superuser may have PostgreSQL look for deadlocks earlier: that is also when an autovacuum
+    /// that is in the way is ended.
     private mutating func begin() throws(PostgresError) {
-        try connection.execute("BEGIN; SELECT pg_advisory_xact_lock(\(Self.lock))")
+        try connection.execute(
+            """
+            BEGIN;
+            SET LOCAL lock_timeout = \(Self.lockMilliseconds);
+            SELECT set_config('deadlock_timeout', '\(Self.lockMilliseconds / 2)', true)
+            WHERE current_setting('is_superuser') = 'on'
+            """)
+    }
+
+    /// The tables whose locks our files need, in the order in which they take them.
+    private static let tables = [
+        "projects", "sprints", "tasks", "project_members", "cache_events", "cache_events_horizon",
+    ]
+
+    private mutating func lockTables() throws(PostgresError) {
+        let rows = try connection.query(
+            """
+            SELECT string_agg(format('%I.%I', n.nspname, c.relname), ', ' ORDER BY wanted.place)
+            FROM unnest($1::text[]) WITH ORDINALITY AS wanted (name, place)
+            JOIN pg_class AS c ON c.oid = to_regclass(wanted.name)
+            JOIN pg_namespace AS n ON n.oid = c.relnamespace
+            WHERE c.relkind IN ('r', 'p') AND has_table_privilege(c.oid, 'UPDATE')
+            """, ["{\(Self.tables.joined(separator: ","))}"])
+        let names = rows.text(row: 0, column: 0)
+        guard !names.isEmpty else { return }
+        try connection.execute("LOCK TABLE \(names) IN SHARE ROW EXCLUSIVE MODE")
+    }
+
+    /// A table that somebody else made in this one's place would run code of his with our rights when
+    /// it is written to. That of the tables' owner, made when he migrated, is as it was made.
+    private mutating func refuseForeignRecord() throws(PostgresError) {
+        let rows = try connection.query(
+            """
+            SELECT r.rolname, r.rolname = current_user OR r.rolsuper
+                OR c.relkind = 'r' AND c.relowner =
+                        (SELECT relowner FROM pg_class WHERE oid = to_regclass('projects'))
+                    AND NOT c.relhasrules AND NOT c.relhastriggers AND NOT c.relrowsecurity
+                    AND c.relchecks = 0 AND c.relnatts = 3
+                    AND (SELECT count(*) = 1 AND bool_and(indexprs IS NULL AND indpred IS NULL)
+                        FROM pg_index WHERE indrelid = c.oid)
+                    AND NOT EXISTS (
+                        SELECT FROM pg_attribute AS a WHERE a.attrelid = c.oid AND a.attnum > 0
+                            AND (a.atttypid NOT IN ('text'::regtype, 'timestamptz'::regtype)
+                                OR a.attgenerated <> ''))
+            FROM pg_class AS c JOIN pg_roles AS r ON r.oid = c.relowner
+            WHERE c.oid = to_regclass('devhive_migrations')
+            """)
+        guard rows.count == 1, rows.text(row: 0, column: 1) == "t" else {
+            let owner = rows.count == 1 ? rows.text(row: 0, column: 0) : "nobody"
+            throw PostgresError(
+                message: "it belongs to \(owner): find out who made it, then drop it")
+        }
     }
 
     /// Compares with the record. PostgreSQL computes the checksum, here and when recording.
-    private mutating func state(of file: File) throws(PostgresError) -> Outcome {
+    private mutating func state(of file: File, _ wish: Wish) throws(PostgresError) -> Outcome {
         let rows = try connection.query(
             """
             SELECT checksum = encode(sha256(convert_to($2, 'UTF8')), 'hex')
             FROM devhive_migrations WHERE name = $1
             """, [file.name, file.text])
         guard rows.count > 0 else { return .applied }
-        return rows.text(row: 0, column: 0) == "t" ? .alreadyThere : .appliedAgain
+        guard rows.text(row: 0, column: 0) == "t" else { return .appliedAgain }
+        return wish.again ? .repeated : .alreadyThere
     }
 
     /// The savepoint proves that the file left the transaction alone: a COMMIT or ROLLBACK in it
@@ -143,8 +322,8 @@ package struct Migrator: ~Copyable {
         }
         _ = try connection.query(
             """
-            INSERT INTO devhive_migrations (name, checksum)
-            VALUES ($1, encode(sha256(convert_to($2, 'UTF8')), 'hex'))
+            INSERT INTO devhive_migrations (name, checksum, applied_at)
+            VALUES ($1, encode(sha256(convert_to($2, 'UTF8')), 'hex'), now())
             ON CONFLICT (name) DO UPDATE SET checksum = excluded.checksum, applied_at = now()
             RETURNING name
             """, [file.name, file.text])
@@ -168,5 +347,17 @@ extension PostgresError {
     /// The line, from 1, of a position in characters (Unicode scalars), from 1.
     private func line(at position: Int, in text: String) -> Int {
         text.unicodeScalars.prefix(max(0, position - 1)).count { $0 == "\n" } + 1
+    }
+}
+
+extension MigrationFailure {
+    /// Whether it may work when others are done: lock_not_available, deadlock_detected, and for the
+    /// record what comes of two that make the same table at once.
+    fileprivate var isAboutLocks: Bool {
+        switch self {
+        case .record(let error): ["55P03", "40P01", "23505", "42P07"].contains(error.sqlstate)
+        case .statement(_, _, let error): ["55P03", "40P01"].contains(error.sqlstate)
+        case .connection, .file, .noFiles, .busy: false
+        }
     }
 }

@@ -1,6 +1,6 @@
 package import Reactor
 
-/// Payloads that came while older ones were still being read, in order: they are taken in when
+/// Payloads that came while older ones were still being read, in order: they are handled when
 /// their turn comes.
 package struct NotificationBacklog: ~Copyable {
     private var bytes = ByteBuffer()
@@ -28,7 +28,7 @@ package struct NotificationBacklog: ~Copyable {
     }
 
     /// Moves the oldest payload into `payload`; false when none waits.
-    package mutating func takeFirst(into payload: inout ByteBuffer) -> Bool {
+    package mutating func dequeueFirst(into payload: inout ByteBuffer) -> Bool {
         guard taken < ends.count else {
             // Gives the memory back: this happens once after a loss of the connection.
             if !ends.isEmpty { removeAll() }

@@ -3,28 +3,37 @@ package import Reactor
 /// The connection that asks: in pipeline mode, so that statements go out without waiting for the
 /// answers to earlier ones.
 ///
-/// Its calls are those of `ListenerSession`, and `ask` with `takeAnswer`. It is live from its first
+/// Its calls are those of `ListenerSession`, and `ask` with `dequeueAnswer`. It is live from its first
 /// answer on.
 ///
 /// ```
-/// ask ─► … ─► ready / timer / resolved ─► while takeAnswer() gives one: use it, continueReading()
+/// ask ─► … ─► ready / timer / resolved ─► while dequeueAnswer() gives one: use it, continueReading()
 /// ```
 package struct QuerySession: ~Copyable {
     private let place = AddressOnly()
     private var link: DatabaseLink
     /// Statements whose answers are still to come, oldest first, as PostgreSQL answers them.
     private var pending: [PendingStatement] = []
-    /// Statements that went down with their connection, until their askers have been told.
+    /// Statements that went down with their connection, until their askers have been notified.
     private var lost: [PendingStatement] = []
-    /// An answer that was read and not yet taken: nothing is read before it is.
+    /// An answer that was read and not yet dequeued: nothing is read before it is.
     private var answer: QueryAnswer?
     /// A loss that was found out while asking, until the next `timer` reports it.
     private var unreportedLoss: DatabaseLoss?
     private var refreshAt: Instant?
 
-    /// The tables that announce their changes, sorted by the bytes of their names: what a resync
-    /// has to name. Empty before the first answer; kept while the connection is lost.
-    package private(set) var resources: [String] = []
+    /// What the statements are made of. Kept while the connection is lost.
+    private var catalogue = ResourceCatalogue()
+
+    /// What a resync has to name: the seed's four tables, then those others that announce their
+    /// changes, each in the order of their bytes. Empty before the first answer; kept while the
+    /// connection is lost.
+    package var resources: [String] { catalogue.names }
+    /// Those of the seed's four tables that announce nothing: not there, or without an enabled trigger.
+    package var silentResources: [String] { catalogue.silent }
+    /// Why memberships can't be asked for, as the end of a sentence about `project_members`; `nil`
+    /// as long as nothing is known against it.
+    package var membersFault: String? { catalogue.membersFault }
 
     package init(target: ConnectionString, seed: UInt64) {
         let shares = DatabaseQuery.allCases.reduce(0) { $0 + $1.pendingMax }
@@ -128,16 +137,16 @@ package struct QuerySession: ~Copyable {
         return .asked
     }
 
-    /// The next answer. Take them all after each call that can read some, and go on reading
+    /// The next answer. Dequeue them all after each call that can read some, and go on reading
     /// behind each.
-    package mutating func takeAnswer() -> QueryAnswer? {
+    package mutating func dequeueAnswer() -> QueryAnswer? {
         if let answer = answer.take() { return answer }
         guard !lost.isEmpty else { return nil }
         let statement = lost.removeFirst()
         return QueryAnswer(query: statement.query, tag: statement.tag, outcome: .failed(.lost))
     }
 
-    /// Reads on behind an answer that was taken.
+    /// Reads on behind an answer that was dequeued.
     package mutating func continueReading(_ now: Instant) -> DatabaseEvent {
         readReplies(now)
     }
@@ -177,9 +186,10 @@ package struct QuerySession: ~Copyable {
         _ query: DatabaseQuery, _ parameters: borrowing QueryParameters, tag: UInt64, _ now: Instant
     ) throws(PostgresError) {
         let deadline = now.advanced(byNanoseconds: query.answerNanoseconds)
+        let statement = catalogue.statement(of: query)
         pending.append(PendingStatement(query: query, tag: tag, deadline: deadline))
         try link.perform { (open: inout PostgresConnection) throws(PostgresError) in
-            try open.send(query.statement, parameters)
+            try open.send(statement, parameters)
             try open.synchronize()
         }
     }
@@ -189,7 +199,7 @@ package struct QuerySession: ~Copyable {
         return .lost(link.lose(reason, now))
     }
 
-    /// Nothing that is pending will be answered any more. Its askers are told, except those whose
+    /// Nothing that is pending will be answered any more. Its askers are notified, except those whose
     /// answer has come already and only waits for its sync.
     private mutating func fail() {
         lost.append(contentsOf: pending.lazy.filter { $0.query != .resources && !$0.isAnswered })
@@ -199,7 +209,7 @@ package struct QuerySession: ~Copyable {
 
     // MARK: Answers
 
-    /// Reads the answers that have arrived, up to the first that the caller has to take. When
+    /// Reads the answers that have arrived, up to the first that the caller has to dequeue. When
     /// several ask for something, the caller hears of the most important: live or lost, then a
     /// refused statement, then the resources.
     private mutating func readReplies(_ now: Instant) -> DatabaseEvent {
@@ -218,7 +228,7 @@ package struct QuerySession: ~Copyable {
                 guard isFirstAnswer() else { return unexpectedReply(now) }
                 if oldest.query != .resources {
                     answer = oldest.answer(.rows(rows))
-                } else if !takeResources(rows, now, &event) {
+                } else if !receiveResources(rows, now, &event) {
                     return unexpectedReply(now)
                 }
             case .succeeded:
@@ -231,6 +241,7 @@ package struct QuerySession: ~Copyable {
                 guard error.sqlstate != nil else { return lose(.closed(error), now) }
                 guard isLive else { return lose(.preparingFailed(error), now) }
                 guard isFirstAnswer() else { return unexpectedReply(now) }
+                if oldest.query == .members { lookAgain(now) }
                 if oldest.query != .resources {
                     answer = oldest.answer(.failed(.refused(error)))
                 } else if event != .live {
@@ -240,6 +251,12 @@ package struct QuerySession: ~Copyable {
             }
         }
         return event
+    }
+
+    /// The catalogue is due soon: what was found of `project_members` isn't so any more.
+    private mutating func lookAgain(_ now: Instant) {
+        let soon = now.advanced(byNanoseconds: DatabaseLimits.resourcesAgainNanoseconds)
+        refreshAt = refreshAt.map { min($0, soon) } ?? soon
     }
 
     /// Notes that the oldest statement is being answered. False when it was already.
@@ -255,12 +272,12 @@ package struct QuerySession: ~Copyable {
     }
 
     /// False when the rows aren't what the statement returns.
-    private mutating func takeResources(
+    private mutating func receiveResources(
         _ rows: borrowing PostgresRows, _ now: Instant, _ event: inout DatabaseEvent
     ) -> Bool {
-        guard let names = ResourceCatalogue.names(in: rows) else { return false }
-        let changed = names != resources
-        resources = names
+        guard let found = ResourceCatalogue(rows) else { return false }
+        let changed = found != catalogue
+        catalogue = found
         if !isLive {
             link.prepared(now)
             event = .live

@@ -1,35 +1,147 @@
 internal import Reactor
 
-/// Which tables announce their changes: asked of PostgreSQL's own catalogue, so that a table that
-/// gets the trigger later is known without a change here.
-enum ResourceCatalogue {
-    /// Tables of any schema with an enabled trigger that calls `notify_cache_invalidation`. One that
-    /// is enabled only for replicas ('R') counts: on a logical replica that is the one that runs.
-    /// A partition has its table's trigger, and is announced under the table's name. relname has type
-    /// name, which sorts by bytes.
+/// Which tables announce their changes, and which tables the other statements are to use: asked of
+/// PostgreSQL's own catalogue, so that a table that gets the trigger later is known without a change
+/// here, and one that somebody has put in another's place isn't believed.
+struct ResourceCatalogue: Equatable, Sendable {
+    /// The tables to name in a resync: the seed's four, whatever has become of them, then the others
+    /// with an enabled trigger, each in the order of the bytes.
+    private(set) var names: [String] = []
+    /// Those of the seed's four that announce nothing.
+    private(set) var silent: [String] = []
+    /// Where the triggers' functions are, with a dot behind; empty when they aren't found.
+    private(set) var schema = ""
+    private(set) var members = MembersTable()
+    /// Why memberships can't be asked for, as the end of a sentence about `project_members`.
+    private(set) var membersFault: String?
+
+    /// Rows: a table, whether it announces, and in every row what there is once: the functions'
+    /// schema, `project_members` with its schema, what is wrong with that, and the types of its columns.
+    ///
+    /// It also frees the session of the server's timeouts, whose ends would be taken for a database
+    /// that comes and goes, and has the bytes of a SQL_ASCII database sent as they are: PostgreSQL
+    /// would refuse those that aren't UTF-8.
+    ///
+    /// The triggers' function is the one on the search_path, by its oid. Temporary tables don't count.
+    /// A trigger that is enabled only for replicas ('R') does: on a logical replica that is the one
+    /// that runs. A partition has its table's trigger, and is announced under the table's name. relname
+    /// has type name, which sorts by bytes. `project_members` has to be a table of the functions'
+    /// owner, or one to which a role that may use the function has given its trigger.
     static let statement = """
-        SELECT DISTINCT c.relname
-        FROM pg_catalog.pg_trigger t
-        JOIN pg_catalog.pg_class c ON c.oid = t.tgrelid
-        JOIN pg_catalog.pg_proc p ON p.oid = t.tgfoid
-        WHERE p.proname = 'notify_cache_invalidation'
-          AND NOT t.tgisinternal
-          AND t.tgparentid = 0
-          AND t.tgenabled <> 'D'
-        ORDER BY c.relname
+        WITH RECURSIVE settings AS MATERIALIZED (
+            SELECT pg_catalog.set_config(wanted.name, wanted.value, false) AS value
+            FROM (VALUES ('idle_session_timeout', '0'),
+                ('idle_in_transaction_session_timeout', '0'), ('transaction_timeout', '0'),
+                ('statement_timeout', '\(DatabaseLimits.serverTimeoutMilliseconds)')
+            ) AS wanted (name, value)
+            WHERE pg_catalog.current_setting(wanted.name, true) IS NOT NULL
+            UNION ALL
+            SELECT pg_catalog.set_config('client_encoding', 'SQL_ASCII', false)
+            WHERE pg_catalog.current_setting('server_encoding') = 'SQL_ASCII'
+        ), functions AS (
+            SELECT p.oid, p.proowner, n.nspname
+            FROM pg_catalog.pg_proc AS p
+            JOIN pg_catalog.pg_namespace AS n ON n.oid = p.pronamespace
+            WHERE p.oid = pg_catalog.to_regprocedure('notify_cache_invalidation()')
+        ), announcing AS (
+            SELECT c.oid, c.relname
+            FROM pg_catalog.pg_trigger AS t
+            JOIN pg_catalog.pg_class AS c ON c.oid = t.tgrelid
+            JOIN functions ON functions.oid = t.tgfoid
+            WHERE NOT t.tgisinternal AND t.tgparentid = 0 AND t.tgenabled <> 'D'
+                AND c.relpersistence <> 't'
+        ), seed AS (
+            SELECT name::name FROM (VALUES \(seedRows)) AS wanted (name)
+        ), named AS (
+            SELECT seed.name, 0 AS rank, EXISTS (
+                SELECT FROM announcing
+                WHERE announcing.oid = pg_catalog.to_regclass(seed.name::text)
+            ) AS announces
+            FROM seed
+            UNION ALL
+            SELECT DISTINCT relname, 1, true FROM announcing
+            WHERE NOT EXISTS (SELECT FROM seed WHERE seed.name = announcing.relname)
+        ), member_table AS (
+            SELECT c.oid, pg_catalog.format('%I.%I', n.nspname, c.relname) AS name,
+                CASE
+                    WHEN c.relkind NOT IN ('r', 'p') THEN 'is no table'
+                    WHEN EXISTS (SELECT FROM functions WHERE functions.proowner <> c.relowner)
+                        AND NOT EXISTS (SELECT FROM announcing WHERE announcing.oid = c.oid)
+                        THEN 'does not belong to the owner of the triggers'' functions'
+                    ELSE ''
+                END AS fault
+            FROM pg_catalog.pg_class AS c
+            JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
+            WHERE c.oid = pg_catalog.to_regclass('project_members')
+        ), types AS (
+            SELECT a.attname, a.atttypid AS declared, a.atttypid AS base, 0 AS depth
+            FROM pg_catalog.pg_attribute AS a
+            JOIN member_table ON member_table.oid = a.attrelid
+            WHERE a.attname IN ('project_id', 'user_id') AND NOT a.attisdropped
+            UNION ALL
+            SELECT types.attname, types.declared, t.typbasetype, types.depth + 1
+            FROM types JOIN pg_catalog.pg_type AS t ON t.oid = types.base
+            WHERE t.typtype = 'd'
+        ), forms AS (
+            SELECT DISTINCT ON (types.attname) types.attname,
+                CASE
+                    WHEN types.base = 'pg_catalog.uuid'::pg_catalog.regtype THEN 'uuid'
+                    WHEN t.typcategory = 'S' THEN pg_catalog.format('%I.%I', n.nspname, t.typname)
+                    ELSE ' ' || pg_catalog.format_type(types.declared, NULL)
+                END AS form
+            FROM types
+            JOIN pg_catalog.pg_type AS t ON t.oid = types.base
+            JOIN pg_catalog.pg_namespace AS n ON n.oid = t.typnamespace
+            ORDER BY types.attname, types.depth DESC
+        )
+        SELECT named.name, named.announces,
+            (SELECT pg_catalog.format('%I.', nspname) FROM functions),
+            member_table.name, member_table.fault,
+            (SELECT form FROM forms WHERE attname = 'project_id'),
+            (SELECT form FROM forms WHERE attname = 'user_id'),
+            pg_catalog.has_any_column_privilege(member_table.oid, 'SELECT'),
+            (SELECT pg_catalog.count(value) FROM settings)
+        FROM named LEFT JOIN member_table ON true
+        ORDER BY named.rank, named.name
         LIMIT \(DatabaseLimits.resourcesMax)
         """
 
-    /// The names; `nil` when the rows have another shape. The limits hold again here, whoever
-    /// plays the server.
-    static func names(in rows: borrowing PostgresRows) -> [String]? {
-        guard rows.columnCount == 1 else { return nil }
-        var names: [String] = []
+    private static let seed = ["project_members", "projects", "sprints", "tasks"]
+    private static let seedRows = seed.map { "('\($0)')" }.joined(separator: ", ")
+
+    init() {}
+
+    /// `nil` when the rows have another shape. The limits hold again here, whoever plays the server.
+    init?(_ rows: borrowing PostgresRows) {
+        guard rows.columnCount == 9, rows.count > 0 else { return nil }
         for row in 0..<min(rows.count, DatabaseLimits.resourcesMax) {
             let length = rows.bytes(row: row, column: 0).count
             guard length > 0, length <= DatabaseLimits.resourceNameBytesMax else { continue }
-            names.append(rows.text(row: row, column: 0))
+            let name = rows.text(row: row, column: 0)
+            names.append(name)
+            if !rows.bytes(row: row, column: 1).isEqual(to: "t") { silent.append(name) }
         }
-        return names
+        schema = rows.text(row: 0, column: 2)
+        members = MembersTable(
+            name: rows.text(row: 0, column: 3), fault: rows.text(row: 0, column: 4),
+            project: rows.text(row: 0, column: 5), user: rows.text(row: 0, column: 6))
+        if members.name.isEmpty {
+            membersFault = "is not there"
+        } else if !members.fault.isEmpty {
+            membersFault = members.fault
+        } else if !rows.bytes(row: 0, column: 7).isEqual(to: "t") {
+            membersFault = "may not be read by this role"
+        }
+    }
+
+    /// The text of a statement, with the names that were found.
+    func statement(of query: DatabaseQuery) -> String {
+        switch query {
+        case .resources: Self.statement
+        case .members: members.statement
+        case .canary: CanaryQuery.statement
+        case .events: EventsQuery.statement(in: schema)
+        case .prune: PruneQuery.statement(in: schema)
+        }
     }
 }

@@ -139,11 +139,17 @@ package enum DatabaseChecks {
         package let isInstalled: Bool
         package let mayRead: Bool
         package let mayPrune: Bool
+        /// It isn't what `migrate` made: another owner than that of the triggers' functions, no table,
+        /// or with rules.
+        package let isForeign: Bool
+        /// By how much the oldest event is older than it should get, in seconds.
+        package var overdueSeconds = 0
 
-        package init(isInstalled: Bool, mayRead: Bool, mayPrune: Bool) {
+        package init(isInstalled: Bool, mayRead: Bool, mayPrune: Bool, isForeign: Bool = false) {
             self.isInstalled = isInstalled
             self.mayRead = mayRead
             self.mayPrune = mayPrune
+            self.isForeign = isForeign
         }
     }
 
@@ -154,6 +160,12 @@ package enum DatabaseChecks {
             return .warning(
                 subject, "not installed: whoever was away fetches everything again",
                 migration(isRecorded: isRecorded) + ", or leave it so")
+        }
+        guard !facts.isForeign else {
+            return .failure(
+                subject,
+                "it does not belong to the owner of the triggers' functions, so it is not used",
+                "find out who made it, drop it, and " + migration(isRecorded: isRecorded))
         }
         guard facts.mayRead else {
             return .failure(
@@ -166,7 +178,78 @@ package enum DatabaseChecks {
                 subject, "the role may not prune it, so it grows",
                 "GRANT DELETE ON cache_events and UPDATE ON cache_events_horizon TO it")
         }
+        guard facts.overdueSeconds < overdueSecondsMax else {
+            return .warning(
+                subject,
+                "its oldest event should be gone for \(facts.overdueSeconds) s: nobody prunes",
+                "look for \"pruning\" in the log of a running gateway, and for sessions that hold a"
+                    + " lock on cache_events_horizon")
+        }
         return .ok(subject, "installed, readable, prunable")
+    }
+
+    /// Gateways prune once a minute, 2,000 rows a second when there is much.
+    static let overdueSecondsMax = 600
+
+    /// What the triggers couldn't do.
+    package static func announcements(failures: UInt64, losses: UInt64) -> Finding {
+        let subject = "announcements"
+        guard failures > 0 || losses > 0 else { return .ok(subject, "none has failed") }
+        return .warning(
+            subject,
+            "\(failures) could not be by the row's id, \(losses) reached not everybody or the event log",
+            "look for \"could not be\" in PostgreSQL's log, mend the table's columns or start its"
+                + " sessions anew, then SELECT setval('cache_failures', 1, false),"
+                + " setval('cache_losses', 1, false)")
+    }
+
+    /// - Parameter timeouts: those that are on for the role, with their values.
+    package static func timeouts(_ timeouts: [String]) -> Finding {
+        let subject = "session timeouts"
+        guard !timeouts.isEmpty else { return .ok(subject, "none") }
+        return .ok(
+            subject,
+            timeouts.joined(separator: ", ") + ": the gateway sets its own for its sessions")
+    }
+
+    /// - Parameters:
+    ///   - name: of the transaction, and where it is.
+    ///   - seconds: how long it has been going on; `nil` when there is none that writes.
+    package static func oldestWriter(
+        _ name: String, isPrepared: Bool, seconds: Int?
+    ) -> Finding {
+        let subject = "oldest transaction that writes"
+        guard let seconds else { return .ok(subject, "none that this role may see") }
+        let fact = "\(name), since \(seconds) s"
+        guard seconds >= oldWriterSeconds else { return .ok(subject, fact) }
+        return .warning(
+            subject,
+            fact + ": every cursor stays behind it, and when it is older than events are kept"
+                + " nobody can resume",
+            isPrepared
+                ? "COMMIT PREPARED or ROLLBACK PREPARED it in its database" : "end it")
+    }
+
+    /// A transaction of this age is a mistake more often than work.
+    static let oldWriterSeconds = 300
+
+    /// - Parameter missing: columns without which the triggers can't announce a row by its id.
+    package static func columns(_ missing: [String]) -> Finding {
+        let subject = "columns"
+        guard !missing.isEmpty else {
+            return .ok(subject, "those that the triggers need are there")
+        }
+        return .failure(
+            subject,
+            "\(missing.joined(separator: ", ")) not there: each write warns, and everybody is"
+                + " told to fetch anew",
+            "name them so again, or DROP the triggers")
+    }
+
+    /// - Parameter failure: what came of a question as `serve` asks it; `nil` when it was answered.
+    package static func question(_ subject: String, failure: String?, advice: String) -> Finding {
+        guard let failure else { return .ok(subject, "answered as serve asks") }
+        return .failure(subject, failure, advice)
     }
 
     /// - Parameter free: sessions that the server, and the role's limit, have left.

@@ -97,9 +97,63 @@ struct DatabaseSurvey {
         tell(DatabaseChecks.sessions(free: Self.number(row, 3), workers: workers))
     }
 
+    /// What keeps changes from being announced, or cursors from going forward.
+    func surroundings(
+        _ connection: inout BlockingPostgresConnection, _ tell: (Finding) -> Void
+    ) throws(PostgresError) {
+        let timeouts = try connection.query(
+            """
+            SELECT name || ' ' || current_setting(name) FROM pg_settings
+            WHERE name IN ('idle_session_timeout', 'idle_in_transaction_session_timeout',
+                    'statement_timeout', 'transaction_timeout') AND setting <> '0'
+            ORDER BY 1
+            """)
+        tell(
+            DatabaseChecks.timeouts(
+                (0..<timeouts.count).map { timeouts.text(row: $0, column: 0) }))
+        let writer = try connection.query(
+            """
+            SELECT format('prepared transaction %L of %s in database %s', gid, owner, database), 't',
+                extract(epoch FROM clock_timestamp() - prepared)::bigint AS age
+            FROM pg_prepared_xacts
+            UNION ALL
+            SELECT format('process %s of %s in database %s', pid, usename, datname), 'f',
+                extract(epoch FROM clock_timestamp() - xact_start)::bigint
+            FROM pg_stat_activity WHERE backend_xid IS NOT NULL AND pid <> pg_backend_pid()
+            ORDER BY age DESC NULLS LAST LIMIT 1
+            """)
+        tell(
+            writer.count == 0
+                ? DatabaseChecks.oldestWriter("", isPrepared: false, seconds: nil)
+                : DatabaseChecks.oldestWriter(
+                    writer.text(row: 0, column: 0),
+                    isPrepared: writer.text(row: 0, column: 1) == "t",
+                    seconds: Self.number(writer, 2)))
+        for hazard in try SchemaHazard.find(&connection) {
+            tell(.warning(hazard.subject, hazard.fact, hazard.advice))
+        }
+        let missing = try connection.query(
+            """
+            SELECT needed.table_name || '.' || needed.column_name
+            FROM (VALUES ('projects', 'id'), ('sprints', 'id'), ('sprints', 'project_id'),
+                ('tasks', 'id'), ('tasks', 'project_id'),
+                ('project_members', 'project_id'), ('project_members', 'user_id')
+            ) AS needed (table_name, column_name)
+            WHERE to_regclass(needed.table_name) IS NOT NULL AND NOT EXISTS (
+                SELECT FROM pg_attribute WHERE attrelid = to_regclass(needed.table_name)
+                    AND attname = needed.column_name AND NOT attisdropped)
+            ORDER BY 1
+            """)
+        tell(
+            DatabaseChecks.columns((0..<missing.count).map { missing.text(row: $0, column: 0) }))
+    }
+
     /// Whether the event log is there, and what the role may do with it.
+    ///
+    /// - Parameter retentionSeconds: how long events are kept.
     func eventLog(
-        _ connection: inout BlockingPostgresConnection, isRecorded: Bool, _ tell: (Finding) -> Void
+        _ connection: inout BlockingPostgresConnection, isRecorded: Bool, retentionSeconds: Int64,
+        _ tell: (Finding) -> Void
     ) throws(PostgresError) {
         // has_table_privilege gives NULL for a table that isn't there.
         let row = try connection.query(
@@ -109,15 +163,88 @@ struct DatabaseSurvey {
                 coalesce(has_table_privilege(to_regclass('cache_events'), 'SELECT')
                     AND has_table_privilege(to_regclass('cache_events_horizon'), 'SELECT'), false),
                 coalesce(has_table_privilege(to_regclass('cache_events'), 'DELETE')
-                    AND has_table_privilege(to_regclass('cache_events_horizon'), 'UPDATE'), false)
+                    AND has_table_privilege(to_regclass('cache_events_horizon'), 'UPDATE'), false),
+                EXISTS (
+                    SELECT FROM pg_class AS c, pg_proc AS p
+                    WHERE p.oid = to_regprocedure('notify_cache_invalidation()')
+                        AND c.oid IN (to_regclass('cache_events'),
+                            to_regclass('cache_events_horizon'))
+                        AND (c.relowner <> p.proowner OR c.relkind NOT IN ('r', 'p')
+                            OR c.relhasrules OR c.relnamespace <> p.pronamespace))
             """)
-        tell(
-            DatabaseChecks.eventLog(
-                DatabaseChecks.EventLogFacts(
-                    isInstalled: row.text(row: 0, column: 0) == "t",
-                    mayRead: row.text(row: 0, column: 1) == "t",
-                    mayPrune: row.text(row: 0, column: 2) == "t"),
-                isRecorded: isRecorded))
+        var facts = DatabaseChecks.EventLogFacts(
+            isInstalled: row.text(row: 0, column: 0) == "t",
+            mayRead: row.text(row: 0, column: 1) == "t",
+            mayPrune: row.text(row: 0, column: 2) == "t",
+            isForeign: row.text(row: 0, column: 3) == "t")
+        if facts.isInstalled, facts.mayRead, !facts.isForeign {
+            let oldest = try connection.query(
+                """
+                SELECT greatest(0, extract(epoch FROM now() - created_at) - $1::float8)::bigint
+                FROM cache_events ORDER BY xid, seq LIMIT 1
+                """, [String(retentionSeconds)])
+            if oldest.count > 0 { facts.overdueSeconds = Self.number(oldest, 0) }
+        }
+        tell(DatabaseChecks.eventLog(facts, isRecorded: isRecorded))
+        guard facts.isInstalled, facts.mayRead, facts.mayPrune, !facts.isForeign else { return }
+        try ask(&connection, "event log's statements", "run devhive-gateway migrate --again", tell)
+        {
+            (open: inout BlockingPostgresConnection, catalogue) throws(PostgresError) in
+            _ = try open.query(catalogue.statement(of: .events), ["{}", "{}"])
+            // It isn't run, but made ready as if it were.
+            _ = try open.query(
+                "EXPLAIN " + catalogue.statement(of: .prune), [String(retentionSeconds)])
+        }
+    }
+
+    /// Asks what `serve` asks: the canary, which tells of the triggers' failures, and for a membership.
+    func questions(
+        _ connection: inout BlockingPostgresConnection, _ tell: (Finding) -> Void
+    ) throws(PostgresError) {
+        try ask(&connection, "canary's statement", "run devhive-gateway migrate", tell) {
+            (open: inout BlockingPostgresConnection, catalogue) throws(PostgresError) in
+            let rows = try open.query(
+                catalogue.statement(of: .canary),
+                ["devhive_doctor_" + String(Random.word(), radix: 36), "1"])
+            guard let state = DatabaseState(rows) else {
+                throw PostgresError(message: "an answer of another shape")
+            }
+            tell(
+                DatabaseChecks.announcements(
+                    failures: state.triggerFailures, losses: state.triggerLosses))
+        }
+        guard checksMembership else { return }
+        try ask(
+            &connection, "membership question",
+            "the gateway's ids are UUIDs, in columns of type uuid or text, in a table that the owner"
+                + " of the triggers' functions owns", tell
+        ) { (open: inout BlockingPostgresConnection, catalogue) throws(PostgresError) in
+            let nobody = "{00000000-0000-0000-0000-000000000000}"
+            _ = try open.query(catalogue.statement(of: .members), [nobody, nobody])
+        }
+    }
+
+    /// Runs a question in a transaction of its own, with the statements as a session of `serve` has
+    /// them. A refusal is a finding; the rest of the doctor's checks goes on.
+    private func ask(
+        _ connection: inout BlockingPostgresConnection, _ subject: String, _ advice: String,
+        _ tell: (Finding) -> Void,
+        _ question: (inout BlockingPostgresConnection, ResourceCatalogue) throws(PostgresError) ->
+            Void
+    ) throws(PostgresError) {
+        try connection.execute("BEGIN")
+        var failure: String?
+        do throws(PostgresError) {
+            let rows = try connection.query(ResourceCatalogue.statement)
+            guard let catalogue = ResourceCatalogue(rows) else {
+                throw PostgresError(message: "a catalogue of another shape")
+            }
+            try question(&connection, catalogue)
+        } catch {
+            failure = error.description
+        }
+        try connection.execute("ROLLBACK")
+        tell(DatabaseChecks.question(subject, failure: failure, advice: advice))
     }
 
     /// Listens on one session and notifies on another, as the gateway's canary does.

@@ -84,7 +84,12 @@ package struct Doctor: ~Copyable {
             let isRecorded = try survey.hasRecords(&connection)
             try survey.triggers(&connection, isRecorded: isRecorded) { tell($0) }
             try survey.role(&connection) { tell($0) }
-            try survey.eventLog(&connection, isRecorded: isRecorded) { tell($0) }
+            try survey.surroundings(&connection) { tell($0) }
+            try survey.questions(&connection) { tell($0) }
+            try survey.eventLog(
+                &connection, isRecorded: isRecorded,
+                retentionSeconds: configuration.eventRetention.components.seconds
+            ) { tell($0) }
             try survey.roundTrip(&connection, target) { tell($0) }
         } catch {
             tell(.failure("database", "\(error)", "the checks that would follow were left out"))

@@ -44,11 +44,14 @@ struct Migrate: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Apply the SQL files that the database doesn't have yet, and exit.")
 
-    @Option(.migrations) var migrations: String?
+    @Option(Setting[\.migrationsDirectory]) var migrations: String?
     @Option(help: "Whether to install the event log, from which clients resume: on or off.")
     var eventLog = "on"
     @Flag(help: "Apply the files that are recorded as applied too: brings back what was dropped.")
     var again = false
+    @Flag(help: "Change nothing, and print what would be applied.") var dryRun = false
+    @Option(help: "How long to try for locks, to which writers have the first right: 1m, 30s.")
+    var wait = "60s"
 
     func run() throws {
         try finish { () throws(ConfigurationError) in
@@ -56,11 +59,20 @@ struct Migrate: ParsableCommand {
                 throw ConfigurationError(
                     source: "--event-log", value: eventLog, reason: "on or off")
             }
-            var given: [Setting: String] = [:]
-            given[.migrations] = migrations
+            guard let patience = Duration(text: wait), patience >= .seconds(1) else {
+                throw ConfigurationError(
+                    source: "--wait", value: wait,
+                    reason: "a duration of a second or more, such as 60s")
+            }
+            var wish = Migrator.Wish()
+            wish.leavesOut = eventLog == "on" ? nil : Migrator.eventLogFile
+            wish.again = again
+            wish.isDry = dryRun
+            wish.patienceSeconds = UInt64(patience.components.seconds)
+            var given: [String: String] = [:]
+            given[Setting[\.migrationsDirectory].name] = migrations
             return Connected.migrate(
-                try Configuration.load(options: given, needed: [.databaseURL]),
-                eventLog: eventLog == "on", again: again)
+                try Configuration.load(options: given, needed: [.databaseURL]), wish)
         }
     }
 }
@@ -134,6 +146,17 @@ struct DoctorCommand: ParsableCommand {
             Connected.examine(
                 try Configuration.load(options: options.given, needed: [.databaseURL]))
         }
+    }
+}
+
+/// What docs/configuration.md is written with; not for operators.
+struct DescribeOptions: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "describe-options", abstract: "Print the page about all options, in Markdown.",
+        shouldDisplay: false)
+
+    func run() {
+        print(ConfigurationPage.text, terminator: "")
     }
 }
 

@@ -24,9 +24,9 @@ enum Connected {
     }
 
     /// Applies the migrations of `configuration.migrationsDirectory`; says on standard output what
-    /// became of each file.
+    /// became of each file, or would.
     static func migrate(
-        _ configuration: Configuration, eventLog: Bool, again: Bool
+        _ configuration: Configuration, _ wish: Migrator.Wish
     ) -> ProgramExit {
         let target: ConnectionString
         do throws(ConnectionStringError) {
@@ -38,10 +38,11 @@ enum Connected {
         do throws(MigrationFailure) {
             var migrator = try Migrator(target: target)
             try migrator.run(
-                directory: configuration.migrationsDirectory,
-                leavesOut: eventLog ? nil : Migrator.eventLogFile, again: again
+                directory: configuration.migrationsDirectory, wish,
+                warn: { Console.complain("migrate: warning: \($0)") }
             ) { file, outcome in
-                print("\(file): \(Self.words(for: outcome))")
+                let isDone = outcome == .alreadyThere || !wish.isDry
+                print("\(file): \(isDone ? "" : "would be ")\(Self.words(for: outcome))")
             }
             return .success
         } catch {

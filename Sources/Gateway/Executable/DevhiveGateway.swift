@@ -18,7 +18,7 @@ struct DevhiveGateway: ParsableCommand {
         version: Version.current,
         subcommands: [
             Serve.self, WorkerProcess.self, Migrate.self, Token.self, Check.self,
-            DoctorCommand.self,
+            DoctorCommand.self, DescribeOptions.self,
         ],
         defaultSubcommand: Serve.self)
 

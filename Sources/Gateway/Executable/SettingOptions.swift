@@ -1,154 +1,77 @@
 internal import ArgumentParser
 internal import Gateway
 
-/// The options that are settings. They are taken as text here and read by `Configuration`, where
-/// variables are read too: one place decides what is allowed.
+/// The options that are settings, one for each entry of the table. They are taken as text here and
+/// parsed by `Configuration`, where variables are read too: one place decides what is allowed.
+///
+/// The library finds options by reflection, in the properties of a type, and decodes them by the
+/// properties' names. Here the mirror shows settings where properties would be, so that nobody has to
+/// write a property for each. An upgrade of the library that looks for them in another way would leave
+/// no option at all, which the end-to-end tests notice at their first start.
 struct SettingOptions: ParsableArguments {
-    @Option(.listen) var listen: String?
-    @Option(.adminListen) var adminListen: String?
-    @Option(.tlsCertificate) var tlsCertificate: String?
-    @Option(.tlsKey) var tlsKey: String?
-    @Option(.workers) var workers: String?
-    @Option(.maxConnections) var maxConnections: String?
-    @Option(.membership) var membership: String?
-    @Option(.pingInterval) var pingInterval: String?
-    @Option(.readTimeout) var readTimeout: String?
-    @Option(.textPing) var textPing: String?
-    @Option(.compression) var compression: String?
-    @Option(.slowConsumer) var slowConsumer: String?
-    @Option(.refetchRate) var refetchRate: String?
-    @Option(.queryToken) var queryToken: String?
-    @Option(.jwtKey) var jwtKey: String?
-    @Option(.jwtKeySet) var jwtKeySet: String?
-    @Option(.jwtIssuer) var jwtIssuer: String?
-    @Option(.jwtAudience) var jwtAudience: String?
-    @Option(.jwtLeeway) var jwtLeeway: String?
-    @Option(.maxMessageBytes) var maxMessageBytes: String?
-    @Option(.handshakeTimeout) var handshakeTimeout: String?
-    @Option(.initTimeout) var initTimeout: String?
-    @Option(.closeTimeout) var closeTimeout: String?
-    @Option(.allowOrigin) var allowOrigin: [String] = []
-    @Option(.connectionsPerAddress) var connectionsPerAddress: String?
-    @Option(.connectionsPerUser) var connectionsPerUser: String?
-    @Option(.handshakesPerSecond) var handshakesPerSecond: String?
-    @Option(.unauthenticatedConnections) var unauthenticatedConnections: String?
-    @Option(.messagesPerSecond) var messagesPerSecond: String?
-    @Option(.errorsPerMinute) var errorsPerMinute: String?
-    @Option(.trustedProxies) var trustedProxies: [String] = []
-    @Option(.proxyProtocol) var proxyProtocol: String?
-    @Option(.coreDumps) var coreDumps: String?
-    @Option(.drainSeconds) var drainSeconds: String?
-    @Option(.ioUring) var ioUring: String?
-    @Option(.logLevel) var logLevel: String?
-    @Option(.logFormat) var logFormat: String?
-    @Option(.eventRetention) var eventRetention: String?
-    @Option(.migrations) var migrations: String?
+    /// What was given, by the names of the settings.
+    private(set) var given: [String: String] = [:]
 
-    /// What was given.
-    var given: [Setting: String] {
-        var given: [Setting: String] = [:]
-        for setting in Setting.allCases { given[setting] = text(of: setting) }
-        return given
+    init() {}
+
+    init(from decoder: any Decoder) throws {
+        let container = try decoder.container(keyedBy: Key.self)
+        for setting in Setting.all {
+            let key = Key(stringValue: setting.name)
+            if setting.isRepeatable {
+                let texts = try container.decode(Option<[String]>.self, forKey: key).wrappedValue
+                // As the variable has it in one.
+                given[setting.name] = texts.isEmpty ? nil : texts.joined(separator: ",")
+            } else {
+                given[setting.name] =
+                    try container.decode(Option<String?>.self, forKey: key).wrappedValue
+            }
+        }
     }
 
-    private func text(of setting: Setting) -> String? {
-        switch setting {
-        case .listen: listen
-        case .adminListen: adminListen
-        case .tlsCertificate: tlsCertificate
-        case .tlsKey: tlsKey
-        case .workers: workers
-        case .maxConnections: maxConnections
-        case .membership: membership
-        case .pingInterval: pingInterval
-        case .readTimeout: readTimeout
-        case .textPing: textPing
-        case .compression: compression
-        case .slowConsumer: slowConsumer
-        case .refetchRate: refetchRate
-        case .queryToken: queryToken
-        case .jwtKey: jwtKey
-        case .jwtKeySet: jwtKeySet
-        case .jwtIssuer: jwtIssuer
-        case .jwtAudience: jwtAudience
-        case .jwtLeeway: jwtLeeway
-        case .maxMessageBytes: maxMessageBytes
-        case .handshakeTimeout: handshakeTimeout
-        case .initTimeout: initTimeout
-        case .closeTimeout: closeTimeout
-        case .allowOrigin: Self.list(allowOrigin)
-        case .connectionsPerAddress: connectionsPerAddress
-        case .connectionsPerUser: connectionsPerUser
-        case .handshakesPerSecond: handshakesPerSecond
-        case .unauthenticatedConnections: unauthenticatedConnections
-        case .messagesPerSecond: messagesPerSecond
-        case .errorsPerMinute: errorsPerMinute
-        case .trustedProxies: Self.list(trustedProxies)
-        case .proxyProtocol: proxyProtocol
-        case .coreDumps: coreDumps
-        case .drainSeconds: drainSeconds
-        case .ioUring: ioUring
-        case .logLevel: logLevel
-        case .logFormat: logFormat
-        case .eventRetention: eventRetention
-        case .migrations: migrations
-        }
+    private struct Key: CodingKey {
+        let stringValue: String
+        var intValue: Int? { nil }
+
+        init(stringValue: String) { self.stringValue = stringValue }
+        init?(intValue: Int) { nil }
     }
 }
 
-extension SettingOptions {
-    /// What was given several times, as the variable has it in one.
-    private static func list(_ texts: [String]) -> String? {
-        texts.isEmpty ? nil : texts.joined(separator: ",")
+extension SettingOptions: CustomReflectable {
+    var customMirror: Mirror {
+        Mirror(
+            self,
+            children: Setting.all.map { setting in
+                let option: Any =
+                    setting.isRepeatable
+                    ? Option(wrappedValue: [], setting) : Option<String?>(setting)
+                return (label: setting.name, value: option)
+            })
     }
 }
 
 extension Option where Value == [String] {
     /// The option of a setting that may be given several times.
-    init(wrappedValue: [String], _ setting: Setting) {
+    fileprivate init(wrappedValue: [String], _ setting: Setting) {
         self.init(
-            wrappedValue: wrappedValue, name: .customLong(setting.rawValue),
-            parsing: .singleValue, help: setting.help)
+            wrappedValue: wrappedValue, name: .customLong(setting.name), parsing: .singleValue,
+            help: setting.help)
     }
 }
 
 extension Option where Value == String? {
     /// The option of a setting, named, explained and defaulted as the setting is.
     init(_ setting: Setting) {
-        self.init(name: .customLong(setting.rawValue), help: setting.help)
+        self.init(name: .customLong(setting.name), help: setting.help)
     }
 }
 
 extension Setting {
     fileprivate var help: ArgumentHelp {
-        let standard = Configuration().text(of: self)
-        return ArgumentHelp(
+        ArgumentHelp(
             "\(summary): \(allowed). [\(variableName)]"
                 + (standard.isEmpty ? "" : " (\(standard))"),
             valueName: valueName)
-    }
-
-    fileprivate var valueName: String {
-        switch self {
-        case .listen, .adminListen: "address"
-        case .pingInterval, .readTimeout, .handshakeTimeout, .initTimeout, .closeTimeout,
-            .jwtLeeway, .eventRetention:
-            "duration"
-        case .jwtKey: "paths"
-        case .jwtIssuer, .jwtAudience: "names"
-        case .workers, .maxConnections, .refetchRate, .maxMessageBytes, .drainSeconds: "number"
-        case .membership, .textPing, .compression, .queryToken, .proxyProtocol, .coreDumps:
-            "on/off"
-        case .allowOrigin: "origins"
-        case .connectionsPerAddress, .connectionsPerUser, .handshakesPerSecond,
-            .unauthenticatedConnections, .messagesPerSecond, .errorsPerMinute:
-            "number/off"
-        case .trustedProxies: "addresses"
-        case .slowConsumer: "policy"
-        case .ioUring: "auto/on/off"
-        case .logLevel: "level"
-        case .logFormat: "format"
-        case .migrations, .jwtKeySet, .tlsCertificate, .tlsKey: "path"
-        }
     }
 }

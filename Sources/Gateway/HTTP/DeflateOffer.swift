@@ -62,7 +62,7 @@ package struct DeflateOffer: BitwiseCopyable, Equatable, Sendable {
                 current =
                     ASCII.isEqual(bytes, name, to: "permessage-deflate") ? DeflateParameters() : nil
             case .parameter(let name, let value):
-                current?.take(name, value, in: bytes)
+                current?.parse(name, value, in: bytes)
             case .end:
                 return best ?? current?.offer
             }
@@ -89,7 +89,7 @@ private struct DeflateParameters: BitwiseCopyable {
         isAcceptable ? DeflateOffer(limitsServerWindow: limitsServerWindow) : nil
     }
 
-    mutating func take(
+    mutating func parse(
         _ name: Range<Int>, _ value: Range<Int>?, in bytes: borrowing Span<UInt8>
     ) {
         let parameter: Names

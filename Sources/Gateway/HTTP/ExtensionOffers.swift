@@ -25,13 +25,13 @@ struct ExtensionOffers: BitwiseCopyable {
     }
 
     mutating func next(in bytes: borrowing Span<UInt8>) throws(Malformed) -> Item {
-        try takeSeparators(in: bytes)
+        try parseSeparators(in: bytes)
         guard position < end else {
             // The last thing was a semicolon.
             if !expectsName { throw Malformed() }
             return .end
         }
-        let name = try takeToken(in: bytes)
+        let name = try parseToken(in: bytes)
         isAfterItem = true
         if expectsName {
             expectsName = false
@@ -43,12 +43,12 @@ struct ExtensionOffers: BitwiseCopyable {
         }
         position += 1
         skipBlanks(in: bytes)
-        return .parameter(name, value: try takeValue(in: bytes))
+        return .parameter(name, value: try parseValue(in: bytes))
     }
 
     /// Goes on behind a comma or a semicolon, and notes which of them it was. Empty elements of the
     /// list are passed over (RFC 9110 §5.6.1).
-    private mutating func takeSeparators(in bytes: borrowing Span<UInt8>) throws(Malformed) {
+    private mutating func parseSeparators(in bytes: borrowing Span<UInt8>) throws(Malformed) {
         skipBlanks(in: bytes)
         guard isAfterItem, position < end else {
             expectsName = true
@@ -79,7 +79,7 @@ struct ExtensionOffers: BitwiseCopyable {
         while position < end, ASCII.isBlank(bytes[position]) { position += 1 }
     }
 
-    private mutating func takeToken(
+    private mutating func parseToken(
         in bytes: borrowing Span<UInt8>
     ) throws(Malformed) -> Range<Int> {
         let start = position
@@ -88,15 +88,15 @@ struct ExtensionOffers: BitwiseCopyable {
         return start..<position
     }
 
-    /// A token, or one between quotes. Escapes aren't taken: no parameter that we know needs any.
-    private mutating func takeValue(
+    /// A token, or one between quotes. Escapes aren't parsed: no parameter that we know needs any.
+    private mutating func parseValue(
         in bytes: borrowing Span<UInt8>
     ) throws(Malformed) -> Range<Int> {
         guard position < end, bytes[position] == UInt8(ascii: "\"") else {
-            return try takeToken(in: bytes)
+            return try parseToken(in: bytes)
         }
         position += 1
-        let value = try takeToken(in: bytes)
+        let value = try parseToken(in: bytes)
         guard position < end, bytes[position] == UInt8(ascii: "\"") else { throw Malformed() }
         position += 1
         return value

@@ -1,4 +1,4 @@
-/// How much of a request the codec takes in. A browser's handshake is under 2 KiB; the rest is
+/// How much of a request the codec reads. A browser's handshake is under 2 KiB; the rest is
 /// room for cookies and for long tokens.
 package enum HTTPLimits {
     /// Bytes of a request head, from its first byte to the empty line that ends it, both included.

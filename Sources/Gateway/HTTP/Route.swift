@@ -1,4 +1,4 @@
-/// The two doors of the gateway; nothing that one of them opens is reachable through the other.
+/// The two listeners of the gateway; nothing that one of them serves is reachable through the other.
 package enum ListenerRole: UInt8, BitwiseCopyable, Sendable {
     /// For clients.
     case `public`

@@ -6,6 +6,8 @@ package import Reactor
 /// It knows neither clients, nor the hub, nor the database: who waits is named by a handle, and what
 /// has been read is handed out to be delivered.
 package struct History: ~Copyable {
+    /// So that it is never copied to be looked at.
+    private let place = AddressOnly()
     /// Everything before it has been heard; `nil` before the first canary or event.
     package private(set) var cursor: Cursor?
     /// What is being read.

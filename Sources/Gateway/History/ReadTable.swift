@@ -142,7 +142,7 @@ package struct ReadTable: ~Copyable {
     package mutating func finish(_ project: ProjectID) -> AnsweredRead? {
         guard let read = asked.removeValue(forKey: project) else { return nil }
         if read.isForAudience { audienceCount -= 1 }
-        return AnsweredRead(read: read, waiters: waiters.takeAll(of: read.waiters))
+        return AnsweredRead(read: read, waiters: waiters.removeAll(of: read.waiters))
     }
 
     /// Empties the table, and returns what was in it. Late answers are still known as such.
@@ -154,7 +154,7 @@ package struct ReadTable: ~Copyable {
         orderStart = 0
         statements = [:]
         audienceCount = 0
-        return all.map { AnsweredRead(read: $0, waiters: waiters.takeAll(of: $0.waiters)) }
+        return all.map { AnsweredRead(read: $0, waiters: waiters.removeAll(of: $0.waiters)) }
     }
 
     /// Wants a read again that was asked.

@@ -29,7 +29,7 @@ package struct WaiterLists: ~Copyable {
 
     /// An empty list. It is named by its own node.
     package mutating func makeList() -> UInt32 {
-        let list = take(nil, Self.nobody)
+        let list = makeNode(nil, Self.nobody)
         nodes[Int(list)].next = list
         nodes[Int(list)].previous = list
         return list
@@ -69,7 +69,7 @@ package struct WaiterLists: ~Copyable {
     }
 
     /// Empties a list, gives it back, and returns who was in it.
-    package mutating func takeAll(of list: UInt32) -> [ReadWaiter] {
+    package mutating func removeAll(of list: UInt32) -> [ReadWaiter] {
         let waiters = waiters(of: list)
         while !isEmpty(list) { remove(nodes[Int(list)].next) }
         freeList(list)
@@ -80,7 +80,7 @@ package struct WaiterLists: ~Copyable {
 
     /// Appends a waiter, who doesn't wait for the project yet.
     package mutating func append(_ waiter: ReadWaiter, of project: ProjectID, to list: UInt32) {
-        let node = take(waiter, project)
+        let node = makeNode(waiter, project)
         link(nodes[Int(list)].previous, node)
         link(node, list)
         nodes[Int(node)].nextOfClient = firstOfClient[waiter.client] ?? 0
@@ -169,7 +169,7 @@ package struct WaiterLists: ~Copyable {
         nodes[Int(next)].previous = node
     }
 
-    private mutating func take(_ waiter: ReadWaiter?, _ project: ProjectID) -> UInt32 {
+    private mutating func makeNode(_ waiter: ReadWaiter?, _ project: ProjectID) -> UInt32 {
         let node = Node(waiter: waiter, project: project, next: 0, previous: 0)
         guard firstFree != 0 else {
             nodes.append(node)

@@ -84,13 +84,13 @@ extension Hub {
     }
 
     /// Hands the reference to the compressed form over to the caller.
-    package mutating func takeCompressedFanOut(of room: RoomIndex) -> SegmentIndex? {
+    package mutating func removeCompressedFanOut(of room: RoomIndex) -> SegmentIndex? {
         let compressed = compressedFanOut(of: room)
         rooms[room].fanOutCompressed = .none
         return compressed
     }
 
-    /// Takes the rooms that have nothing left to send out of the list of active ones, and moves
+    /// Removes the rooms that have nothing left to send from the list of active ones, and moves
     /// the first `served` of the others behind the rest, so that each gets its turn.
     package mutating func rotateActiveRooms(served: Int) {
         precondition(served <= activeRooms.count)
@@ -127,9 +127,9 @@ extension Hub {
         }
     }
 
-    /// The next project of which events were withheld from the client; it counts as notified from here on.
+    /// The next project of which events were withheld from the client; it isn't stale any more.
     /// Not one in which its membership is being verified: when it is found to hold, a resync comes anyway.
-    package mutating func takeStaleProject(of client: ClientIndex) -> ProjectID? {
+    package mutating func dequeueStaleProject(of client: ClientIndex) -> ProjectID? {
         var next = subscriptions.firstSlot(of: client)
         while let slot = next {
             let subscription = subscriptions[client, slot]

@@ -15,6 +15,8 @@ package enum JoinOutcome: Equatable, Sendable {
 /// clock. A notification costs one dictionary look-up; from there on everything is an index.
 /// Joining and leaving are O(1), except that leaving walks the client's own subscriptions.
 package struct Hub: ~Copyable {
+    /// So that it is never copied to be looked at.
+    private let place = AddressOnly()
     private var roomOfProject: [ProjectID: RoomIndex] = [:]
     var rooms = RoomTable()
     var subscriptions: SubscriptionTable

@@ -151,7 +151,7 @@ enum RoomSuspension: UInt8, BitwiseCopyable {
     case none
     /// Everyone's membership is being looked up; a resync comes after it.
     case verifying
-    /// The project is gone, and its audience is being told.
+    /// The project was deleted, and its audience is being notified.
     case closing
 }
 

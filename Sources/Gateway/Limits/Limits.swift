@@ -11,7 +11,7 @@ package enum Limits {
     /// Bytes of one receive; one per client and turn, so that nobody is heard for longer than
     /// others.
     static let receiveBytes = 65_536
-    /// Notifications, and bytes of them, taken from libpq.
+    /// Notifications, and bytes of them, dequeued from libpq.
     static let notificationsPerTurn = 512
     static let notificationBytesPerTurn = 262_144
     /// Clients whose timers are looked at.
@@ -44,7 +44,7 @@ package enum Limits {
     /// Members that are looked at for removals, after which notifications wait for the next turn:
     /// one removal looks at the project's whole audience, and each look is a cache miss.
     static let membersScannedPerTurn = 20_000
-    /// Members of deleted projects who are told so.
+    /// Members of deleted projects who are notified.
     static let membersDismissedPerTurn = 1_024
     /// Bytes of one gathered write to one client.
     static let gatheredBytes = 262_144
@@ -79,7 +79,7 @@ package enum Limits {
 
     // MARK: One address, one user
 
-    /// Connections beyond `--connections-per-address` that are accepted to be told so.
+    /// Connections beyond `--connections-per-address` that are accepted to be refused with an answer.
     package static let refusalsPerAddressMax = 8
     /// Seconds' worth of handshakes that an address may make at once: all browsers behind it come
     /// back together when their network does.
@@ -139,13 +139,13 @@ package enum Limits {
 
     // MARK: All together
 
-    /// Connections beyond `--max-connections` that are accepted to be told so.
+    /// Connections beyond `--max-connections` that are accepted to be refused with an answer.
     static let refusalSlots = 32
     /// Slots of the tables that must have fallen into disuse before their memory is given back: a
     /// handful isn't worth the system calls.
     package static let memoryReturnSlotsMin = 4_096
     /// Bytes of memory in segments that wait to be sent, whoever waits for them. Beyond that, clients
-    /// that wait are collapsed; if that isn't enough, those are closed for which most waits. From half
+    /// that wait are collapsed; if that isn't enough, those are closed for which much waits. From half
     /// of it on, large answers are refused.
     package static let segmentPoolBytesMax = 256 << 20
     /// Bytes of memory in what was received and can't be acted on yet. Whoever would need more is

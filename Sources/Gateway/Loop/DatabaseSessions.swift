@@ -12,7 +12,7 @@ struct DatabaseSessions: ~Copyable {
     /// Readable when a look-up has ended; `nil` when there is no name to look up.
     let resolverDescriptor: Int32?
 
-    // What epoll was told last.
+    // What epoll watches the sessions for.
     var listenerRegistration: DatabaseRegistration?
     var queriesRegistration: DatabaseRegistration?
 
@@ -81,7 +81,7 @@ struct DatabaseSessions: ~Copyable {
         if listener.needsResolution || queries.needsResolution { resolver?.begin() }
     }
 
-    mutating func takeResolvedHosts() -> [ResolvedHost]? {
+    mutating func dequeueResolvedHosts() -> [ResolvedHost]? {
         resolver?.takeResult()
     }
 }

@@ -82,7 +82,7 @@ extension Server {
         guard let index = core.clients.index(of: handle) else { return }
         if readiness.isWritable { core.becameWritable(index) }
         if core.isPaused(index) {
-            // Nothing is read of it now; what epoll reports unasked is that it is gone.
+            // Nothing is read of it now; what epoll reports unasked is that it is over.
             if readiness.isBroken { core.connectionLost(index) }
             return
         }
@@ -122,7 +122,7 @@ extension Server {
         }
     }
 
-    /// Takes what there is of a PROXY header out of the socket, and nothing of what follows it: that
+    /// Receives what there is of a PROXY header from the socket, and nothing of what follows it: that
     /// is read by whoever comes next, when epoll reports it again.
     private mutating func receiveProxyHeader(from index: ClientIndex) {
         guard core.clients[index].phase != .closed else { return }

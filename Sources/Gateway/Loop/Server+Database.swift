@@ -19,7 +19,7 @@ extension Server {
     }
 
     mutating func hostsResolved() {
-        guard let hosts = sessions.takeResolvedHosts() else { return }
+        guard let hosts = sessions.dequeueResolvedHosts() else { return }
         if sessions.listener.needsResolution {
             listenerDid(sessions.listener.resolved(hosts, core.clock.now))
         }
@@ -42,7 +42,7 @@ extension Server {
 
     // MARK: Notifications
 
-    /// Takes notifications, in commit order, within the turn's budget. libpq has read them from
+    /// Dequeues notifications, in commit order, within the turn's budget. libpq has read them from
     /// its socket already, however slow our clients are: a listener that doesn't read fills
     /// PostgreSQL's queue, and in the end writers fail.
     package mutating func receiveNotifications() {
@@ -53,13 +53,13 @@ extension Server {
             core.mayScanMembers
         {
             // What was kept while missed events were read is older than what libpq holds.
-            if !core.isCatchingUp, sessions.backlog.takeFirst(into: &sessions.payload) {
+            if !core.isCatchingUp, sessions.backlog.dequeueFirst(into: &sessions.payload) {
                 core.notify(sessions.payload)
                 bytes += sessions.payload.count
                 count += 1
                 continue
             }
-            switch sessions.listener.takeNotification() {
+            switch sessions.listener.dequeueNotification() {
             case .some(let notification): bytes += receive(notification)
             case .none: hasMoreNotifications = false
             }
@@ -124,7 +124,7 @@ extension Server {
 
     private mutating func queriesDid(_ event: DatabaseEvent) {
         act(on: event)
-        while let answer = sessions.queries.takeAnswer() {
+        while let answer = sessions.queries.dequeueAnswer() {
             handle(answer)
             act(on: sessions.queries.continueReading(core.clock.now))
         }

@@ -2,7 +2,7 @@ internal import Reactor
 
 /// The core with the kernel around it: the one value that owns everything the program has open.
 ///
-/// What happens in which order stands in `Turn.swift`.
+/// What happens in which order stands in `TurnPhases`.
 struct Server: ~Copyable {
     var core: Core
     let poller: Poller

@@ -6,6 +6,8 @@ package import Reactor
 /// It knows neither clients, nor the hub, nor the database: what has to be asked it hands out as a
 /// batch, and what was answered as decisions.
 package struct Membership: ~Copyable {
+    /// So that it is never copied to be looked at.
+    private let place = AddressOnly()
     /// What is being asked.
     package var checks = MembershipChecks()
     /// What has to be asked again.

@@ -1,6 +1,6 @@
 internal import Reactor
 
-// Answers, and what takes them back.
+// Answers, and what outdates them.
 extension MembershipChecks {
     // MARK: Revocations
 
@@ -25,7 +25,7 @@ extension MembershipChecks {
                 questions[Int(slot)].isOutdated = true
             }
         }
-        for position in answeredTaken..<answered.count {
+        for position in answeredDone..<answered.count {
             let slot = answered[position]
             if isMeant(questions[Int(slot)].pair) { questions[Int(slot)].isOutdated = true }
         }
@@ -44,31 +44,31 @@ extension MembershipChecks {
             for slot in batches[number].slots
             where questions[Int(slot)].pair.project == project { return true }
         }
-        for position in answeredTaken..<answered.count
+        for position in answeredDone..<answered.count
         where questions[Int(answered[position])].pair.project == project { return true }
         return false
     }
 
     // MARK: Answers
 
-    /// Whether somebody can be told an answer.
-    package var hasAnswers: Bool { answeredTaken < answered.count }
+    /// Whether an answer can be dequeued.
+    package var hasAnswers: Bool { answeredDone < answered.count }
 
     /// The next asker whose answer is known.
     package mutating func dequeueAnswer() -> MembershipAnswer? {
-        while answeredTaken < answered.count {
-            let slot = answered[answeredTaken]
+        while answeredDone < answered.count {
+            let slot = answered[answeredDone]
             guard case .answered(let verdict) = questions[Int(slot)].state else {
                 preconditionFailure("an answered question without an answer")
             }
-            // A removal was announced after the answer, and before all were told.
+            // A removal was announced after the answer, and before all were notified.
             if questions[Int(slot)].isOutdated, verdict == .member {
                 reconsider(slot)
                 continue
             }
             let first = questions[Int(slot)].firstAsker
             if first == 0 {
-                answeredTaken += 1
+                answeredDone += 1
                 close(slot)
                 continue
             }
@@ -86,21 +86,21 @@ extension MembershipChecks {
                 verdict: verdict)
         }
         answered.removeAll()
-        answeredTaken = 0
+        answeredDone = 0
         return nil
     }
 
-    /// The answer that is being told doesn't hold any more.
+    /// The answer that is being dequeued doesn't hold any more.
     private mutating func reconsider(_ slot: UInt32) {
         if questions[Int(slot)].attempts < Limits.membershipAttemptsMax {
-            answeredTaken += 1
+            answeredDone += 1
             askAgain(slot)
         } else {
             questions[Int(slot)].state = .answered(.unknown)
         }
     }
 
-    /// All were told. Those who asked late, and aren't told no by an old answer, ask anew.
+    /// All were notified. Those who asked late, and accept no old no, ask anew.
     private mutating func close(_ slot: UInt32) {
         if questions[Int(slot)].firstLate != 0 {
             readdLate(slot)

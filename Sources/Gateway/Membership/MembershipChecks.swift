@@ -15,6 +15,8 @@ package import Reactor
 /// committed. So a question that was sent before the announcement came may have been answered from
 /// before the removal, and is asked again (`outdate`); one that is sent after it can't.
 package struct MembershipChecks: ~Copyable {
+    /// So that it is never copied to be looked at.
+    private let place = AddressOnly()
     /// By slot. A slot that isn't used stands in `freeQuestions`.
     var questions: [MembershipQuestion] = []
     private var freeQuestions: [UInt32] = []
@@ -25,7 +27,7 @@ package struct MembershipChecks: ~Copyable {
     private var waiting = IndexList()
     var answered = IndexList()
     /// Of `answered`, those that are done.
-    var answeredTaken = 0
+    var answeredDone = 0
     private(set) var batches: [MembershipBatch]
     private var nextBatchAt = Instant(nanoseconds: 0)
     /// Where a query's arrays are put together.
@@ -155,7 +157,7 @@ package struct MembershipChecks: ~Copyable {
         batches[number].isSent = false
     }
 
-    /// Nothing can be asked now: whoever waits to be asked about is told so.
+    /// Nothing can be asked now: whoever waits for an answer is notified of that.
     package mutating func failWaiting() {
         for position in 0..<waiting.count { finish(waiting[position], .unknown) }
         waiting.removeAll()

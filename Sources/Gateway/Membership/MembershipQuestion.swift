@@ -50,7 +50,7 @@ struct MembershipQuestion: BitwiseCopyable {
         case waiting
         /// On its way, in a batch.
         case sent
-        /// Answered; the askers are told one after the other.
+        /// Answered; the askers are notified one after the other.
         case answered(MembershipVerdict)
     }
 
@@ -65,7 +65,7 @@ struct MembershipQuestion: BitwiseCopyable {
     var attempts: UInt8 = 0
     var firstAsker: UInt32 = 0
     var lastAsker: UInt32 = 0
-    /// Askers who are told no only by an answer that was found after they asked.
+    /// Askers who accept a no only from an answer that was found after they asked.
     var firstLate: UInt32 = 0
 
     init(_ pair: MembershipPair) {

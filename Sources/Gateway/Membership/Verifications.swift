@@ -5,13 +5,13 @@ package import Reactor
 ///
 /// A removal that is announced needn't be the end of the membership: the row may have been written
 /// anew in the same transaction, or in the next. So whoever it concerns gets nothing from the moment
-/// of the announcement on, and is removed or told what it missed when the database has answered.
+/// of the announcement on, and is removed or gets a resync when the database has answered.
 package struct Verifications: ~Copyable {
     /// Users with suspended connections that have to be asked about.
     package var users: [MembershipPair] = []
     /// Suspended projects.
     package private(set) var rooms: [ProjectID: RoomVerification] = [:]
-    /// Those of them whose audience hasn't been gone through yet.
+    /// Those of them whose audience hasn't been asked about yet.
     private var waitingRooms: [ProjectID] = []
     /// The one whose audience is being asked about.
     package var currentRoom: ProjectID?
@@ -53,7 +53,7 @@ package struct Verifications: ~Copyable {
         }
     }
 
-    /// The next project whose audience has to be gone through; their order is of no matter.
+    /// The next project whose audience has to be asked about; their order is of no matter.
     package mutating func dequeueRoom() -> ProjectID? { waitingRooms.popLast() }
 
     /// Begins to verify a project, whose audience are these users. Removals that were announced before
@@ -145,7 +145,7 @@ package struct RoomVerification {
     var isOutdated = false
 }
 
-/// A project that is gone, and whose audience has still to be notified.
+/// A deleted project whose audience has still to be notified.
 struct ProjectClosing {
     let project: ProjectID
     let code: ErrorCode

@@ -5,15 +5,43 @@ package import Reactor
 ///
 /// Keys that a type doesn't use aren't looked at, and `null` is as good as leaving a key out.
 package struct ClientMessage: BitwiseCopyable, Sendable {
-    package enum Kind: BitwiseCopyable, Sendable {
+    /// What `type` says. A new type of message is a case here with its text, what `init` reads of
+    /// it, and what the core does with it; it is counted by itself.
+    package enum Kind: UInt8, CaseIterable, BitwiseCopyable, Sendable {
         case joinProject
         case leaveProject
         /// `init`.
         case initialize
         case ping
         case pong
-        /// A type that the gateway doesn't know; answered with `ErrorCode.unknownType`.
+        /// A type that the gateway doesn't know; answered with `ErrorCode.unknownType`. The last
+        /// one.
         case unknown
+
+        /// The value of `type`, and of the label by which messages are counted.
+        package var text: StaticString {
+            switch self {
+            case .joinProject: "join_project"
+            case .leaveProject: "leave_project"
+            case .initialize: "init"
+            case .ping: "ping"
+            case .pong: "pong"
+            case .unknown: "unknown"
+            }
+        }
+
+        /// The kind whose text is `type`.
+        ///
+        /// Hot path. It goes through the raw values, because `allCases` is an array.
+        fileprivate init(ofType type: borrowing Span<UInt8>) {
+            for rawValue in 0..<Self.unknown.rawValue {
+                if let kind = Self(rawValue: rawValue), type.isEqual(to: kind.text) {
+                    self = kind
+                    return
+                }
+            }
+            self = .unknown
+        }
     }
 
     package let kind: Kind
@@ -58,7 +86,7 @@ package struct ClientMessage: BitwiseCopyable, Sendable {
         } catch {
             var error = error
             error.isOfInitialize =
-                root.memberUnlessNull("type")?.string?.isEqual(to: "init") == true
+                root.memberUnlessNull("type")?.string?.isEqual(to: Kind.initialize.text) == true
             throw error
         }
     }
@@ -71,7 +99,7 @@ package struct ClientMessage: BitwiseCopyable, Sendable {
         guard let type = typeValue.string else {
             throw ClientMessageError(.wrongType(.type), reference: reference)
         }
-        kind = Self.kind(ofType: type)
+        kind = Kind(ofType: type)
         switch kind {
         case .joinProject:
             try readProject(in: root)
@@ -91,15 +119,6 @@ package struct ClientMessage: BitwiseCopyable, Sendable {
         case .ping, .pong:
             break
         }
-    }
-
-    private static func kind(ofType type: borrowing Span<UInt8>) -> Kind {
-        if type.isEqual(to: "join_project") { return .joinProject }
-        if type.isEqual(to: "leave_project") { return .leaveProject }
-        if type.isEqual(to: "init") { return .initialize }
-        if type.isEqual(to: "ping") { return .ping }
-        if type.isEqual(to: "pong") { return .pong }
-        return .unknown
     }
 
     private static func reference(in root: JSONValue) throws(ClientMessageError) -> Reference {

@@ -54,7 +54,7 @@ package struct Cursor: Equatable, Comparable, BitwiseCopyable, Sendable {
 /// The `since` of a client that has been here before.
 package enum Since: Equatable, BitwiseCopyable, Sendable {
     case cursor(Cursor)
-    /// Not a cursor of ours: the client is told so, and to fetch everything.
+    /// Not a cursor of ours: the client gets an error, and a resync.
     case malformed
 
     package init(_ text: borrowing Span<UInt8>) {

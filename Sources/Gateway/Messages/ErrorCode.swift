@@ -1,5 +1,5 @@
 /// The `code` of an error message, the part of it that programs read: every one that a client can
-/// be told over an open connection (docs/protocol.md).
+/// be sent over an open connection (docs/protocol.md).
 package enum ErrorCode: UInt8, CaseIterable, BitwiseCopyable, Sendable {
     /// No JSON object, a key of the wrong type, or a key missing.
     case badMessage
@@ -17,7 +17,7 @@ package enum ErrorCode: UInt8, CaseIterable, BitwiseCopyable, Sendable {
     case forbidden
     /// The user was a member until now; the subscription has ended.
     case membershipRevoked
-    /// The project is gone; the subscription has ended.
+    /// The project was deleted; the subscription has ended.
     case projectDeleted
     /// `leave_project` names a project that the connection isn't subscribed to.
     case notSubscribed

@@ -49,7 +49,7 @@ package struct PayloadOutline: Sendable {
 extension PayloadOutline.Part {
     /// `nil` for a key of another name.
     fileprivate init?(key: borrowing Span<UInt8>) {
-        // Most keys are told by their length, and compared once.
+        // Most keys are known by their length, and compared once.
         switch key.count {
         case 2 where key.isEqual(to: "id"): self = .id
         case 6 where key.isEqual(to: "action"): self = .action

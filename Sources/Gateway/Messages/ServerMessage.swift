@@ -153,7 +153,7 @@ package enum ResyncReason: UInt8, CaseIterable, BitwiseCopyable, Sendable {
     case listenerReconnected
     /// The client's queue was dropped because it read too slowly.
     case slowConsumer
-    /// Memberships of the project were in doubt, and nothing was sent meanwhile.
+    /// Memberships of the project were being verified, and nothing was sent meanwhile.
     case membershipChecked
     /// The client's cursor is older than the event log.
     case cursorExpired

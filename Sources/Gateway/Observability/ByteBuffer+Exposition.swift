@@ -27,9 +27,9 @@ extension ByteBuffer {
 
     /// Every value of the label is written, also those at zero: a series that appears only with
     /// its first increment hides that increment from `rate()`.
-    mutating func counter<Label, let count: Int>(
+    mutating func counter<Label>(
         _ name: StaticString, help: StaticString, label: StaticString,
-        _ values: LabelledCounter<Label, count>
+        _ values: LabelledCounter<Label>
     ) {
         header(name, help: help, "counter")
         for value in Label.allCases {

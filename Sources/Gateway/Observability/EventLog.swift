@@ -42,7 +42,7 @@ package struct EventLog: ~Copyable {
         guard now >= nextReport else { return }
         nextReport = now.advanced(byNanoseconds: Self.reportIntervalNanoseconds)
         for kind in LogEventKind.allCases {
-            let suppressed = limiter.takePending(kind)
+            let suppressed = limiter.removePending(kind)
             guard suppressed > 0 else { continue }
             write(
                 kind.level, "log lines suppressed",

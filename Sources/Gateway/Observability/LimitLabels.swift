@@ -1,4 +1,4 @@
-/// The limits on who comes in and what they may do; each is a setting.
+/// The limits on who comes in and what they may do. Each but the memory is a setting.
 package enum LimitLabel: UInt8, MetricLabel {
     case origin, address, handshakeRate, user, unauthenticated, messageRate, errorRate, memory
 

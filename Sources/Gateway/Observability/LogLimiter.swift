@@ -80,7 +80,7 @@ package struct LogLimiter: Sendable {
     }
 
     /// How many of a kind were suppressed and not yet reported; they count as reported then.
-    package mutating func takePending(_ kind: LogEventKind) -> UInt64 {
+    package mutating func removePending(_ kind: LogEventKind) -> UInt64 {
         let index = Int(kind.rawValue)
         let suppressed = pending[index]
         pending[index] = 0

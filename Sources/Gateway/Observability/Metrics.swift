@@ -12,25 +12,25 @@ package struct Metrics: ~Copyable {
     package var connections: UInt64 = 0
     /// Handshakes that were answered with 101.
     package var connectionsOpened: UInt64 = 0
-    package var connectionsClosed = LabelledCounter<CloseLabel, 22>()
-    package var handshakesRefused = LabelledCounter<RefusalLabel, 10>()
+    package var connectionsClosed = LabelledCounter<CloseLabel>()
+    package var handshakesRefused = LabelledCounter<RefusalLabel>()
     /// How long connections lasted, observed when they end.
     package var connectionDuration = Histogram(
         boundsNanoseconds: HistogramBounds.connectionDuration)
     /// Times that a client wasn't heard for a turn because so many signatures were checked.
     package var verificationsDeferred: UInt64 = 0
     /// Times that files were read again because of SIGHUP.
-    package var reloads = LabelledCounter<ReloadLabel, 2>()
+    package var reloads = LabelledCounter<ReloadLabel>()
     /// Times that accepting stopped because descriptors ran out (EMFILE, ENFILE).
     package var acceptPauses: UInt64 = 0
     /// Accepted connections that were closed without a word.
-    package var connectionsDropped = LabelledCounter<DropLabel, 2>()
+    package var connectionsDropped = LabelledCounter<DropLabel>()
     /// WebSockets that have yet to say who they are, now.
     package var connectionsUnauthenticated: UInt64 = 0
     /// Times that somebody was refused or closed because of a limit.
-    package var limitsReached = LabelledCounter<LimitLabel, 8>()
+    package var limitsReached = LabelledCounter<LimitLabel>()
     /// What proxies, or those who pretend to be some, said wrong.
-    package var proxyFaults = LabelledCounter<ProxyFaultLabel, 4>()
+    package var proxyFaults = LabelledCounter<ProxyFaultLabel>()
 
     package var tls = TLSMetrics()
 
@@ -42,7 +42,7 @@ package struct Metrics: ~Copyable {
     package var projects: UInt64 = 0
     /// Frames times the clients that they were handed to.
     package var deliveries: UInt64 = 0
-    package var resyncs = LabelledCounter<ResyncReason, 6>()
+    package var resyncs = LabelledCounter<ResyncReason>()
     /// Clients whose queue was dropped for a resync because they read too slowly.
     package var collapsedClients: UInt64 = 0
     /// Clients that were closed with 4202 for it.
@@ -60,8 +60,8 @@ package struct Metrics: ~Copyable {
     /// Bytes that the kernel took from us, on the public listener.
     package var sentBytes: UInt64 = 0
     package var receivedBytes: UInt64 = 0
-    package var clientMessages = LabelledCounter<ClientMessageLabel, 9>()
-    package var clientErrors = LabelledCounter<ErrorCode, 12>()
+    package var clientMessages = LabelledCounter<ClientMessage.Kind>()
+    package var clientErrors = LabelledCounter<ErrorCode>()
 
     // Database.
 
@@ -84,9 +84,9 @@ package struct Metrics: ~Copyable {
     package var membershipChecks: UInt64 = 0
     /// Those that an equal question under way answered too.
     package var membershipChecksShared: UInt64 = 0
-    package var membershipOutcomes = LabelledCounter<MembershipLabel, 3>()
+    package var membershipOutcomes = LabelledCounter<MembershipLabel>()
     package var membershipQueries: UInt64 = 0
-    /// Events of projects whose memberships were in doubt; a resync followed.
+    /// Events of suspended projects; a resync followed.
     package var notificationsWithheld: UInt64 = 0
     /// Subscriptions that ended because the membership did, or the project.
     package var revocations: UInt64 = 0

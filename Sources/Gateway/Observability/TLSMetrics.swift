@@ -11,7 +11,7 @@ package struct TLSMetrics: Sendable {
     package var handshakesDeferred: UInt64 = 0
     /// Times that little was read of a client because others' records had taken long.
     package var readsShortened: UInt64 = 0
-    package var failures = LabelledCounter<TLSFailureLabel, 6>()
+    package var failures = LabelledCounter<TLSFailureLabel>()
     /// Records that carried no data: key updates, warnings.
     package var controlRecords: UInt64 = 0
     /// When the certificate expires, in seconds since 1970; zero if that isn't known.

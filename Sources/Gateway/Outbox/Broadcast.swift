@@ -28,10 +28,4 @@ struct Broadcast {
         self.room = room
         plain = Form(segment, in: pool)
     }
-
-    // Hot path.
-    /// The form that a client gets who does or doesn't take compressed messages.
-    func form(_ isCompressed: Bool) -> Form {
-        isCompressed ? compressed ?? plain : plain
-    }
 }

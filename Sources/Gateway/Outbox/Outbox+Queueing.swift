@@ -13,7 +13,7 @@ extension Outbox {
         precondition(message.frameCount > 0)
         if extendOwnPiece(with: message, &queue) {
             noteQueued(for: index, &queue)
-        } else if takesOwn(&queue) {
+        } else if acceptsOwn(&queue) {
             let segment = segments.make(of: message.bytes, frames: message.frameCount)
             append(
                 QueuedPiece(
@@ -24,7 +24,7 @@ extension Outbox {
         discard(message)
     }
 
-    /// Queues a client's last frame, its Close: nothing else is taken behind it.
+    /// Queues a client's last frame, its Close, and seals the queue.
     package mutating func queueLast(
         _ message: consuming OutgoingMessage, for index: ClientIndex, _ queue: inout ClientQueue,
         _ clock: TurnClock
@@ -166,9 +166,9 @@ extension Outbox {
     }
 
     // Hot path.
-    /// Whether a frame of the client's own is taken in. One that is over its bounds may still get
+    /// Whether a frame of the client's own is accepted. One that is over its bounds may still get
     /// some until the core has looked at it, since broadcasts give way first.
-    private func takesOwn(_ queue: inout ClientQueue) -> Bool {
+    private func acceptsOwn(_ queue: inout ClientQueue) -> Bool {
         guard queue.marks.contains(.overflown) else { return true }
         if queue.pieces.frameCount < 2 * Limits.queueFramesMax,
             queue.pieces.byteCount < 2 * Limits.queueBytesMax

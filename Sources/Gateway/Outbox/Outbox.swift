@@ -7,6 +7,8 @@ package import Reactor
 /// closes anybody: a queue that is over its bounds is marked, and the core decides once a turn
 /// (`Core.enforceBounds`).
 package struct Outbox: ~Copyable {
+    /// So that it is never copied to be looked at.
+    private let place = AddressOnly()
     package var segments = SegmentPool()
     package var nodes = QueueNodePool()
     /// Frames of broadcasts in their compressed form; `nil` when no client is offered any.

@@ -76,7 +76,7 @@ extension Outbox {
     }
 
     // Hot path.
-    /// Takes a message back that isn't queued for anybody, or whose bytes are where they belong.
+    /// Gets a message back that isn't queued for anybody, or whose bytes are where they belong.
     package mutating func discard(_ message: consuming OutgoingMessage) {
         message.removeAll()
         spareMessage = consume message

@@ -68,24 +68,25 @@ package struct TokenKeys: Sendable {
     private func add(
         _ file: PublicKeyFile, to loaded: inout Loaded
     ) throws(ConfigurationError) {
-        let text = try Self.content(file.path, of: .jwtKey)
+        let text = try Self.content(file.path, of: Setting[\.jwtKeyFiles])
         do throws(KeyRingError) {
             try loaded.keys.add(pem: text.span, for: file.algorithm)
         } catch {
-            throw Self.refused(file.path, .jwtKey, error.description)
+            throw Self.refused(file.path, Setting[\.jwtKeyFiles], error.description)
         }
     }
 
     private func addKeySet(
         _ path: String, to loaded: inout Loaded
     ) throws(ConfigurationError) {
-        let text = try Self.content(path, of: .jwtKeySet)
+        let setting = Setting[\.jwtKeySetFile]
+        let text = try Self.content(path, of: setting)
         do throws(KeyRingError) {
             loaded.warnings += try loaded.keys.add(keySet: text.span).map {
-                "\(Setting.jwtKeySet.optionName): \($0)"
+                "\(setting.optionName): \($0)"
             }
         } catch {
-            throw Self.refused(path, .jwtKeySet, error.description)
+            throw Self.refused(path, setting, error.description)
         }
     }
 

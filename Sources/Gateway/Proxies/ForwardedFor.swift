@@ -26,13 +26,13 @@ package enum ForwardedFor: Equatable, Sendable {
             }
             var elements = ListElements(of: line.value)
             while let element = elements.next(in: bytes) {
-                take(AddressText.addressWithPort(element, in: bytes), trusting: proxies)
+                consider(AddressText.addressWithPort(element, in: bytes), trusting: proxies)
             }
         }
     }
 
     /// From left to right: the last one that isn't ours stays.
-    private mutating func take(_ address: SocketAddress?, trusting proxies: TrustedProxies) {
+    private mutating func consider(_ address: SocketAddress?, trusting proxies: TrustedProxies) {
         guard let address else {
             self = .invalid
             return

@@ -27,6 +27,6 @@ package struct AdmissionMarks: OptionSet, BitwiseCopyable {
     package static let countedForUser = AdmissionMarks(rawValue: 1 << 3)
     /// It is one of those that have yet to say who they are.
     package static let countedAsUnauthenticated = AdmissionMarks(rawValue: 1 << 4)
-    /// Its address had as many connections as it may have; it is here to be told so.
+    /// Its address had as many connections as it may have; it is here to be refused with an answer.
     package static let isOverAddressLimit = AdmissionMarks(rawValue: 1 << 5)
 }

@@ -45,4 +45,7 @@ package struct QueueMarks: OptionSet, BitwiseCopyable {
     package static let lostFrame = QueueMarks(rawValue: 1 << 4)
     /// The last word is said: nothing more is taken.
     package static let sealed = QueueMarks(rawValue: 1 << 5)
+
+    /// Whether a resync is owed, and the socket takes bytes.
+    var isCollapsedAndFree: Bool { contains(.collapsed) && !contains(.blocked) }
 }

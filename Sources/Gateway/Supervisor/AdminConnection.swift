@@ -18,7 +18,7 @@ struct AdminConnection {
     /// All was said, and the peer's end is waited for: closing a socket with unread bytes would take
     /// the answer back.
     var isEnding = false
-    /// What epoll was told.
+    /// What epoll watches it for.
     var interest: Interest = .read
 
     init(descriptor: Int32, deadline: Instant) {
@@ -26,7 +26,7 @@ struct AdminConnection {
         self.deadline = deadline
     }
 
-    /// Bytes are taken in only when they can be dealt with.
+    /// Bytes are received only when they can be dealt with.
     var wanted: Interest {
         if sent < output.count { return .write }
         return inquiry == nil ? .read : []

@@ -30,7 +30,7 @@ package struct HealthReport: Sendable {
     private var lines = ""
     private var workers = 0
 
-    /// - Parameter isFinishing: the parent was told to end, and the workers drain.
+    /// - Parameter isFinishing: the parent was asked to end, and the workers drain.
     package init(question: Question, isFinishing: Bool) {
         self.question = question
         isGood = question == .live || !isFinishing

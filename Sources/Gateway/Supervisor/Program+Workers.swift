@@ -22,18 +22,18 @@ extension Program {
             throw ServerFailure(
                 what: "cannot listen on \(publicAddress)", why: error.description)
         }
-        let door: ListeningSocket
+        let listener: ListeningSocket
         do throws(Errno) {
-            door = try ListeningSocket(adminAddress)
+            listener = try ListeningSocket(adminAddress)
         } catch {
             throw ServerFailure(what: "cannot listen on \(adminAddress)", why: error.description)
         }
-        if let address = door.address {
+        if let address = listener.address {
             log.listening(listener: "admin", address: address.description)
         }
         do throws(Errno) {
             var supervisor = try Supervisor.open(
-                configuration, reservation: reservation, door: door, log: log)
+                configuration, reservation: reservation, listener: listener, log: log)
             return supervisor.run()
         } catch {
             throw ServerFailure(what: "cannot set up epoll and signals", why: error.description)

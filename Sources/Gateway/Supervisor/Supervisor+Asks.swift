@@ -73,7 +73,7 @@ extension Supervisor {
                 workers[ask.worker].metrics = MetricsSnapshot(answer.body)
             }
         }
-        if let inquirer = ask.inquirer { take(reply, of: ask.worker, for: inquirer) }
+        if let inquirer = ask.inquirer { receive(reply, of: ask.worker, for: inquirer) }
     }
 
     /// The worker has ended: what it hasn't answered it never will.
@@ -82,7 +82,7 @@ extension Supervisor {
             finish(handle, with: .ended)
         }
         // Those whose questions didn't reach it.
-        for handle in connections.handles { take(.ended, of: worker, for: handle) }
+        for handle in connections.handles { receive(.ended, of: worker, for: handle) }
     }
 
     /// The operator isn't waiting any more.

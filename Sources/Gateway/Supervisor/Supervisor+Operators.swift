@@ -14,29 +14,29 @@ extension Supervisor {
 
     mutating func acceptOperators() {
         for _ in 0..<Self.connectionsMax {
-            switch door.accept() {
+            switch listener.accept() {
             case .accepted(let descriptor, _): admit(descriptor)
             case .aborted: continue
             case .wouldBlock: return
             case .exhausted(let error):
                 log.failed("accept", error: error.description)
-                doorPausedUntil = now.advanced(byNanoseconds: Self.acceptPauseNanoseconds)
-                watchDoor([])
+                listenerPausedUntil = now.advanced(byNanoseconds: Self.acceptPauseNanoseconds)
+                watchListener([])
                 return
             }
         }
     }
 
     mutating func resumeAccepting() {
-        guard let until = doorPausedUntil, until <= now else { return }
-        doorPausedUntil = nil
-        watchDoor(.read)
+        guard let until = listenerPausedUntil, until <= now else { return }
+        listenerPausedUntil = nil
+        watchListener(.read)
     }
 
-    private func watchDoor(_ interest: Interest) {
-        let handle = Handle(kind: Kind.door.rawValue, index: 0, generation: 0)
+    private func watchListener(_ interest: Interest) {
+        let handle = Handle(kind: Kind.listener.rawValue, index: 0, generation: 0)
         do throws(Errno) {
-            try poller.modify(door.descriptor, handle: handle, interest: interest)
+            try poller.modify(listener.descriptor, handle: handle, interest: interest)
         } catch {
             // EPOLL_CTL_MOD of a registered descriptor needs no memory: this is a bug.
             preconditionFailure("the listener can't be watched: \(error)")
@@ -89,7 +89,7 @@ extension Supervisor {
         }
     }
 
-    /// Goes on as far as that is possible without waiting: sends, then takes the next request.
+    /// Goes on as far as that is possible without waiting: sends, then receives the next request.
     private mutating func advance(_ handle: Handle) {
         while let connection = connections[handle], connection.inquiry == nil {
             if connection.sent < connection.output.count {
@@ -97,7 +97,7 @@ extension Supervisor {
             } else if connection.isLast {
                 end(handle)
                 break
-            } else if !takeRequest(handle) {
+            } else if !receiveRequest(handle) {
                 break
             }
         }
@@ -161,8 +161,8 @@ extension Supervisor {
 
     // MARK: Requests
 
-    /// Takes the next request out of what has come. Returns `false` when it isn't complete.
-    private mutating func takeRequest(_ handle: Handle) -> Bool {
+    /// Receives the next request out of what has come. Returns `false` when it isn't complete.
+    private mutating func receiveRequest(_ handle: Handle) -> Bool {
         guard let connection = connections[handle] else { return false }
         var head = RequestHead()
         var parser = connection.parser
@@ -224,7 +224,7 @@ extension Supervisor {
     }
 
     /// One worker has answered, or never will.
-    mutating func take(_ reply: WorkerReply, of worker: Int, for handle: Handle) {
+    mutating func receive(_ reply: WorkerReply, of worker: Int, for handle: Handle) {
         guard connections[handle]?.inquiry?.replies[worker] == .awaited else { return }
         connections[handle]?.inquiry?.replies[worker] = reply
         connections[handle]?.inquiry?.pending -= 1

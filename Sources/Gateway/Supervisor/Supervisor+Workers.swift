@@ -73,7 +73,7 @@ extension Supervisor {
 
     // MARK: Signals
 
-    mutating func takeSignals() {
+    mutating func handleSignals() {
         while let signal = signals.next() {
             switch signal {
             case .reload: send(.reload)

@@ -10,7 +10,7 @@ struct Supervisor: ~Copyable {
     let poller: Poller
     let signals: SignalDescriptor
     /// For operators.
-    let door: ListeningSocket
+    let listener: ListeningSocket
     /// Holds the address for clients.
     let reservation: AddressReservation
     let environment: [String: [UInt8]]
@@ -27,7 +27,7 @@ struct Supervisor: ~Copyable {
         kind: Kind.connection.rawValue, capacity: connectionsMax)
 
     /// Until when nobody is accepted; `nil` while all is well.
-    var doorPausedUntil: Instant?
+    var listenerPausedUntil: Instant?
 
     /// Processes started in place of one that ended.
     var restarts: UInt64 = 0
@@ -46,7 +46,7 @@ struct Supervisor: ~Copyable {
     /// What lives behind a handle that epoll reports.
     enum Kind: UInt8 {
         case signals
-        case door
+        case listener
         case worker
         case ask
         case connection
@@ -74,25 +74,25 @@ struct Supervisor: ~Copyable {
     /// Sets everything up. Nobody is started or accepted before the first turn.
     static func open(
         _ configuration: Configuration, reservation: consuming AddressReservation,
-        door: consuming ListeningSocket, log: consuming EventLog
+        listener: consuming ListeningSocket, log: consuming EventLog
     ) throws(Errno) -> Supervisor {
         let supervisor = Supervisor(
-            configuration, reservation: reservation, door: door, log: log,
+            configuration, reservation: reservation, listener: listener, log: log,
             poller: try Poller(), signals: try SignalDescriptor())
         try supervisor.watch(supervisor.signals.descriptor, as: .signals)
-        try supervisor.watch(supervisor.door.descriptor, as: .door)
+        try supervisor.watch(supervisor.listener.descriptor, as: .listener)
         return supervisor
     }
 
     private init(
         _ configuration: Configuration, reservation: consuming AddressReservation,
-        door: consuming ListeningSocket, log: consuming EventLog, poller: consuming Poller,
+        listener: consuming ListeningSocket, log: consuming EventLog, poller: consuming Poller,
         signals: consuming SignalDescriptor
     ) {
         environment = Self.environment(configuration, address: reservation.address)
         self.configuration = configuration
         self.reservation = reservation
-        self.door = door
+        self.listener = listener
         self.log = log
         self.poller = poller
         self.signals = signals
@@ -111,11 +111,11 @@ struct Supervisor: ~Copyable {
         _ configuration: Configuration, address: SocketAddress
     ) -> [String: [UInt8]] {
         var environment = Environment.snapshot()
-        for setting in Setting.allCases {
-            environment[setting.variableName] = Array(configuration.text(of: setting).utf8)
+        for setting in Setting.all {
+            environment[setting.variableName] = Array(setting.text(in: configuration).utf8)
         }
         // With the port that the kernel chose.
-        environment[Setting.listen.variableName] = Array(address.description.utf8)
+        environment[Setting[\.listen].variableName] = Array(address.description.utf8)
         // The parent speaks to the service manager.
         environment[ServiceManager.variableName] = nil
         return environment
@@ -129,7 +129,7 @@ struct Supervisor: ~Copyable {
             repeat {
                 let eventCount = try poller.wait(nanoseconds: patience())
                 now = Clock.monotonic()
-                takeReadiness(eventCount)
+                handleReadiness(eventCount)
                 runTimers()
             } while finish == nil || workers.contains { $0.lifecycle.hasProcess }
         } catch {
@@ -142,12 +142,12 @@ struct Supervisor: ~Copyable {
         return !isLate
     }
 
-    private mutating func takeReadiness(_ eventCount: Int) {
+    private mutating func handleReadiness(_ eventCount: Int) {
         for position in 0..<eventCount {
             let handle = poller.handle(at: position)
             switch Kind(rawValue: handle.kind) {
-            case .signals: takeSignals()
-            case .door: acceptOperators()
+            case .signals: handleSignals()
+            case .listener: acceptOperators()
             case .worker: reap(Int(handle.index))
             case .ask: receiveAnswer(handle)
             case .connection: serve(handle, poller.readiness(at: position))
@@ -158,7 +158,7 @@ struct Supervisor: ~Copyable {
 
     private func patience() -> UInt64? {
         var nearest = finish?.isForced == false ? finish?.deadline : nil
-        if let until = doorPausedUntil { nearest = min(nearest ?? until, until) }
+        if let until = listenerPausedUntil { nearest = min(nearest ?? until, until) }
         for worker in workers {
             if let due = worker.lifecycle.startDeadline { nearest = min(nearest ?? due, due) }
         }

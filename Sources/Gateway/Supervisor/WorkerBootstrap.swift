@@ -8,7 +8,7 @@ package struct WorkerBootstrap: ~Copyable {
     let adminSocket: OwnedDescriptor
 
     /// Takes the place that the parent prepared. `nil` in a process that no parent has started, or
-    /// whose parent is gone already.
+    /// whose parent has ended already.
     ///
     /// - Parameter parent: the parent's process id.
     package init?(number: Int, parent: Int32) {

@@ -2,14 +2,14 @@
 /// every fault is reported at the first byte that shows it, however the bytes were cut.
 ///
 /// Payload of messages is handed on as it arrives, unmasked where it lies. Headers and control
-/// frames are taken only whole, from the caller's buffer. So this is all the memory that decoding
+/// frames are parsed only whole, from the caller's buffer. So this is all the memory that decoding
 /// needs per connection: 24 bytes, all zero between messages.
 package struct FrameDecoder: BitwiseCopyable, Sendable {
     /// What is still to come of the current frame's payload.
     private var payloadRemaining = 0
     /// What the headers of the current message have announced so far, at most the message limit.
     private(set) var messageCount = 0
-    /// For the next byte of payload: it is turned as payload is taken. Meant only within a frame.
+    /// For the next byte of payload: it is turned as payload is parsed. Meant only within a frame.
     private var maskingKey: UInt32 = 0
     private var phase = Phase.header
     /// What is being received, from a message's first header until it ends.
@@ -72,7 +72,7 @@ package struct FrameDecoder: BitwiseCopyable, Sendable {
         while true {
             switch phase {
             case .payload, .finalPayload:
-                return takePayload(of: &bytes, at: &position, role: limits.role)
+                return parsePayload(of: &bytes, at: &position, role: limits.role)
             case .closed:
                 position = bytes.count
                 return .incomplete
@@ -89,7 +89,7 @@ package struct FrameDecoder: BitwiseCopyable, Sendable {
                 position = place
                 return fail(fault)
             case .header(let header) where header.opcode.isControl:
-                return takeControl(header, of: &bytes, at: &position)
+                return parseControl(header, of: &bytes, at: &position)
             case .header(let header):
                 position += header.headerCount
                 begin(header)
@@ -100,8 +100,8 @@ package struct FrameDecoder: BitwiseCopyable, Sendable {
         }
     }
 
-    /// A control frame leaves no trace here: it is taken whole or not at all.
-    private mutating func takeControl(
+    /// A control frame leaves no trace here: it is parsed whole or not at all.
+    private mutating func parseControl(
         _ header: FrameHeader, of bytes: inout MutableSpan<UInt8>, at position: inout Int
     ) -> FrameEvent {
         let start = position + header.headerCount
@@ -130,7 +130,7 @@ package struct FrameDecoder: BitwiseCopyable, Sendable {
     }
 
     // Hot path.
-    private mutating func takePayload(
+    private mutating func parsePayload(
         of bytes: inout MutableSpan<UInt8>, at position: inout Int, role: EndpointRole
     ) -> FrameEvent {
         assert(payloadRemaining > 0)

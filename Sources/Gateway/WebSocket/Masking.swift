@@ -2,8 +2,8 @@
 /// Applying it twice restores the payload.
 ///
 /// A key is held as a word whose least significant byte masks the first byte of the payload, and
-/// is turned as the payload is consumed. So a payload can be taken in pieces of any size without
-/// remembering how much of it is gone.
+/// is turned as the payload is consumed. So a payload can be unmasked in pieces of any size without
+/// remembering how much of it was unmasked.
 package enum Masking {
     /// The key as a word, from its four bytes at `offset`.
     package static func key(in bytes: borrowing MutableSpan<UInt8>, at offset: Int) -> UInt32 {

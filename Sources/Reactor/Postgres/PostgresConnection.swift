@@ -97,6 +97,11 @@ public struct PostgresConnection: ~Copyable {
         unsafe PQbackendPID(connection)
     }
 
+    /// The encoding of the database (PQparameterStatus); `nil` before it is connected.
+    public var serverEncoding: String? {
+        unsafe PQparameterStatus(connection, "server_encoding").map { unsafe String(cString: $0) }
+    }
+
     // MARK: Input and output
 
     /// Takes from the socket what has arrived (PQconsumeInput). Harmless when nothing has.

@@ -3,11 +3,11 @@
     install.py FOLDER
 
 The release that PyPI has is Python 2 code. It is fetched from there and converted where it lies, by
-lib2to3 and by the rules of rules.py; nothing of it is kept in this repository. That the cases still
+fissix (lib2to3, which Python has no more) and by the rules of rules.py; nothing of it is kept in this repository. That the cases still
 say what they said is checked: every string literal must be the same bytes as before. The whole
 change is left in FOLDER/conversion.diff.
 
-Needs a Python from 3.8 to 3.12 with venv and lib2to3. Exit code 75: PyPI can't be reached.
+Needs a Python from 3.9 to 3.13 with venv. Exit code 75: PyPI can't be reached.
 """
 
 import ast
@@ -32,7 +32,7 @@ HERE = Path(__file__).resolve().parent
 NOT_FETCHED = 75
 STAMP = "conversion.json"
 
-TOOLS = ["setuptools", "wheel"]
+TOOLS = ["setuptools", "wheel", "fissix"]
 LIBRARIES = ["Twisted", "txaio", "wsaccel", "six", "pyOpenSSL", "service-identity"]
 # Old source packages: their own lists of what they need name what isn't there any more.
 SUITE = ["autobahn==0.10.9", "autobahntestsuite==25.10.1"]
@@ -133,10 +133,12 @@ def apply_rules(site, sources):
 def convert(site):
     """Converts the package in the folder `site`. Returns the number of literals compared, and the
     change."""
+    # Where the converter is too. The environment is of the Python that runs this.
+    sys.path.append(str(site))
     warnings.simplefilter("ignore")
-    from lib2to3.refactor import RefactoringTool, get_fixers_from_package
+    from fissix.refactor import RefactoringTool, get_fixers_from_package
 
-    tool = RefactoringTool(get_fixers_from_package("lib2to3.fixes"))
+    tool = RefactoringTool(get_fixers_from_package("fissix.fixes"))
     package = site / "autobahntestsuite"
     cases = sorted((package / "case").glob("*.py"))
     protocol = site / "autobahn/websocket/protocol.py"

@@ -7,8 +7,7 @@ import os
 import shutil
 import tempfile
 
-import websockets
-
+from .sockets import connect
 from .waiting import DEADLINE_SECONDS
 
 PROGRAM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
@@ -27,7 +26,7 @@ class Browser:
             stderr=asyncio.subprocess.DEVNULL)
         try:
             port, path = await self._address()
-            self._socket = await websockets.connect(
+            self._socket = await connect(
                 f"ws://127.0.0.1:{port}{path}", max_size=2**24, ping_interval=None, compression=None)
         except BaseException:
             await self._end()

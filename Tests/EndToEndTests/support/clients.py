@@ -10,6 +10,7 @@ from urllib.parse import urlencode
 import websockets
 
 from . import tokens
+from .sockets import connect, refused_status
 from .waiting import DEADLINE_SECONDS
 
 _NODE_DRIVER = os.path.join(os.path.dirname(__file__), "ws_client.js")
@@ -42,7 +43,7 @@ class Client:
     """Subclasses bring `open`, `send`, `next_text` (`receive` without a deadline), `close` and `abandon`."""
 
     @classmethod
-    async def connect(cls, gateway, project=None, user=None, token=None, by="query", headers=None):
+    async def connect(cls, gateway, project=None, user=None, token=None, by="query", headers=None, since=None):
         """Connects with a token of `user` (anybody, if not given) in the URL or in a header, or with none.
 
         A token in the first message is what `by="nothing"` and `init` are for.
@@ -59,6 +60,8 @@ class Client:
             headers["Authorization"] = f"Bearer {client.token}"
         if project is not None:
             query["projectId"] = project
+        if since is not None:
+            query["since"] = since
         url = gateway.url + ("?" + urlencode(query) if query else "")
         _connected.append(client)
         await asyncio.wait_for(client.open(url, headers), DEADLINE_SECONDS)
@@ -134,11 +137,14 @@ class PythonClient(Client):
 
     async def open(self, url, headers):
         try:
-            self._socket = await websockets.connect(
-                url, extra_headers=headers, ping_interval=None, compression=None, max_queue=None,
+            self._socket = await connect(
+                url, headers, ping_interval=None, compression=None, max_queue=None,
                 open_timeout=DEADLINE_SECONDS, close_timeout=DEADLINE_SECONDS)
-        except websockets.InvalidStatusCode as refused:
-            raise Refused(refused.status_code) from None
+        except websockets.InvalidHandshake as refused:
+            status = refused_status(refused)
+            if status is None:
+                raise
+            raise Refused(status) from None
 
     async def send(self, text):
         await self._socket.send(text)

@@ -54,6 +54,7 @@ class Cluster:
                 f"listen_addresses = '127.0.0.1'\nport = {self.port}\n"
                 f"unix_socket_directories = '{self.folder}'\n"
                 "fsync = off\nfull_page_writes = off\nshared_buffers = 64MB\nautovacuum = off\n"
+                "max_prepared_transactions = 10\n"
             )
         self.start()
 
@@ -116,9 +117,9 @@ class Cluster:
         finally:
             connection.close()
 
-    def create_database(self, name, template="template0"):
+    def create_database(self, name, template="template0", encoding="UTF8"):
         with self._maintenance() as cursor:
-            cursor.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
+            cursor.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}" ENCODING {encoding}')
 
     def drop_database(self, name):
         with self._maintenance() as cursor:

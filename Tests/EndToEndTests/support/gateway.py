@@ -19,6 +19,8 @@ BINARY = os.environ.get("DEVHIVE_GATEWAY_BIN", os.path.join(REPOSITORY, ".build/
 # How gateways send where a test doesn't say: `on` or `off`; without it as they choose.
 SEND_METHOD = os.environ.get("DEVHIVE_TEST_IO_URING")
 PATH = "/api/v1/messages/ws"
+# Whoever runs the tests may then look at what /proc has of the gateway, where only root may otherwise.
+VISIBLE = ("--core-dumps", "on")
 # For crowds that come from one address, as those of a test do.
 UNLIMITED = ("--connections-per-address", "off", "--handshakes-per-second", "off", "--connections-per-user", "off")
 
@@ -92,8 +94,12 @@ class Gateway:
 
     def wait_for_log(self, message, **fields):
         def look():
+            has_ended = self.process.poll() is not None
+            if has_ended:
+                # Its last lines may still be on their way; a worker that is left may keep the pipe open.
+                self._reader.join(2)
             found = self.log(message, **fields)
-            assert found or self.process.poll() is None, f"ended with {self.process.returncode}:\n{self.tail()}"
+            assert found or not has_ended, f"ended with {self.process.returncode}:\n{self.tail()}"
             return found
         return wait_until(look, f"a log line {message!r} with {fields}\n{self.tail()}")[0]
 

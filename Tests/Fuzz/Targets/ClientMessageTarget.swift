@@ -51,15 +51,7 @@ enum ClientMessageTarget {
 
         func plainText() -> [UInt8] {
             var buffer = ByteBuffer()
-            let name: [UInt8] =
-                switch kind {
-                case .joinProject: Array("join_project".utf8)
-                case .leaveProject: Array("leave_project".utf8)
-                case .initialize: Array("init".utf8)
-                case .ping: Array("ping".utf8)
-                case .pong: Array("pong".utf8)
-                case .unknown: text
-                }
+            let name = kind == .unknown ? text : Array("\(kind.text)".utf8)
             JSONText.append("type", name.span, to: &buffer)
             if hasToken { JSONText.append("token", text.span, to: &buffer) }
             if let project {

@@ -23,7 +23,7 @@ enum ConnectionTarget {
         var harness = try CoreHarness(
             disconnectsSlowConsumers: options & 1 == 1, seed: UInt64(options >> 6),
             admission: options & 2 == 0 ? AdmissionLimits() : .standard,
-            checksMembership: options & 4 == 4)
+            checksMembership: options & 4 == 4, compresses: options & 32 == 32)
         for user in 0..<2 as Range<UInt64> {
             for project in 0..<3 as Range<UInt64> { harness.database.add(user, to: project) }
         }
@@ -54,7 +54,8 @@ enum ConnectionTarget {
         case 1:
             let handshake = CoreHarness.handshake(
                 token: client & 4 == 0 ? tokens[client & 1] : nil,
-                project: client & 8 == 0 ? CoreHarness.project(UInt64(script.below(3))) : nil)
+                project: client & 8 == 0 ? CoreHarness.project(UInt64(script.below(3))) : nil,
+                fields: ["Sec-WebSocket-Extensions: permessage-deflate"])
             send(handshake, from: client >> 4, in: &harness)
         case 2, 3:
             send(script.take(script.below(256)), from: client, in: &harness)
@@ -64,7 +65,10 @@ enum ConnectionTarget {
         case 6:
             let first = script.byte()
             let payload = script.take(script.below(128))
-            send(WebSocketTesting.frame(first, payload), from: client, in: &harness)
+            let isCompressed = first & 0x70 == 0x40 && client & 1 == 1
+            send(
+                WebSocketTesting.frame(first, isCompressed ? compressed(payload) : payload),
+                from: client, in: &harness)
         case 7:
             join(script.byte(), from: client, in: &harness)
         case 8, 9:
@@ -99,9 +103,18 @@ enum ConnectionTarget {
 
     private static func connect(_ choice: Int, in harness: inout CoreHarness) throws {
         guard harness.sockets.count < connectionsMax else { return }
-        _ = try harness.connectUnlessDropped(
+        let number = try harness.connectUnlessDropped(
             from: choice & 1 == 0 ? nil : "192.0.2.\(choice >> 2 & 3)",
             to: choice & 2 == 0 ? .public : .admin)
+        guard let number, choice & 130 == 128 else { return }
+        harness.core.beginTLS(harness.sockets[number].index)
+    }
+
+    private static func compressed(_ payload: [UInt8]) -> [UInt8] {
+        var deflater = Deflater(windowBits: 15)
+        var compressed = ByteBuffer()
+        deflater.compress(payload.span, into: &compressed)
+        return compressed.copy()
     }
 
     private static func send(_ bytes: [UInt8], from choice: Int, in harness: inout CoreHarness) {

@@ -16,11 +16,11 @@ enum CursorTarget {
             precondition(
                 text(of: cursor).drop { $0 == zero } == input.drop { $0 == zero })
         }
-        guard let song = CanaryPayload(input.span) else { return }
+        guard let canary = CanaryPayload(input.span) else { return }
         let again =
-            text(of: Cursor(transaction: song.number)) + [UInt8(ascii: " ")]
-            + text(of: song.cursor)
-        precondition(CanaryPayload(again.span) == song)
+            text(of: Cursor(transaction: canary.number)) + [UInt8(ascii: " ")]
+            + text(of: canary.cursor)
+        precondition(CanaryPayload(again.span) == canary)
     }
 
     private static func text(of cursor: Cursor) -> [UInt8] {

@@ -6,10 +6,10 @@ internal import Reactor
 enum EventLogSteps {
     static func hearCanary(cursor: UInt64, in harness: inout CoreHarness) {
         let payload = Array("1 \(cursor)".utf8)
-        guard let song = CanaryPayload(payload.span) else {
-            preconditionFailure("a canary's song that can't be read")
+        guard let canary = CanaryPayload(payload.span) else {
+            preconditionFailure("a canary's payload that can't be read")
         }
-        harness.core.receiveCanary(song)
+        harness.core.receiveCanary(canary)
     }
 
     /// Answers what is asked, if anything is: an event of the first project, or that the cursor is

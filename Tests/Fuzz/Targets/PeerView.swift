@@ -11,7 +11,7 @@ enum PeerView {
         let stream = ServerStream(bytes)
         precondition(stream.restCount == 0 || isCut, "a frame was left unfinished")
         let limits = MessageLimits(
-            messageBytesMax: 1 << 20, acceptsBinary: false, role: .client)
+            messageBytesMax: 1 << 20, acceptsBinary: false, acceptsCompressed: true, role: .client)
         for event in WebSocketTesting.decode(Array(bytes[opened...]), limits: limits) {
             switch event {
             case .message(_, let text):
@@ -20,8 +20,13 @@ enum PeerView {
                 if case .malformed = ClosePayload(payload.span, in: 0..<payload.count) {
                     preconditionFailure("a close frame that no peer understands: \(payload)")
                 }
-            case .compressed:
-                preconditionFailure("nobody has agreed to compression")
+            case .compressed(let opcode, let payload):
+                var decompressor = MessageDecompressor()
+                let outcome = decompressor.decompress(
+                    payload.span, opcode: opcode, bytesMax: 1 << 20)
+                guard case .done = outcome else { preconditionFailure("\(outcome)") }
+                let text = decompressor.message.copy()
+                precondition(JSONText.isObject(text.span), String(decoding: text, as: UTF8.self))
             case .control:
                 break
             case .failure(let code, let place):

@@ -26,7 +26,7 @@ import Testing
         _ admission: borrowing Admission, _ allowance: inout ClientAllowance
     ) -> Int {
         var count = 0
-        while count < 100_000, admission.takeMessage(&allowance) { count += 1 }
+        while count < 100_000, admission.countMessage(&allowance) { count += 1 }
         return count
     }
 
@@ -58,7 +58,7 @@ import Testing
             admission.refill(&allowance, since: earlier, at: 1_000)
         }
         #expect(allowance.messages == 0 && allowance.errors == 0)
-        let mayMessage = admission.takeMessage(&allowance)
+        let mayMessage = admission.countMessage(&allowance)
         #expect(!mayMessage)
         #expect(allowance.messages == 0)
     }
@@ -68,8 +68,8 @@ import Testing
         var allowance = ClientAllowance()
         admission.fill(&allowance)
         admission.refill(&allowance, since: 0, at: 1_000_000)
-        let mayMessage = admission.takeMessage(&allowance)
-        let mayErr = admission.takeError(&allowance)
+        let mayMessage = admission.countMessage(&allowance)
+        let mayErr = admission.countError(&allowance)
         #expect(mayMessage && mayErr)
         #expect(allowance.messages == 0 && allowance.errors == 0)
     }
@@ -80,11 +80,11 @@ import Testing
         var allowance = ClientAllowance()
         admission.fill(&allowance)
         for _ in 1..<errors {
-            let goesOn = admission.takeError(&allowance)
+            let goesOn = admission.countError(&allowance)
             #expect(goesOn)
         }
-        let goesOn = admission.takeError(&allowance)
-        let goesOnThen = admission.takeError(&allowance)
+        let goesOn = admission.countError(&allowance)
+        let goesOnThen = admission.countError(&allowance)
         #expect(!goesOn && !goesOnThen)
         // A minute, in ticks of an eighth of a second.
         admission.refill(&allowance, since: 1_000, at: 1_470)
@@ -208,11 +208,11 @@ import Testing
         let now = Instant(nanoseconds: 1_000_000_000_000)
         var limited = Self.admission(handshakes: 5)
         var taken = 0
-        while limited.takeHandshake(of: Self.address, at: now) == 0 { taken += 1 }
+        while limited.countHandshake(of: Self.address, at: now) == 0 { taken += 1 }
         #expect(taken == 5 * Limits.handshakeBurstSeconds)
         var free = Self.admission()
         for _ in 0..<1_000 {
-            let wait = free.takeHandshake(of: Self.address, at: now)
+            let wait = free.countHandshake(of: Self.address, at: now)
             #expect(wait == 0)
         }
     }

@@ -8,7 +8,7 @@ import Testing
     ]
 
     private static func load(
-        options: [Setting: String] = [:], _ variables: [String: String] = [:],
+        options: [String: String] = [:], _ variables: [String: String] = [:],
         secrets: [String: String] = secrets,
         needed: [SecretSetting] = SecretSetting.allCases
     ) throws(ConfigurationError) -> Configuration {
@@ -18,7 +18,7 @@ import Testing
     }
 
     private static func error(
-        options: [Setting: String] = [:], _ variables: [String: String] = [:],
+        options: [String: String] = [:], _ variables: [String: String] = [:],
         secrets: [String: String] = secrets
     ) -> ConfigurationError? {
         do throws(ConfigurationError) {
@@ -31,7 +31,7 @@ import Testing
 
     @Test func `the defaults are those that are documented`() throws {
         let configuration = try Self.load()
-        let texts = Setting.allCases.map { configuration.text(of: $0) }
+        let texts = Setting.all.map { $0.text(in: configuration) }
         #expect(
             texts == [
                 "127.0.0.1:8080", "127.0.0.1:8081", "", "", "1", "auto", "on", "54s", "60s", "on",
@@ -44,48 +44,70 @@ import Testing
     }
 
     /// A value for each setting that isn't its default.
-    private static let others: [Setting: String] = [
-        .listen: "[::1]:0", .adminListen: "0.0.0.0:9", .workers: "8", .maxConnections: "7",
-        .tlsCertificate: "/tls.pem", .tlsKey: "/tls.key",
-        .membership: "off", .pingInterval: "1s", .readTimeout: "2m30s", .textPing: "off",
-        .compression: "on", .slowConsumer: "disconnect", .refetchRate: "off", .queryToken: "off",
-        .maxMessageBytes: "64",
-        .handshakeTimeout: "10ms", .initTimeout: "24h", .closeTimeout: "1s", .drainSeconds: "0",
-        .jwtKey: "a.pem,PS256:/b:c.pem", .jwtKeySet: "/keys.json",
-        .jwtIssuer: "https://id.example", .jwtAudience: "devhive,other", .jwtLeeway: "5s",
-        .ioUring: "off", .allowOrigin: "https://app.example.com,https://*.example.org",
-        .connectionsPerAddress: "off", .connectionsPerUser: "7", .handshakesPerSecond: "1",
-        .unauthenticatedConnections: "off", .messagesPerSecond: "10000", .errorsPerMinute: "250",
-        .trustedProxies: "10.0.0.0/8,::1", .proxyProtocol: "on", .coreDumps: "on",
-        .logLevel: "trace", .logFormat: "json", .eventRetention: "90m", .migrations: "/sql",
-    ].merging([.readTimeout: "150s"]) { _, newer in newer }
+    private static let others: [String: String] = [
+        "listen": "[::1]:0", "admin-listen": "0.0.0.0:9", "workers": "8", "max-connections": "7",
+        "tls-cert": "/tls.pem", "tls-key": "/tls.key",
+        "membership": "off", "ping-interval": "1s", "read-timeout": "150s", "text-ping": "off",
+        "compression": "on", "slow-consumer": "disconnect", "refetch-rate": "off",
+        "query-token": "off",
+        "max-message-bytes": "64",
+        "handshake-timeout": "10ms", "init-timeout": "24h", "close-timeout": "1s",
+        "drain-seconds": "0",
+        "jwt-key": "a.pem,PS256:/b:c.pem", "jwt-jwks": "/keys.json",
+        "jwt-issuer": "https://id.example", "jwt-audience": "devhive,other", "jwt-leeway": "5s",
+        "io-uring": "off", "allow-origin": "https://app.example.com,https://*.example.org",
+        "connections-per-address": "off", "connections-per-user": "7", "handshakes-per-second": "1",
+        "unauthenticated-connections": "off", "messages-per-second": "10000",
+        "errors-per-minute": "250",
+        "trusted-proxies": "10.0.0.0/8,::1", "proxy-protocol": "on", "core-dumps": "on",
+        "log-level": "trace", "log-format": "json", "event-retention": "90m", "migrations": "/sql",
+    ]
 
     @Test func `every setting is read from its option and from its variable`() throws {
         let fromOptions = try Self.load(options: Self.others)
         var variables: [String: String] = [:]
-        for (setting, text) in Self.others { variables[setting.variableName] = text }
+        for setting in Setting.all { variables[setting.variableName] = Self.others[setting.name] }
         let fromVariables = try Self.load(variables)
-        let standard = Configuration()
-        for setting in Setting.allCases {
-            let expected = try #require(Self.others[setting])
-            #expect(fromOptions.text(of: setting) == expected)
-            #expect(fromVariables.text(of: setting) == expected)
-            #expect(standard.text(of: setting) != expected)
+        for setting in Setting.all {
+            let expected = try #require(Self.others[setting.name])
+            #expect(setting.text(in: fromOptions) == expected)
+            #expect(setting.text(in: fromVariables) == expected)
+            #expect(setting.standard != expected)
         }
     }
 
-    @Test(arguments: [Setting.tlsCertificate, .tlsKey])
-    func `a certificate and its key are given together or not at all`(_ given: Setting) throws {
+    @Test func `names, variables and properties are each of one setting`() {
+        let count = Setting.all.count
+        #expect(Set(Setting.all.map(\.name)).count == count)
+        #expect(Set(Setting.all.map(\.variableName)).count == count)
+        for setting in Setting.all {
+            var configuration = Configuration()
+            let other = Self.others[setting.name] ?? ""
+            #expect(throws: Never.self) {
+                try setting.set(&configuration, to: other, source: "a test")
+            }
+            let changed = Setting.all.filter { $0.text(in: configuration) != $0.standard }
+            #expect(changed.map(\.name) == [setting.name])
+        }
+    }
+
+    @Test func `a setting is found by the property that it fills`() {
+        #expect(Setting[\.pingInterval].variableName == "DEVHIVE_PING_INTERVAL")
+        #expect(Setting[\.admission.origins].optionName == "--allow-origin")
+    }
+
+    @Test(arguments: ["tls-cert", "tls-key"])
+    func `a certificate and its key are given together or not at all`(_ given: String) throws {
         let failure = #expect(throws: ConfigurationError.self) {
             _ = try Self.load(options: [given: "/file.pem"])
         }
-        #expect(failure?.source == given.optionName)
+        #expect(failure?.source == "--\(given)")
         #expect(failure?.description.contains("go together") == true)
     }
 
     @Test func `the command line goes before the environment`() throws {
         let configuration = try Self.load(
-            options: [.pingInterval: "1s"],
+            options: ["ping-interval": "1s"],
             ["DEVHIVE_PING_INTERVAL": "2s", "DEVHIVE_READ_TIMEOUT": "3s"])
         #expect(configuration.pingInterval == .seconds(1))
         #expect(configuration.readTimeout == .seconds(3))
@@ -93,7 +115,7 @@ import Testing
 
     @Test func `a wrong variable isn't noticed when the option replaces it`() throws {
         let configuration = try Self.load(
-            options: [.listen: "127.0.0.2:1"], ["DEVHIVE_LISTEN": "nonsense"])
+            options: ["listen": "127.0.0.2:1"], ["DEVHIVE_LISTEN": "nonsense"])
         #expect(configuration.listen.host == "127.0.0.2")
     }
 
@@ -106,23 +128,24 @@ import Testing
 
     @Test(
         arguments: [
-            (.listen, "8080"), (.adminListen, "[::1]"), (.workers, "0"),
-            (.workers, "257"), (.maxConnections, "0"),
-            (.maxConnections, "10000001"), (.maxConnections, "+5"), (.maxConnections, ""),
-            (.membership, "maybe"), (.pingInterval, "9ms"), (.pingInterval, "54"),
-            (.readTimeout, "25h"), (.textPing, "yes"), (.slowConsumer, "drop"),
-            (.refetchRate, "0"), (.refetchRate, "1000001"), (.queryToken, "ON"),
-            (.maxMessageBytes, "63"), (.maxMessageBytes, "65537"),
-            (.handshakeTimeout, "0s"), (.initTimeout, "-1s"), (.closeTimeout, "soon"),
-            (.drainSeconds, "3601"), (.drainSeconds, "10s"), (.logLevel, "loud"),
-            (.logFormat, "xml"), (.migrations, ""), (.jwtKey, "a.pem,"), (.jwtKey, "PS256:"),
-            (.jwtIssuer, ","), (.jwtAudience, "a,,b"), (.jwtLeeway, "301s"),
-            (.jwtLeeway, "500ms"), (.jwtLeeway, "30"),
-        ] as [(Setting, String)])
+            ("listen", "8080"), ("admin-listen", "[::1]"), ("workers", "0"),
+            ("workers", "257"), ("max-connections", "0"),
+            ("max-connections", "10000001"), ("max-connections", "+5"), ("max-connections", ""),
+            ("membership", "maybe"), ("ping-interval", "9ms"), ("ping-interval", "54"),
+            ("read-timeout", "25h"), ("text-ping", "yes"), ("slow-consumer", "drop"),
+            ("refetch-rate", "0"), ("refetch-rate", "1000001"), ("query-token", "ON"),
+            ("max-message-bytes", "63"), ("max-message-bytes", "65537"),
+            ("handshake-timeout", "0s"), ("init-timeout", "-1s"), ("close-timeout", "soon"),
+            ("drain-seconds", "3601"), ("drain-seconds", "10s"), ("log-level", "loud"),
+            ("log-format", "xml"), ("migrations", ""), ("jwt-key", "a.pem,"), ("jwt-key", "PS256:"),
+            ("jwt-issuer", ","), ("jwt-audience", "a,,b"), ("jwt-leeway", "301s"),
+            ("jwt-leeway", "500ms"), ("jwt-leeway", "30"),
+        ] as [(String, String)])
     func `a wrong value is refused, with its option, itself and what is allowed`(
-        setting: Setting, value: String
+        name: String, value: String
     ) throws {
-        let error = try #require(Self.error(options: [setting: value]))
+        let setting = try #require(Setting.all.first { $0.name == name })
+        let error = try #require(Self.error(options: [name: value]))
         #expect(error.source == setting.optionName)
         #expect(error.value == value)
         #expect(error.reason == setting.allowed)
@@ -138,7 +161,7 @@ import Testing
 
     @Test func `an error is one line of bounded length, whatever the value holds`() throws {
         let value = "a\nb\u{1B}" + String(repeating: "x", count: 10_000)
-        let error = try #require(Self.error(options: [.logLevel: value]))
+        let error = try #require(Self.error(options: ["log-level": value]))
         #expect(error.description.hasPrefix("--log-level: 'a?b?xxx"))
         #expect(error.description.utf8.count < 300)
     }
@@ -146,20 +169,23 @@ import Testing
     @Test func `the read timeout must exceed the ping interval, and the one that was set is named`()
         throws
     {
-        let ping = try #require(Self.error(options: [.pingInterval: "60s"]))
+        let ping = try #require(Self.error(options: ["ping-interval": "60s"]))
         #expect(ping.source == "--ping-interval")
         let read = try #require(Self.error(["DEVHIVE_READ_TIMEOUT": "54s"]))
         #expect(read.source == "DEVHIVE_READ_TIMEOUT")
-        #expect(Self.error(options: [.readTimeout: "54001ms"]) == nil)
+        #expect(Self.error(options: ["read-timeout": "54001ms"]) == nil)
     }
 
     @Test func `both listeners can't be one, except on ports that the kernel chooses`() throws {
         let same = try #require(
-            Self.error(options: [.listen: "127.0.0.2:1", .adminListen: "127.0.0.2:1"]))
+            Self.error(options: ["listen": "127.0.0.2:1", "admin-listen": "127.0.0.2:1"]))
         #expect(same.source == "--admin-listen")
-        let overlapping = Self.error(options: [.listen: "0.0.0.0:1", .adminListen: "127.0.0.1:1"])
+        let overlapping = Self.error(options: [
+            "listen": "0.0.0.0:1", "admin-listen": "127.0.0.1:1",
+        ])
         #expect(overlapping?.source == "--admin-listen")
-        #expect(Self.error(options: [.listen: "127.0.0.2:0", .adminListen: "127.0.0.2:0"]) == nil)
+        #expect(
+            Self.error(options: ["listen": "127.0.0.2:0", "admin-listen": "127.0.0.2:0"]) == nil)
     }
 
     @Test func `misspelt variables are reported, those of an orchestrator aren't`() throws {

@@ -20,8 +20,8 @@ extension CoreHarness {
 
     mutating func hearCanary(cursor: UInt64) throws {
         let bytes = Array("1 \(cursor)".utf8)
-        let song = CanaryPayload(bytes.span)
-        core.receiveCanary(try #require(song))
+        let canary = CanaryPayload(bytes.span)
+        core.receiveCanary(try #require(canary))
     }
 
     mutating func askedReads() throws -> AskedOfLog {

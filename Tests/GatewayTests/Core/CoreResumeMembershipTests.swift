@@ -67,7 +67,7 @@ import Testing
             harness.join(project, keep: true, from: client)
             harness.settle()
         }
-        // What was announced before anything was heard isn't known, so these are in doubt.
+        // What was announced before anything was heard isn't known, so these are unverified.
         for project in 99...103 as ClosedRange<UInt64> {
             harness.resume(project, since: "1", keep: true, reference: 1, from: client)
             harness.settle()

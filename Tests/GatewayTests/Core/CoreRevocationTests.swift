@@ -323,7 +323,7 @@ import Testing
         #expect(harness.core.hub.room(of: CoreHarness.project(1)) == nil)
     }
 
-    @Test func `in a project whose members are in doubt nobody is told more of its end`() throws {
+    @Test func `in a project that is being verified nobody hears more of its end`() throws {
         var harness = try Self.harness(users: 1...2)
         let clients = try (1...2).map { try harness.open(user: $0, project: 1) }
         harness.database.answersAtOnce = false

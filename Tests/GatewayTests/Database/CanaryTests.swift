@@ -96,16 +96,16 @@ import Testing
     }
 
     @Test(arguments: ["", "1", "1 ", " 2", "1 2 3", "a 2", "1 b"])
-    func `a song is two numbers`(text: String) {
+    func `a payload is two numbers`(text: String) {
         let bytes = Array(text.utf8)
         #expect(CanaryPayload(bytes.span) == nil)
     }
 
-    @Test func `a song brings its number and a cursor`() throws {
+    @Test func `a payload brings its number and a cursor`() throws {
         let bytes = Array("12 3456".utf8)
         let read = CanaryPayload(bytes.span)
-        let song = try #require(read)
-        #expect(song.number == 12)
-        #expect(song.cursor == Cursor(transaction: 3_456))
+        let payload = try #require(read)
+        #expect(payload.number == 12)
+        #expect(payload.cursor == Cursor(transaction: 3_456))
     }
 }

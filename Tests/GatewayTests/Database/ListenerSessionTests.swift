@@ -73,7 +73,7 @@ import Testing
             #expect(error.sqlstate == "57P01")
             let registration = session.registration
             #expect(registration == nil)
-            let none = session.takeNotification()
+            let none = session.dequeueNotification()
             let isEmpty = none == nil
             #expect(isEmpty)
             let deadline = session.deadline
@@ -221,7 +221,7 @@ import Testing
     ) -> [Received] {
         var received: [Received] = []
         while received.count < count {
-            while let notification = session.takeNotification() {
+            while let notification = session.dequeueNotification() {
                 received.append(
                     Received(
                         channel: text(notification.channel), payload: text(notification.payload),

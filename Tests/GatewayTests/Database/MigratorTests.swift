@@ -130,7 +130,9 @@ import Testing
     private func migrate(path: String, again: Bool = false) throws -> [String] {
         var lines: [String] = []
         var migrator = try Migrator(target: ConnectionString(url))
-        try migrator.run(directory: path, again: again) { name, outcome in
+        var wish = Migrator.Wish()
+        wish.again = again
+        try migrator.run(directory: path, wish) { name, outcome in
             lines.append("\(name) \(outcome)")
         }
         return lines

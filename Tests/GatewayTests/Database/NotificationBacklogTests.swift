@@ -10,7 +10,7 @@ import Testing
 
     private func take(_ backlog: inout NotificationBacklog) -> String? {
         var buffer = ByteBuffer()
-        return backlog.takeFirst(into: &buffer) ? String(decoding: buffer) : nil
+        return backlog.dequeueFirst(into: &buffer) ? String(decoding: buffer) : nil
     }
 
     @Test func `payloads come out in the order in which they went in`() {

@@ -15,7 +15,6 @@ final class PrivatePostgres: Sendable {
     private static let external = unsafe getenv("DEVHIVE_TEST_DATABASE_URL").map {
         unsafe String(cString: $0)
     }
-    private static let binaries = "/usr/lib/postgresql/15/bin"
     /// A role that has to give this password.
     static let passwordRole = "guarded"
     static let password = "correct-horse"
@@ -66,6 +65,9 @@ final class PrivatePostgres: Sendable {
         let script = """
             set -e
             cd /tmp
+            # Debian keeps the servers out of PATH, one folder for each version: the newest.
+            initdb=$(ls /usr/lib/postgresql/*/bin/initdb 2> /dev/null | sort -V | tail -n 1)
+            binaries=$(dirname "${initdb:-$(command -v initdb)}")
             trap '' INT TERM
             mkdir -m 700 \(directory)
             if [ "$(id -u)" = 0 ]; then
@@ -74,16 +76,16 @@ final class PrivatePostgres: Sendable {
             else
                 as() { "$@"; }
             fi
-            as \(binaries)/initdb -D \(directory)/data -U postgres -A trust -E UTF8 \
+            as "$binaries"/initdb -D \(directory)/data -U postgres -A trust -E UTF8 \
                 --locale=C -N > \(log) 2>&1
             printf 'local all \(passwordRole) scram-sha-256\\nlocal all all trust\\n' \
                 > \(directory)/data/pg_hba.conf
-            as \(binaries)/pg_ctl -D \(directory)/data -l \(directory)/log -w start \
+            as "$binaries"/pg_ctl -D \(directory)/data -l \(directory)/log -w start \
                 -o "-k \(directory) -p 5432 -c listen_addresses= -c fsync=off" \
                 >> \(log) 2>&1
             echo ready > /dev/fd/\(signal[1])
             cat > /dev/null
-            as \(binaries)/pg_ctl -D \(directory)/data -m immediate stop > /dev/null 2>&1
+            as "$binaries"/pg_ctl -D \(directory)/data -m immediate stop > /dev/null 2>&1
             rm -rf \(directory) \(log)
             """
         // "e": nobody else inherits the end of the pipe whose closing ends the shell. It stays open

@@ -146,7 +146,7 @@ import Testing
     ) -> [String] {
         var answers: [String] = []
         while answers.count < count {
-            while let answer = session.takeAnswer() {
+            while let answer = session.dequeueAnswer() {
                 answers.append(text(of: answer))
                 _ = session.continueReading(clock.now)
             }

@@ -39,7 +39,7 @@ struct WaiterListsModel: ~Copyable {
 
     mutating func finish() {
         for list in models.keys {
-            let waiters = lists.takeAll(of: list)
+            let waiters = lists.removeAll(of: list)
             #expect(waiters.count == models[list]?.count)
         }
         #expect(lists.count == 0)
@@ -101,7 +101,7 @@ struct WaiterListsModel: ~Copyable {
 
     private mutating func takeAll() {
         guard let list = anyList() else { return }
-        let waiters = lists.takeAll(of: list)
+        let waiters = lists.removeAll(of: list)
         let expected = models.removeValue(forKey: list) ?? []
         #expect(waiters.map(\.client) == expected.map { HistoryTesting.client($0.client) })
     }

@@ -203,7 +203,7 @@ struct HubModel: ~Copyable {
 
     private mutating func takeStale(_ client: ClientIndex) {
         var taken: [ProjectID] = []
-        while let project = hub.takeStaleProject(of: client), taken.count < 10 {
+        while let project = hub.dequeueStaleProject(of: client), taken.count < 10 {
             taken.append(project)
         }
         let kept = (stale[client] ?? []).filter {

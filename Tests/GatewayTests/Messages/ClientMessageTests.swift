@@ -59,6 +59,12 @@ private let projectText = "0f8fad5b-d9cb-469f-a165-70867728950e"
         #expect(try parse(#"{"type":"\#(type)"}"#).message.kind == kind)
     }
 
+    @Test(arguments: ClientMessage.Kind.allCases)
+    func `each kind is read from its own text`(kind: ClientMessage.Kind) throws {
+        let text = #"{"type":"\#(kind.text)","project_id":"\#(projectText)"}"#
+        #expect(try parse(text).message.kind == kind)
+    }
+
     @Test func `escapes in keys and values don't matter`() throws {
         let message = try parse(
             #"{"\u0074ype":"join\u005fproject","project_id":"\#(projectText)"}"#)

@@ -54,8 +54,8 @@ import Testing
     @Test func `pending counts are taken once`() {
         var limiter = LogLimiter(linesPerSecond: 1, burst: 1)
         _ = Self.allowed(&limiter, .broadcast, attempts: 4, at: Instant(nanoseconds: 0))
-        #expect(limiter.takePending(.broadcast) == 3)
-        #expect(limiter.takePending(.broadcast) == 0)
+        #expect(limiter.removePending(.broadcast) == 3)
+        #expect(limiter.removePending(.broadcast) == 0)
     }
 
     @Test func `instants at the clock's end don't overflow`() {

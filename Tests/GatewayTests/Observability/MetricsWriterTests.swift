@@ -51,6 +51,16 @@ import Testing
         }
     }
 
+    @Test func `each kind of a client's message is a series, also before the first one came`() {
+        let lines = Self.lines(of: Metrics())
+        let series = lines.filter { $0.hasPrefix("devhive_client_messages_total{") }
+        #expect(
+            series
+                == ["join_project", "leave_project", "init", "ping", "pong", "unknown"].map {
+                    "devhive_client_messages_total{type=\"\($0)\"} 0"
+                })
+    }
+
     @Test func `histogram buckets are cumulative, in seconds, and end with +Inf`() {
         var metrics = Metrics()
         metrics.loopTurn.observe(nanoseconds: 10_000)

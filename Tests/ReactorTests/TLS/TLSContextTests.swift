@@ -13,6 +13,18 @@ import Testing
         #expect(notBefore < notAfter)
     }
 
+    @Test func `handshakes succeed after a rehearsal, which leaves no error behind`() throws {
+        let certificate = try TestCertificate()
+        let context = try certificate.context()
+        let count = context.rehearse()
+        #expect(count == 4)
+        for version in TLSVersion.allCases {
+            let pair = try TLSPair.established(certificate, version: version)
+            let isEstablished = pair.server.isEstablished(0)
+            #expect(isEstablished)
+        }
+    }
+
     @Test func `names the file that is missing`() throws {
         let certificate = try TestCertificate()
         let failure = #expect(throws: TLSSetupFailure.self) {

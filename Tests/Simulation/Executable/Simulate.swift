@@ -19,7 +19,7 @@ struct Simulate: ParsableCommand {
     @Option(help: "Play this seed alone, and print its script.")
     var seed: UInt64?
 
-    @Option(help: "A mistake to plant in the core: \(PlantedFault.allCases.map(\.rawValue)).")
+    @Option(help: "A mistake to plant: \(PlantedFault.allCases.map(\.rawValue)).")
     var plant: String?
 
     @Flag(help: "Print each seed before it is played, for one that ends the process.")

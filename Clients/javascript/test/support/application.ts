@@ -29,10 +29,13 @@ gateway.on('error', (error) => error instanceof GatewayError && console.log(erro
 gateway.on('project', ({ project_id, joined }) => console.log(project_id, joined));
 
 async function use(): Promise<void> {
-  await gateway.join('id', { timeoutMs: 1 });
+  await gateway.join('id', { timeoutMs: 1, silent: true });
   const answer = await gateway.request({ type: 'typing', resource: 'tasks', id: 'x', state: 'start' });
   console.log(answer.ref, gateway.counters.events, gateway.connectionId?.length);
   await gateway.leave('id');
+  gateway.disconnect();
+  gateway.connect();
+  console.log(gateway.userId?.length);
 }
 
 const unbind: () => void = bindQueryClient(gateway, queryClient, {
@@ -41,9 +44,9 @@ const unbind: () => void = bindQueryClient(gateway, queryClient, {
 });
 
 const useProject = createUseProject(React);
-const { state, isJoined } = useProject(gateway, undefined);
-const release: () => void = holdProject(gateway, 'id');
-console.log(end, unbind, use, state, isJoined, release);
+const { state, isJoined, error } = useProject(gateway, undefined);
+const release: () => void = holdProject(gateway, 'id', (refusal) => console.log(refusal?.code));
+console.log(end, unbind, use, state, isJoined, error?.code, release);
 
 // @ts-expect-error: a client needs a way to get tokens.
 connect({ url: 'wss://gateway.example' });

@@ -4,6 +4,11 @@ import { World } from './world.js';
 
 export const P1 = '00000000-0000-0000-0000-0000000000a1';
 export const P2 = '00000000-0000-0000-0000-0000000000a2';
+const part = (value) => Buffer.from(JSON.stringify(value)).toString('base64url');
+
+/** The token of this number. */
+export const token = (number, sub = 'u') => [part({ alg: 'none' }), part({ sub, number }), part('ok')].join('.');
+
 export const URL = 'wss://gateway.example/api/v1/messages/ws';
 
 export class Client {
@@ -14,11 +19,11 @@ export class Client {
   events = [];
   messages = [];
 
-  constructor(options = {}) {
+  constructor(options = {}, environment = {}) {
     this.gateway = connect({
       url: URL,
-      getToken: async () => `token ${++this.tokens}`,
-      environment: this.world.environment(),
+      getToken: async () => token(++this.tokens),
+      environment: { ...this.world.environment(), ...environment },
       ...options,
     });
     this.gateway.on('state', (change) => this.states.push(change));

@@ -26,6 +26,7 @@ struct SecureClients: ~Copyable {
     init(certificatePath: String, keyPath: String, capacity: Int) throws(TLSSetupFailure) {
         // What can fail comes first: a noncopyable value can't be left half made.
         let context = try TLSContext.server(certificatePath: certificatePath, keyPath: keyPath)
+        context.rehearse()
         let sessions = try TLSSessionTable(capacity: capacity)
         self.context = context
         self.sessions = sessions
@@ -37,6 +38,8 @@ struct SecureClients: ~Copyable {
     /// Reads both files again, for new sessions. Those that are there keep what they began with.
     mutating func reload() throws(TLSSetupFailure) {
         context = try TLSContext.server(certificatePath: certificatePath, keyPath: keyPath)
+        // The new key may be of another kind.
+        context.rehearse()
     }
 
     // MARK: Ciphertext of one client
@@ -89,7 +92,7 @@ struct SecureClients: ~Copyable {
         kept[index] = KeptCiphertext(segment: .none, start: 0)
     }
 
-    /// The client is gone.
+    /// The client is freed.
     mutating func forget(_ index: ClientIndex) {
         sessions.remove(index)
         dropKept(of: index)

@@ -18,7 +18,7 @@ struct SecureTransport: ~Copyable {
     /// Before a turn's readiness.
     mutating func beginTurn() { clients.beginTurn() }
 
-    /// The client is gone.
+    /// The client is freed.
     mutating func forget(_ index: ClientIndex) { clients.forget(index) }
 
     mutating func returnMemory(from first: Int) { clients.returnMemory(from: first) }

@@ -8,46 +8,38 @@ extension Configuration {
     /// environment, which goes before the defaults. Reads files for the `_FILE` variables only.
     ///
     /// - Parameters:
-    ///   - options: what the command line gave.
+    ///   - options: what the command line gave, by the names of the settings.
     ///   - variables: the process's environment. An empty variable counts as not given, because
     ///     compose files and unit files produce such for what they leave out.
     ///   - needed: the secrets without which the command can't do its work.
     package static func load(
-        options: [Setting: String], variables: [String: [UInt8]],
+        options: [String: String], variables: [String: [UInt8]],
         needed: [SecretSetting] = SecretSetting.allCases
     ) throws(ConfigurationError) -> Configuration {
+        precondition(options.keys.allSatisfy { name in Setting.all.contains { $0.name == name } })
         var configuration = Configuration()
-        var sources: [Setting: String] = [:]
-        for setting in Setting.allCases {
-            if let text = options[setting] {
-                sources[setting] = setting.optionName
-                try configuration.set(setting, to: text, source: setting.optionName)
-            } else if let bytes = variables[setting.variableName], !bytes.isEmpty {
-                sources[setting] = setting.variableName
-                try configuration.set(
-                    setting, to: String(decoding: bytes, as: UTF8.self),
-                    source: setting.variableName)
+        var sources: [String: String] = [:]
+        for setting in Setting.all {
+            let text: String
+            let source: String
+            if let option = options[setting.name] {
+                (text, source) = (option, setting.optionName)
+            } else if let variable = variables[setting.variableName], !variable.isEmpty {
+                (text, source) = (String(decoding: variable, as: UTF8.self), setting.variableName)
+            } else {
+                continue
             }
+            sources[setting.name] = source
+            try setting.set(&configuration, to: text, source: source)
         }
         try configuration.checkRelations(sources: sources)
-        let database = try secret(.databaseURL, variables: variables, needed: needed)
-        let hasPublicKeys = !configuration.jwtKeyFiles.isEmpty || configuration.jwtKeySetFile != nil
-        let key = try secret(
-            .jwtSecret, variables: variables, needed: hasPublicKeys ? [] : needed)
-        let nextKey = try secret(.jwtSecretNext, variables: variables, needed: [])
-        if let database {
-            try checkDatabaseURL(database)
-            configuration.databaseURL = database.secret
-        }
-        if let key {
-            try checkJWTSecret(key.secret, source: key.source)
-            configuration.jwtSecret = key.secret
-            configuration.secretFiles[.jwtSecret] = key.path
-        }
-        if let nextKey {
-            try checkJWTSecret(nextKey.secret, source: nextKey.source)
-            configuration.jwtSecretNext = nextKey.secret
-            configuration.secretFiles[.jwtSecretNext] = nextKey.path
+        for setting in SecretSetting.allCases {
+            let isNeeded = needed.contains(setting) && configuration.needs(setting)
+            guard let found = try secret(setting, variables: variables, isNeeded: isNeeded)
+            else { continue }
+            try check(found, of: setting)
+            configuration[keyPath: setting.property] = found.secret
+            configuration.secretFiles[setting] = found.path
         }
         configuration.warnings = unknownVariables(variables).map {
             "\($0) is not a setting of this program and is ignored"
@@ -55,38 +47,55 @@ extension Configuration {
         return configuration
     }
 
-    private func checkRelations(sources: [Setting: String]) throws(ConfigurationError) {
+    /// Whether nothing else that is configured does as well.
+    private func needs(_ secret: SecretSetting) -> Bool {
+        switch secret {
+        case .databaseURL: true
+        case .jwtSecret: jwtKeyFiles.isEmpty && jwtKeySetFile == nil
+        case .jwtSecretNext: false
+        }
+    }
+
+    /// Checks what settings ask of each other. `sources` says where those that were given stand.
+    private func checkRelations(sources: [String: String]) throws(ConfigurationError) {
+        func isGiven(_ property: PartialKeyPath<Configuration>) -> Bool {
+            sources[Setting[property].name] != nil
+        }
+        func refused(
+            _ property: PartialKeyPath<Configuration>, _ reason: String
+        ) -> ConfigurationError {
+            let setting = Setting[property]
+            return ConfigurationError(
+                source: sources[setting.name] ?? setting.optionName,
+                value: setting.text(in: self), reason: reason)
+        }
         if readTimeout <= pingInterval {
             // Name the one that was set; if both were, either would do.
-            let setting: Setting = sources[.readTimeout] != nil ? .readTimeout : .pingInterval
-            throw ConfigurationError(
-                source: sources[setting] ?? setting.optionName, value: text(of: setting),
-                reason: """
-                    the read timeout (\(readTimeout.text)) must be longer than the ping interval \
-                    (\(pingInterval.text)), or idle clients are disconnected before they are pinged
-                    """)
+            throw refused(
+                isGiven(\.readTimeout) ? \.readTimeout : \.pingInterval,
+                """
+                the read timeout (\(readTimeout.text)) must be longer than the ping interval \
+                (\(pingInterval.text)), or idle clients are disconnected before they are pinged
+                """)
         }
         if tlsCertificate.isEmpty != tlsKey.isEmpty {
-            let given: Setting = tlsCertificate.isEmpty ? .tlsKey : .tlsCertificate
-            let missing: Setting = tlsCertificate.isEmpty ? .tlsCertificate : .tlsKey
-            throw ConfigurationError(
-                source: sources[given] ?? given.optionName, value: text(of: given),
-                reason: "a certificate and its key go together: \(missing.optionName) is missing")
+            let missing = Setting[tlsCertificate.isEmpty ? \.tlsCertificate : \.tlsKey].optionName
+            throw refused(
+                tlsCertificate.isEmpty ? \.tlsKey : \.tlsCertificate,
+                "a certificate and its key go together: \(missing) is missing")
         }
         if admission.expectsProxyHeader && admission.trustedProxies.isEmpty {
-            throw ConfigurationError(
-                source: sources[.proxyProtocol] ?? Setting.proxyProtocol.optionName, value: "on",
-                reason: "it needs --trusted-proxies: nobody else may say where others come from")
+            throw refused(
+                \.admission.expectsProxyHeader,
+                "it needs --trusted-proxies: nobody else may say where others come from")
         }
         if listen.overlaps(adminListen) {
-            throw ConfigurationError(
-                source: sources[.adminListen] ?? sources[.listen]
-                    ?? Setting.adminListen.optionName,
-                value: adminListen.description,
-                reason: """
-                    the two listeners must have different ports, or different addresses of which \
-                    neither is 0.0.0.0 or [::], which take the others too
-                    """)
+            throw refused(
+                isGiven(\.listen) && !isGiven(\.adminListen) ? \.listen : \.adminListen,
+                """
+                the two listeners must have different ports, or different addresses of which \
+                neither is 0.0.0.0 or [::], which take the others too
+                """)
         }
     }
 
@@ -99,7 +108,7 @@ extension Configuration {
     }
 
     private static func secret(
-        _ setting: SecretSetting, variables: [String: [UInt8]], needed: [SecretSetting]
+        _ setting: SecretSetting, variables: [String: [UInt8]], isNeeded: Bool
     ) throws(ConfigurationError) -> FoundSecret? {
         let value = variables[setting.variableName] ?? []
         let path = variables[setting.fileVariableName] ?? []
@@ -117,7 +126,7 @@ extension Configuration {
                 secret: try secret(setting, inFile: path), source: setting.fileVariableName,
                 path: path)
         case (true, true):
-            guard needed.contains(setting) else { return nil }
+            guard isNeeded else { return nil }
             throw ConfigurationError(
                 source: setting.variableName, value: nil,
                 reason: "not set; it or \(setting.fileVariableName)\(setting.others) is needed")
@@ -140,6 +149,16 @@ extension Configuration {
                 source: setting.fileVariableName, value: path, reason: "the file is empty")
         }
         return Secret(content)
+    }
+
+    private static func check(
+        _ found: FoundSecret, of setting: SecretSetting
+    ) throws(ConfigurationError) {
+        switch setting {
+        case .databaseURL: try checkDatabaseURL(found)
+        case .jwtSecret, .jwtSecretNext:
+            try checkJWTSecret(found.secret, source: found.source)
+        }
     }
 
     private static func checkDatabaseURL(_ found: FoundSecret) throws(ConfigurationError) {
@@ -180,7 +199,7 @@ extension Configuration {
     /// Variables with our prefix that nothing reads: likely misspelt. Kubernetes sets variables
     /// such as `DEVHIVE_PORT_8080_TCP` for a service that is called `devhive`; those aren't listed.
     private static func unknownVariables(_ variables: [String: [UInt8]]) -> [String] {
-        let known = Set(Setting.allCases.map(\.variableName))
+        let known = Set(Setting.all.map(\.variableName))
         return variables.keys.filter { name in
             name.hasPrefix(Setting.variablePrefix) && !known.contains(name)
                 && !name.contains("_SERVICE_HOST") && !name.contains("_SERVICE_PORT")
@@ -193,7 +212,8 @@ extension SecretSetting {
     /// What would do as well.
     fileprivate var others: String {
         switch self {
-        case .jwtSecret: ", \(Setting.jwtKey.optionName) or \(Setting.jwtKeySet.optionName)"
+        case .jwtSecret:
+            ", \(Setting[\.jwtKeyFiles].optionName) or \(Setting[\.jwtKeySetFile].optionName)"
         case .databaseURL, .jwtSecretNext: ""
         }
     }

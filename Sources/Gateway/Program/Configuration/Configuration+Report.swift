@@ -4,38 +4,33 @@ extension Configuration {
     /// What would be used, one `name = value` a line, in the order of the settings. Secrets are
     /// masked; of the connection string everything but the passwords is shown.
     package func report(connectionsMax: Int) -> String {
-        var lines = Setting.allCases.map { setting in
-            let value = text(of: setting)
-            let derived = setting == .maxConnections && maxConnections == nil
-            if value.isEmpty { return Self.line(setting.rawValue, "(none)") }
-            return Self.line(setting.rawValue, derived ? "auto (\(connectionsMax))" : value)
+        var values = Setting.all.map { (name: $0.name, value: $0.text(in: self)) }
+        for index in values.indices where values[index].value.isEmpty {
+            values[index].value = "(none)"
         }
-        lines.append(Self.line("database-url", maskedDatabaseURL))
-        lines.append(Self.line("jwt-secret", Self.masked(jwtSecret)))
-        if !jwtSecretNext.isEmpty {
-            lines.append(Self.line("jwt-secret-next", Self.masked(jwtSecretNext)))
+        if maxConnections == nil,
+            let index = values.firstIndex(where: { $0.name == Setting[\.maxConnections].name })
+        {
+            values[index].value += " (\(connectionsMax))"
         }
-        return lines.joined(separator: "\n") + "\n"
+        values += SecretSetting.allCases.map { (name: $0.name, value: masked($0)) }
+        let width = values.map(\.name.utf8.count).max() ?? 0
+        return values.map { name, value in
+            name + String(repeating: " ", count: width - name.utf8.count) + " = \(value)\n"
+        }.joined()
     }
 
-    private var maskedDatabaseURL: String {
-        guard !databaseURL.isEmpty, let text = databaseURL.text else {
-            return databaseURL.description
+    private func masked(_ setting: SecretSetting) -> String {
+        let secret = self[keyPath: setting.property]
+        guard !secret.isEmpty else { return "(none)" }
+        switch setting.sensitivity {
+        case .whole: return "**** (\(secret.bytes.count) bytes)"
+        case .passwords:
+            do throws(ConnectionStringError) {
+                return try ConnectionString(secret.text ?? "").masked
+            } catch {
+                return secret.description  // Not one that `load` let through.
+            }
         }
-        do throws(ConnectionStringError) {
-            return try ConnectionString(text).masked
-        } catch {
-            return databaseURL.description  // Not one that `load` let through.
-        }
-    }
-
-    private static func masked(_ key: Secret) -> String {
-        key.isEmpty ? "(none)" : "**** (\(key.bytes.count) bytes)"
-    }
-
-    private static func line(_ name: String, _ value: String) -> String {
-        let width = 27
-        let padding = String(repeating: " ", count: max(0, width - name.utf8.count))
-        return "\(name)\(padding) = \(value)"
     }
 }

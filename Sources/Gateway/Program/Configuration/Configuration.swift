@@ -1,9 +1,10 @@
 package import Logging
 
 /// All settings, checked: what the rest of the program reads. A plain value that doesn't change
-/// while the program runs.
+/// while the program runs. The properties' values here are the defaults.
 ///
-/// `Setting` lists the same names with their texts; `Configuration.load` fills this in.
+/// A new setting is a property here, its description in `Setting.sections` below, and the place that
+/// reads the property. `Configuration.load` fills them in.
 package struct Configuration: Sendable {
     // Listeners.
 
@@ -95,59 +96,194 @@ package struct Configuration: Sendable {
 
     /// The defaults.
     package init() {}
-
-    /// Who may subscribe to a project.
-    package enum Membership: String, CaseIterable, Sendable {
-        /// The project's members, by the table `project_members`.
-        case on
-        /// Everyone with a valid token.
-        case off
-    }
-
-    /// Whether io_uring is used.
-    package enum IOUringUse: String, CaseIterable, Sendable {
-        /// Where the kernel has it and lets us.
-        case auto
-        /// Not to have it is an error at start.
-        case on
-        case off
-    }
-
-    /// What happens to a client whose queue exceeds its bound.
-    package enum SlowConsumerPolicy: String, CaseIterable, Sendable {
-        /// The queue becomes one resync of each project concerned.
-        case collapse
-        /// The connection is closed with 4202.
-        case disconnect
-    }
 }
 
-extension Configuration {
-    /// Descriptors that clients can't have: both listeners, epoll, the ring, timers and signals,
-    /// two database connections, the log, files that are read, and requests to the admin listener.
-    package static let descriptorReserve: UInt64 = 64
-    /// The most that the derived limit becomes: hard limits of 2³⁰ are common in containers, and
-    /// mean "not limited", not that a process could serve as many.
-    package static let derivedConnectionsMax = 1_000_000
+// MARK: The table
 
-    /// The most connections to hold, for RLIMIT_NOFILE `descriptorLimit` as it holds in this
-    /// process, already raised.
-    ///
-    /// Of a limit under twice the reserve, half is kept. Throws if `max-connections` asks for more
-    /// than fit: better at the start than with the first client that can't connect.
-    package func connectionsMax(descriptorLimit: UInt64) throws(ConfigurationError) -> Int {
-        let reserve = min(Self.descriptorReserve, descriptorLimit / 2)
-        let most = Int(clamping: descriptorLimit - reserve)
-        guard let maxConnections else { return max(1, min(most, Self.derivedConnectionsMax)) }
-        guard maxConnections <= most else {
-            throw ConfigurationError(
-                source: "--max-connections or DEVHIVE_MAX_CONNECTIONS",
-                value: String(maxConnections),
-                reason: """
-                    RLIMIT_NOFILE is \(descriptorLimit), which leaves \(most) for clients; raise \
-                    the hard limit (ulimit -Hn, LimitNOFILE=) or choose at most that
-                    """)
-        }
-        return maxConnections
-    }
+extension Setting {
+    /// Every setting. Their order is that of `--help`, of `check` and of docs/configuration.md.
+    package static let sections: [SettingSection] = [
+        listening, clients, tokens, messages, admission, process, database,
+    ]
+
+    private static let listening = SettingSection(
+        "Listeners",
+        [
+            Setting("listen", \.listen, .address, "Address for clients"),
+            Setting(
+                "admin-listen", \.adminListen, .address, "Address for health checks and metrics",
+                remark: "Keep it private: nobody has to say there who they are."),
+            Setting(
+                "tls-cert", \.tlsCertificate,
+                .path(allowed: "a PEM file, the server's certificate first, then its issuers'"),
+                "Certificate with which clients are spoken to by TLS (wss)",
+                remark: """
+                    With it, clients are spoken to by TLS 1.2 or 1.3 alone. SIGHUP reads both files \
+                    again: [tls.md](tls.md).
+                    """),
+            Setting(
+                "tls-key", \.tlsKey, .path(allowed: "a PEM file without a passphrase"),
+                "Key of that certificate"),
+            Setting(
+                "workers", \.workers, .number(1...256),
+                "Processes that share the address for clients",
+                remark: """
+                    More than 1: with a parent. [How many](deployment.md#how-many-workers).
+                    """),
+            Setting(
+                "max-connections", \.maxConnections, .number(1...10_000_000, or: "auto"),
+                "Most client connections of one process",
+                remark: "`auto` is what the descriptor limit allows. Beyond it: 503."),
+        ])
+
+    private static let clients = SettingSection(
+        "Clients",
+        [
+            Setting(
+                "membership", \.membership, .choice("on/off"),
+                "Whether a user must be a member of a project to subscribe to it",
+                remark: "By the table `project_members`; `off` is for trusted networks."),
+            Setting(
+                "ping-interval", \.pingInterval, .duration,
+                "Silence after which a client is pinged"),
+            Setting(
+                "read-timeout", \.readTimeout, .duration,
+                "Silence after which a client is disconnected",
+                remark: "It must be longer than `--ping-interval`."),
+            Setting(
+                "text-ping", \.textPing, .toggle, "Whether pings are sent as messages too",
+                remark: "`{\"type\":\"ping\"}` beside each ping frame."),
+            Setting(
+                "compression", \.compression, .toggle,
+                "Whether clients are offered compression (permessage-deflate)",
+                remark: "An event becomes about a fifth smaller."),
+            Setting(
+                "slow-consumer", \.slowConsumer, .choice("policy"),
+                "What happens to a client that reads too slowly",
+                remark: """
+                    `collapse` replaces what waits for it by one "fetch everything again"; \
+                    `disconnect` closes it with 4202.
+                    """),
+            Setting(
+                "refetch-rate", \.refetchRate, .number(1...1_000_000, or: "off"),
+                "Requests a second of the back end, which refetches are spread to",
+                unit: "requests/s",
+                remark: "Events to many clients ask them to wait a random time (`spread_ms`)."),
+        ])
+
+    private static let tokens = SettingSection(
+        "Tokens",
+        introduction:
+            "SIGHUP reads the files again: [how to change keys](deployment.md#keys-of-tokens).",
+        [
+            Setting(
+                "query-token", \.queryToken, .toggle, "Whether a token in the URL is accepted"),
+            Setting("jwt-key", \.jwtKeyFiles, .keyFiles, "Public keys of tokens, PEM files"),
+            Setting(
+                "jwt-jwks", \.jwtKeySetFile, .path, "Public keys of tokens, a JSON Web Key Set"),
+            Setting("jwt-issuer", \.jwtIssuers, .names, "Who must have issued a token (iss)"),
+            Setting("jwt-audience", \.jwtAudiences, .names, "Whom a token must be for (aud)"),
+            Setting(
+                // Clocks that differ by more are broken.
+                "jwt-leeway", \.jwtLeeway, .wholeSeconds(atMost: .seconds(300)),
+                "Clock difference that is forgiven to the issuer"),
+        ])
+
+    private static let messages = SettingSection(
+        "Messages and deadlines",
+        [
+            Setting(
+                "max-message-bytes", \.maxMessageBytes, .number(64...65_536),
+                "Largest message from a client", unit: "bytes"),
+            Setting(
+                "handshake-timeout", \.handshakeTimeout, .duration, "Time for a request to arrive"),
+            Setting(
+                "init-timeout", \.initTimeout, .duration,
+                "Time for a client without a token to send one"),
+            Setting(
+                "close-timeout", \.closeTimeout, .duration,
+                "Time for a client to answer a close"),
+        ])
+
+    private static let admission = SettingSection(
+        "Who comes in",
+        introduction: """
+            What each is for is in [SECURITY.md](../SECURITY.md), and how to choose the limits in \
+            [deployment.md](deployment.md#limits). All count in one process.
+            """,
+        [
+            Setting(
+                "allow-origin", \.admission.origins, .origins, "Sites whose scripts may connect"),
+            Setting(
+                "connections-per-address", \.admission.connectionsPerAddress,
+                .number(1...10_000_000, or: "off"), "Most connections of one address",
+                remark: """
+                    An IPv4 address or an IPv6 /64. Beyond it: 429. Behind a proxy see \
+                    `--trusted-proxies`.
+                    """),
+            Setting(
+                "connections-per-user", \.admission.connectionsPerUser,
+                .number(1...10_000_000, or: "off"), "Most connections of one user",
+                remark: "Beyond it: 429, or 4302."),
+            Setting(
+                "handshakes-per-second", \.admission.handshakesPerSecond,
+                .number(1...100_000, or: "off"), "Most handshakes of one address in a second",
+                remark: "Ten times as many at once. Beyond it: 429."),
+            Setting(
+                "unauthenticated-connections", \.admission.unauthenticatedConnections,
+                .number(1...10_000_000, or: "off"),
+                "Most connections that have yet to show a token",
+                remark: "By `init`. Beyond it: 503."),
+            Setting(
+                // This and the next are kept in the few bits of a client's record.
+                "messages-per-second", \.admission.messagesPerSecond,
+                .number(1...10_000, or: "off"), "Most messages of one connection in a second",
+                remark: "Four times as many at once. Beyond it: 4301."),
+            Setting(
+                "errors-per-minute", \.admission.errorsPerMinute, .number(1...250, or: "off"),
+                "Most wrong messages of one connection in a minute", remark: "Then: 4301."),
+            Setting(
+                "trusted-proxies", \.admission.trustedProxies, .proxies,
+                "Proxies whose word about a client's address is believed",
+                remark: "By `X-Forwarded-For`, or by a PROXY header."),
+            Setting(
+                "proxy-protocol", \.admission.expectsProxyHeader, .toggle,
+                "Whether connections begin with a PROXY header",
+                remark: "Version 1 or 2, of a trusted proxy."),
+        ])
+
+    private static let process = SettingSection(
+        "Process and log",
+        [
+            Setting(
+                "core-dumps", \.coreDumps, .toggle,
+                "Whether this process' memory may be dumped and traced"),
+            Setting(
+                "drain-seconds", \.drainSeconds, .number(0...3_600),
+                "Seconds over which clients are closed at shutdown", unit: "seconds",
+                remark: "SIGTERM begins it."),
+            Setting(
+                "io-uring", \.ioUring,
+                .choice("auto/on/off", allowed: "auto (where the kernel lets us), on or off"),
+                "Whether broadcasts are sent in batches by io_uring"),
+            Setting(
+                "log-level", \.logLevel, .choice("level"), "Least important lines that are logged",
+                remark: "To standard error. No token is ever in it."),
+            Setting(
+                "log-format", \.logFormat, .choice("format"), "Form of the log lines",
+                remark: "`json` is one object a line."),
+        ])
+
+    private static let database = SettingSection(
+        "Database",
+        [
+            Setting(
+                "event-retention", \.eventRetention,
+                .duration(.seconds(60)...(.seconds(30 * 86_400)), examples: "90m or 24h"),
+                "How long missed events are kept",
+                remark: "In the event log, from which clients that come back resume."),
+            Setting(
+                "migrations", \.migrationsDirectory, .path(),
+                "Folder of the SQL files that migrate applies"),
+        ])
 }

@@ -29,7 +29,7 @@ async function show() {
 
 const tasks = queryClient.add(['tasks', project]);
 queryClient.getQueryCache().subscribe(({ query, action }) => {
-  if (action.type !== 'fetch') return;
+  if (action?.type !== 'fetch') return;
   show().then((data) => query.succeed(data), () => query.fail());
 });
 

@@ -1,0 +1,28 @@
+// What the settings that have words for values can be. An enumeration of a setting that is used in one
+// place may stand there as well.
+extension Configuration {
+    /// Who may subscribe to a project.
+    package enum Membership: String, CaseIterable, Sendable {
+        /// The project's members, by the table `project_members`.
+        case on
+        /// Everyone with a valid token.
+        case off
+    }
+
+    /// Whether io_uring is used.
+    package enum IOUringUse: String, CaseIterable, Sendable {
+        /// Where the kernel has it and lets us.
+        case auto
+        /// Not to have it is an error at start.
+        case on
+        case off
+    }
+
+    /// What happens to a client whose queue exceeds its bound.
+    package enum SlowConsumerPolicy: String, CaseIterable, Sendable {
+        /// The queue becomes one resync of each project concerned.
+        case collapse
+        /// The connection is closed with 4202.
+        case disconnect
+    }
+}

@@ -1,0 +1,57 @@
+/// The secrets: read from a variable, or from the file that the variable with `_FILE` names. Not
+/// from the command line, which every user of the machine can read.
+package enum SecretSetting: String, CaseIterable, Sendable {
+    case databaseURL = "DATABASE_URL"
+    case jwtSecret = "JWT_SECRET"
+    /// The key that tokens are signed with next, or were until now.
+    case jwtSecretNext = "JWT_SECRET_NEXT"
+
+    /// How much of a secret may be shown.
+    package enum Sensitivity: Sendable {
+        /// How many bytes it has.
+        case whole
+        /// Everything but the passwords in a connection string.
+        case passwords
+    }
+
+    package var variableName: String { rawValue }
+    package var fileVariableName: String { rawValue + "_FILE" }
+
+    /// The name in what `check` prints: `jwt-secret`.
+    package var name: String {
+        rawValue.lowercased().map { $0 == "_" ? "-" : String($0) }.joined()
+    }
+
+    package var sensitivity: Sensitivity {
+        switch self {
+        case .databaseURL: .passwords
+        case .jwtSecret, .jwtSecretNext: .whole
+        }
+    }
+
+    /// What it is, for the documentation, in Markdown.
+    package var summary: String {
+        switch self {
+        case .databaseURL: "The connection string of PostgreSQL, as libpq takes it. Required."
+        case .jwtSecret:
+            """
+            The key of HS256 tokens, \(Configuration.jwtSecretBytesMin) bytes or more. This or a \
+            public key (`--jwt-key`, `--jwt-jwks`) is required.
+            """
+        case .jwtSecretNext:
+            """
+            A second one, while it is changed: see [how to change \
+            keys](deployment.md#keys-of-tokens).
+            """
+        }
+    }
+
+    /// Where it is kept.
+    var property: WritableKeyPath<Configuration, Secret> {
+        switch self {
+        case .databaseURL: \.databaseURL
+        case .jwtSecret: \.jwtSecret
+        case .jwtSecretNext: \.jwtSecretNext
+        }
+    }
+}

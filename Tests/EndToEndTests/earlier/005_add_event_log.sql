@@ -1,0 +1,73 @@
+-- The event log: what is announced is also recorded for a while, so that whoever didn't hear it can
+-- ask for it. Optional: without this file everything works, and whoever was away fetches all anew.
+--
+-- A cursor is the xmin of the snapshot in which a change was announced. Announcements arrive in the
+-- order of commit. A transaction that commits after the one that was heard last was, when that one
+-- took its snapshot, still running or not begun, so its xid is at or above that xmin. Hence
+--
+--     WHERE project_id = $1 AND xid >= $cursor
+--
+-- holds all that wasn't heard, and some that was. A sequence number can't do that: numbers are given
+-- in the order of writing, and a transaction that commits late hides below those already seen.
+--
+-- What it costs: about 200 bytes for each announced change (a bulk change is a few dozen), kept for
+-- 24 hours (the gateway's `--event-retention`), and some of the writers' throughput
+-- (Benchmarks/SINGLE-RUNS.md).
+--
+-- To take it out of use: DROP TABLE cache_events, cache_events_horizon. Transaction numbers mean
+-- nothing in another cluster, and are given again where PostgreSQL has lost what was committed:
+-- docs/deployment.md says what to do then ("Transaction numbers that are given again").
+--
+-- Needs PostgreSQL 14 or newer. Applying it twice is harmless.
+
+-- Writers that are under way have announced changes that will not be recorded: the log begins when
+-- they have ended. (In a block, because psql may run each statement in a transaction of its own. The
+-- lock ends with that one then, and isn't needed: the horizon below comes after the tables.)
+DO $$
+BEGIN
+    LOCK TABLE projects, sprints, tasks, project_members IN SHARE ROW EXCLUSIVE MODE;
+END
+$$;
+
+CREATE TABLE IF NOT EXISTS cache_events (
+    seq bigint GENERATED ALWAYS AS IDENTITY,
+    xid xid8 NOT NULL DEFAULT pg_current_xact_id(),
+    project_id uuid NOT NULL,
+    resource text NOT NULL,
+    record_id text NOT NULL,
+    action text NOT NULL,
+    -- The start of the transaction, as in the announcement.
+    created_at timestamptz NOT NULL DEFAULT now(),
+    -- The order in which the gateway prunes.
+    PRIMARY KEY (xid, seq)
+);
+
+-- What one project's clients ask for.
+CREATE INDEX IF NOT EXISTS cache_events_project_xid ON cache_events (project_id, xid);
+
+-- "Any row of this resource" once in a transaction, however many rows it changes.
+CREATE UNIQUE INDEX IF NOT EXISTS cache_events_bulk
+ON cache_events (project_id, resource, action, xid) WHERE record_id = '*';
+
+-- The xid up to which events may have been pruned: a cursor must be above it. It begins with this
+-- transaction, since nothing was recorded before.
+CREATE TABLE IF NOT EXISTS cache_events_horizon (
+    only_row boolean PRIMARY KEY DEFAULT true CHECK (only_row),
+    xid xid8 NOT NULL
+);
+INSERT INTO cache_events_horizon (xid) VALUES (pg_current_xact_id()) ON CONFLICT DO NOTHING;
+
+-- The trigger's function records with its owner's rights, and nobody else writes: with a transaction
+-- number of the far future a row would make every cursor expire. The gateway needs SELECT and DELETE
+-- on cache_events, and SELECT and UPDATE on cache_events_horizon; doctor says whether its role has
+-- them.
+REVOKE ALL ON cache_events FROM PUBLIC;
+DO $$
+DECLARE
+    owner name;
+BEGIN
+    SELECT pg_get_userbyid(proowner) INTO STRICT owner
+    FROM pg_proc WHERE oid = 'notify_cache_invalidation()'::regprocedure;
+    EXECUTE format('GRANT INSERT ON cache_events TO %I', owner);
+END
+$$;

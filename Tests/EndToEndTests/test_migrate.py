@@ -1,0 +1,209 @@
+"""The command `migrate`: it gives way to writers, warns, says what it would do, and takes over what was there before."""
+
+import glob
+import json
+import os
+import subprocess
+import threading
+import time
+
+import psycopg2
+import pytest
+
+from support.database import Database, Listener
+from support.gateway import BINARY
+
+EARLIER = os.path.join(os.path.dirname(__file__), "earlier")
+FILES = ["001_create_tables.sql", "004_add_cache_invalidation_triggers.sql", "005_add_event_log.sql"]
+
+
+def migrate(database, *options, url=None):
+    """The exit code, and the lines of both outputs."""
+    clean = {name: value for name, value in os.environ.items() if not name.startswith(("DEVHIVE_", "PG"))}
+    done = subprocess.run(
+        [BINARY, "migrate", *options], env={**clean, "DATABASE_URL": url or database.url}, stdin=subprocess.DEVNULL,
+        capture_output=True, text=True, timeout=120, check=False)
+    return done.returncode, done.stdout.splitlines(), done.stderr.splitlines()
+
+
+@pytest.fixture
+def other(database):
+    """Another session, whose statements are one transaction."""
+    connection = database.connect()
+    connection.autocommit = False
+    yield connection
+    connection.close()
+
+
+def test_the_earlier_triggers_and_log_are_upgraded(cluster, run_command):
+    """What they recorded stays, and what they announced wrongly is right."""
+    name = "devhive_earlier"
+    cluster.create_database(name)
+    database = Database(cluster, name)
+    try:
+        role = "owner_earlier"
+        database.execute(f"CREATE ROLE {role} LOGIN; GRANT CREATE ON SCHEMA public TO {role}")
+        with open(os.path.join(EARLIER, "..", "..", "..", "Migrations", FILES[0]), encoding="utf-8") as file:
+            database.execute(f"SET ROLE {role}; " + file.read() + "; RESET ROLE")
+        for path in sorted(glob.glob(os.path.join(EARLIER, "*.sql"))):
+            with open(path, encoding="utf-8") as file:
+                database.execute(file.read())
+        project = database.add_project()
+        database.add_task(project)
+        assert database.execute("SELECT relowner::regrole::text FROM pg_class WHERE relname = 'cache_events'") == [("postgres",)]
+        database.execute("CREATE ROLE reader_earlier; GRANT SELECT, DELETE ON cache_events TO reader_earlier")
+        # As `migrate` of that version would have recorded it.
+        database.execute("CREATE TABLE devhive_migrations (name text PRIMARY KEY, checksum text NOT NULL,"
+                         " applied_at timestamptz NOT NULL DEFAULT now())")
+        database.execute("INSERT INTO devhive_migrations VALUES (%s, 'earlier'), (%s, 'earlier')", *FILES[1:])
+
+        code, lines, complaints = migrate(database)
+        assert (code, complaints) == (0, [])
+        assert lines[1:] == [f"{file}: applied again, because it has changed" for file in FILES[1:]]
+        assert database.execute("SELECT relowner::regrole::text FROM pg_class WHERE relname LIKE 'cache\\_%%' AND relkind IN ('r', 'S')"
+                                " AND relname NOT LIKE '%%seq' GROUP BY 1") == [(role,)]
+        assert database.execute("SELECT has_table_privilege('reader_earlier', 'cache_events', 'DELETE')") == [(True,)]
+        listener = Listener(database)
+        task = database.add_task(project)
+        payload = json.loads(listener.take()[0])
+        listener.close()
+        assert payload["id"] == task and "cursor" in payload
+        assert database.execute("SELECT count(*) FROM cache_events") == [(2,)]
+        assert migrate(database)[1] == [f"{file}: already there" for file in FILES]
+    finally:
+        database.close()
+        cluster.drop_database(name)
+        with cluster.connect("postgres") as connection, connection.cursor() as cursor:
+            connection.autocommit = True
+            cursor.execute("DROP ROLE owner_earlier, reader_earlier")
+
+
+def test_it_gives_way_to_writers(database, other):
+    """One open transaction made it wait, and every writer behind it, for as long as that was open."""
+    project = database.add_project()
+    other.cursor().execute("INSERT INTO tasks (project_id, title) VALUES (%s, 'open')", (project,))
+    outcome = []
+    thread = threading.Thread(target=lambda: outcome.append(migrate(database, "--again")), daemon=True)
+    thread.start()
+    longest = 0.0
+    database.execute("SET statement_timeout = '5s'")
+    ends = time.monotonic() + 6
+    while time.monotonic() < ends:
+        began = time.monotonic()
+        database.add_task(project)
+        longest = max(longest, time.monotonic() - began)
+        time.sleep(0.01)
+    assert thread.is_alive() and not outcome, "it waits for the open transaction"
+    assert longest < 2, "writers wait for it a moment at most"
+    other.commit()
+    thread.join(60)
+    assert outcome[0][0] == 0, outcome
+
+
+def test_a_deadlock_with_it_is_not_the_application_s_end(database, other):
+    """It has locked projects when it waits for tasks, and the application wants them the other way round."""
+    project = database.add_project()
+    task = database.add_task(project)
+    cursor = other.cursor()
+    outcome = []
+    cursor.execute("UPDATE tasks SET status = status + 1 WHERE id = %s", (task,))
+    thread = threading.Thread(target=lambda: outcome.append(migrate(database, "--again")), daemon=True)
+    thread.start()
+    time.sleep(1.5)
+    for number in range(10):
+        cursor.execute("UPDATE projects SET name = %s WHERE id = %s", (str(number), project))
+        other.commit()
+        cursor.execute("UPDATE tasks SET status = status + 1 WHERE id = %s", (task,))
+        time.sleep(0.2)
+    other.commit()
+    thread.join(60)
+    assert outcome[0][0] == 0, outcome
+
+
+def test_it_gives_up_in_the_end_and_says_who_is_in_the_way(database, other):
+    other.cursor().execute("SET application_name = 'old report'; LOCK TABLE tasks IN ROW EXCLUSIVE MODE")
+    code, lines, complaints = migrate(database, "--again", "--wait", "2s")
+    assert code == 69 and lines == []
+    assert "locks could not be had" in complaints[0] and "old report" in complaints[0] and "tasks" in complaints[0]
+
+
+def test_two_at_once_apply_everything_once(cluster):
+    cluster.create_database("devhive_two")
+    database = Database(cluster, "devhive_two")
+    try:
+        outcomes = []
+        threads = [threading.Thread(target=lambda: outcomes.append(migrate(database))) for _ in range(2)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert [code for code, _, _ in outcomes] == [0, 0], outcomes
+        lines = [line for _, lines, _ in outcomes for line in lines]
+        assert sorted(lines) == sorted([f"{file}: applied" for file in FILES] + [f"{file}: already there" for file in FILES])
+    finally:
+        database.close()
+        cluster.drop_database("devhive_two")
+
+
+def test_an_advisory_lock_does_not_hold_it_up(database, other):
+    """Any role can take one, and the number was known."""
+    other.cursor().execute("SELECT pg_advisory_lock(7234318567258613101)")
+    other.cursor().execute("SELECT pg_advisory_lock(%s)", (0x6465_7668_6976_656D,))
+    assert migrate(database, "--wait", "5s")[0] == 0
+
+
+def test_a_dry_run_changes_nothing(cluster, database):
+    code, lines, _ = migrate(database, "--dry-run")
+    assert (code, lines) == (0, [f"{file}: would be applied" for file in FILES])
+    assert database.execute("SELECT to_regclass('devhive_migrations')") == [(None,)]
+    migrate(database)
+    database.execute("UPDATE devhive_migrations SET checksum = 'x' WHERE name LIKE '004%%'")
+    expected = [f"{FILES[0]}: already there", f"{FILES[1]}: would be applied again, because it has changed",
+                f"{FILES[2]}: already there"]
+    assert migrate(database, "--dry-run")[1] == expected
+    assert migrate(database, "--dry-run", "--again")[1][0] == f"{FILES[0]}: would be applied again"
+
+
+def test_a_record_that_somebody_made_before_is_refused(database):
+    database.execute("CREATE ROLE maker_before LOGIN; GRANT CREATE ON SCHEMA public TO maker_before")
+    try:
+        maker = psycopg2.connect(database.url.replace("postgres@", "maker_before@"))
+        maker.autocommit = True
+        maker.cursor().execute(
+            "CREATE TABLE devhive_migrations (name text PRIMARY KEY, checksum text NOT NULL, applied_at timestamptz);"
+            "CREATE FUNCTION evil() RETURNS trigger LANGUAGE plpgsql AS"
+            " $$ BEGIN ALTER ROLE maker_before SUPERUSER; RETURN NEW; END $$;"
+            "CREATE TRIGGER evil BEFORE INSERT ON devhive_migrations FOR EACH ROW EXECUTE FUNCTION evil()")
+        maker.close()
+        for options in [(), ("--dry-run",)]:
+            code, lines, complaints = migrate(database, *options)
+            assert code == 69 and lines == []
+            assert "devhive_migrations: it belongs to maker_before" in complaints[0]
+        assert database.execute("SELECT rolsuper FROM pg_roles WHERE rolname = 'maker_before'") == [(False,)]
+    finally:
+        database.execute("DROP OWNED BY maker_before; DROP ROLE maker_before")
+
+
+def test_it_warns_of_what_it_disturbs_or_does_not_reach(database):
+    database.execute("CREATE TABLE old_tasks () INHERITS (tasks); CREATE PUBLICATION everything FOR ALL TABLES")
+    code, _, complaints = migrate(database)
+    assert code == 0
+    assert [line.split(": warning: ")[1].split(";")[0] for line in complaints] == [
+        "table old_tasks: it inherits from tasks and announces nothing",
+        "publication everything: it is FOR ALL TABLES, ours among them"]
+
+
+@pytest.mark.parametrize("kind, warned", [("text", False), ("bigint", True)])
+def test_it_says_when_memberships_can_not_be_asked_for(cluster, kind, warned):
+    cluster.create_database("devhive_kinds")
+    database = Database(cluster, "devhive_kinds")
+    try:
+        database.execute(f"CREATE TABLE project_members (project_id {kind}, user_id {kind})")
+        code, _, complaints = migrate(database)
+        assert code == 0
+        assert bool(complaints) == warned
+        if warned:
+            assert "project_members has project_id of type bigint, which holds no UUID" in complaints[0]
+    finally:
+        database.close()
+        cluster.drop_database("devhive_kinds")
