@@ -61,12 +61,25 @@ extension Core {
 
     /// Connections of the user that wait for what they missed: see `ReadWaiter.isUnverified`.
     private mutating func unverifyResumes(of pair: MembershipPair) {
-        guard history.reads.waiterCount > 0, history.reads.concerns(pair.project) else { return }
-        for client in history.reads.clients(in: pair.project) {
-            guard let index = clients.index(of: client), clients[index].user == pair.user else {
-                continue
-            }
-            history.reads.unverify(client, in: pair.project)
+        for client in clientsAwaiting(pair) { history.reads.unverify(client, in: pair.project) }
+    }
+
+    /// The same when the membership has ended: they don't wait any longer, and are told so.
+    private mutating func refuseResumes(of pair: MembershipPair) {
+        for client in clientsAwaiting(pair) {
+            guard let index = clients.index(of: client),
+                let waiter = history.reads.remove(client, from: pair.project),
+                waiter.answer.reference.isPresent
+            else { continue }
+            sendUncounted(
+                .forbidden, "not a member of the project", waiter.answer.reference, to: index)
+        }
+    }
+
+    private func clientsAwaiting(_ pair: MembershipPair) -> [Handle] {
+        guard history.reads.waiterCount > 0, history.reads.concerns(pair.project) else { return [] }
+        return history.reads.clients(in: pair.project).filter { client in
+            clients.index(of: client).map { clients[$0].user == pair.user } ?? false
         }
     }
 
@@ -142,6 +155,7 @@ extension Core {
 
     /// Ends the user's subscriptions to the project.
     private mutating func remove(_ pair: MembershipPair, _ code: ErrorCode) {
+        refuseResumes(of: pair)
         // Looked up again after each, because a room goes with its last client.
         while let room = hub.room(of: pair.project), let index = connection(of: pair.user, in: room)
         {

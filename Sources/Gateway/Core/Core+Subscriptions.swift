@@ -199,7 +199,8 @@ extension Core {
     /// already.
     func offeredCursor(to index: ClientIndex, of project: ProjectID?) -> Cursor? {
         guard database.eventLog == .usable,
-            clients[index].queue.marks.isDisjoint(with: [.collapsed, .overflown])
+            clients[index].queue.marks.isDisjoint(with: [.collapsed, .overflown]),
+            !history.reads.isAwaited(by: clients.handle(of: index))
         else { return nil }
         guard let project = project ?? hub.firstProject(of: index) else { return history.cursor }
         return hub.isUnverified(index, of: project) || hub.isBeingServed(index, of: project)

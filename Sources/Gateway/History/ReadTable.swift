@@ -215,6 +215,11 @@ package struct ReadTable: ~Copyable {
         return waiter
     }
 
+    /// Whether the client waits for something that it missed.
+    func isAwaited(by client: Handle) -> Bool {
+        waiterCount > 0 && waiters.isWaiting(client)
+    }
+
     /// The client waits for nothing any more.
     package mutating func removeAll(of client: Handle) {
         for project in projects(of: client) { _ = remove(client, from: project) }

@@ -88,6 +88,8 @@ package struct WaiterLists: ~Copyable {
         count += 1
     }
 
+    func isWaiting(_ client: Handle) -> Bool { firstOfClient[client] != nil }
+
     /// The projects for which a client waits.
     package func projects(of client: Handle) -> [ProjectID] {
         var projects: [ProjectID] = []

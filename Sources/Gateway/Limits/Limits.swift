@@ -69,6 +69,10 @@ package enum Limits {
     /// bits that makes some 170 bytes for a client that is idle.
     static let clientRecordBytesMax = 128
 
+    /// The same for a queue that is over its bounds, until the turn's end: besides the broadcasts that
+    /// made it so, which give way, as many answers as may wait.
+    package static let overflownFramesMax = 2 * queueFramesMax + segmentFramesMax
+    package static let overflownBytesMax = 2 * queueBytesMax + segmentBytesMax
     /// Of `queueBytesMax`, what a client keeps for answers when what it has missed is queued.
     package static let queueReserveBytes = 262_144
     /// Seconds' worth of messages that a client may send at once: what it says when it begins,

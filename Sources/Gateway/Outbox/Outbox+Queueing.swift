@@ -170,8 +170,8 @@ extension Outbox {
     /// some until the core has looked at it, since broadcasts give way first.
     private func acceptsOwn(_ queue: inout ClientQueue) -> Bool {
         guard queue.marks.contains(.overflown) else { return true }
-        if queue.pieces.frameCount < 2 * Limits.queueFramesMax,
-            queue.pieces.byteCount < 2 * Limits.queueBytesMax
+        if queue.pieces.frameCount < Limits.overflownFramesMax,
+            queue.pieces.byteCount < Limits.overflownBytesMax
         {
             return true
         }

@@ -67,6 +67,25 @@ import Testing
         harness.expectNothingLeftAfterResets()
     }
 
+    /// Who took it for what it can resume from lost what it was waiting for.
+    @Test func `ready offers no cursor while something that was missed is still awaited`() throws {
+        var harness = try Self.live()
+        try harness.hearCanary(cursor: 500)
+        let client = try harness.open()
+        harness.resume(1, since: "100", reference: 1, from: client)
+        harness.receive(text: #"{"type":"init","ref":2}"#, from: client)
+        harness.settle()
+        let ready = try #require(harness.stream(of: client).texts.first)
+        #expect(ready.contains(#""cursor":null"#), "\(ready)")
+        let asked = try harness.askedReads()
+        harness.answer(asked.tag, events: [1], project: 1, cursor: 600)
+        harness.receive(text: #"{"type":"init","ref":3}"#, from: client)
+        harness.settle()
+        let later = harness.stream(of: client).texts.filter { $0.contains(#""ready""#) }
+        #expect(later.last?.contains(#""cursor":"500""#) == true)
+        harness.expectNothingLeftAfterResets()
+    }
+
     @Test func `a client waits for at most as many projects as it may be in`() throws {
         var harness = try Self.live()
         let client = try harness.open()

@@ -54,6 +54,27 @@ import Testing
         return (clients, try harness.askedReads().tag)
     }
 
+    /// Found by the simulation: it was told that it is subscribed, after it was told that its membership
+    /// had ended.
+    @Test func `who waits for what it missed when its membership ends is refused`() throws {
+        var harness = try harness()
+        let client = try harness.open(user: 1, project: 1)
+        harness.settle()
+        harness.resume(1, since: "100", keep: true, reference: 1, from: client)
+        let asked = try harness.askedReads()
+        harness.database.remove(1, from: 1)
+        harness.notifyRemoval(of: 1, from: 1)
+        harness.settle()
+        harness.pass(milliseconds: 500)
+        harness.answer(asked.tag, events: [7], project: 1, cursor: 150)
+        harness.settle()
+        let texts = harness.stream(of: client).texts
+        #expect(texts.count == 2)
+        #expect(texts.contains { $0.contains(#""ref":1,"code":"forbidden""#) })
+        #expect(texts.contains { $0.contains(#""code":"membership_revoked""#) })
+        harness.expectNothingLeftAfterResets()
+    }
+
     @Test func `who resumes more projects than a connection may look at is told of the rest`()
         throws
     {

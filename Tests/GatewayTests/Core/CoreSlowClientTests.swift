@@ -160,6 +160,27 @@ import Testing
         harness.expectNothingLeftAfterResets()
     }
 
+    /// Found by the simulation: the answer to its join was one too many behind 512 events.
+    @Test func `a client that reads isn't too slow for joining behind very many events`() throws {
+        var harness = try CoreHarness()
+        let client = try harness.open(project: 1)
+        let other = try harness.open(project: 1)
+        harness.settle()
+        harness.deliveries.perTurn = 1
+        harness.deliveries.perRoomShare = 1
+        for event in 0..<512 { harness.notify(event: event, project: 1) }
+        harness.turn()
+        harness.join(2, keep: true, reference: 1, from: client)
+        harness.join(2, keep: true, reference: 1, from: other)
+        harness.settle()
+        for client in [client, other] {
+            let stream = harness.stream(of: client)
+            #expect(stream.closeCode == nil)
+            #expect(stream.texts.contains(#"{"type":"ok","ref":1}"#))
+        }
+        harness.expectNothingLeftAfterResets()
+    }
+
     @Test func `a socket that takes no byte for a minute is closed`() throws {
         var harness = try CoreHarness()
         let client = try harness.open(project: 1)

@@ -118,29 +118,33 @@ import Testing
 
     // MARK: Beyond the bounds
 
-    @Test func `own frames are taken up to twice the bound, and then one is lost`() {
+    @Test
+    func `own frames are taken up to the bound of what is over its bounds, and then one is lost`() {
         var outbox = Given.outbox()
         var queue = ClientQueue()
-        for _ in 0..<2 * Limits.queueFramesMax {
+        for _ in 0..<Limits.overflownFramesMax {
             _ = WayIn.own.queue(1, for: Self.index, &queue, &outbox)
             #expect(!queue.marks.contains(.lostFrame))
         }
-        #expect(Int(queue.pieces.frameCount) == 2 * Limits.queueFramesMax)
+        #expect(Int(queue.pieces.frameCount) == Limits.overflownFramesMax)
         _ = WayIn.own.queue(1, for: Self.index, &queue, &outbox)
         #expect(queue.marks.contains(.lostFrame))
-        #expect(Int(queue.pieces.frameCount) == 2 * Limits.queueFramesMax)
+        #expect(Int(queue.pieces.frameCount) == Limits.overflownFramesMax)
         let overflown = Given.overflown(in: &outbox)
         #expect(overflown == [Self.index])
     }
 
-    @Test func `own bytes are taken up to twice the bound, and then a frame is lost`() {
+    @Test func `own bytes are taken up to the second bound, and then a frame is lost`() {
         for (missing, isLost) in [(1, false), (0, true)] {
             var outbox = Given.outbox()
             var queue = ClientQueue()
-            for payloadCount in [Limits.queueBytesMax, Limits.queueBytesMax - 20 - missing] {
+            for payloadCount in [
+                Limits.queueBytesMax,
+                Limits.overflownBytesMax - Limits.queueBytesMax - 20 - missing,
+            ] {
                 _ = WayIn.own.queue(payloadCount, for: Self.index, &queue, &outbox)
             }
-            #expect(Int(queue.pieces.byteCount) == 2 * Limits.queueBytesMax - missing)
+            #expect(Int(queue.pieces.byteCount) == Limits.overflownBytesMax - missing)
             _ = WayIn.own.queue(0, for: Self.index, &queue, &outbox)
             #expect(queue.marks.contains(.lostFrame) == isLost)
         }

@@ -113,8 +113,8 @@ struct OutboxModel: ~Copyable {
         let frames = makeFrames()
         let before = queues[client]
         let isFull =
-            before.pieces.frameCount >= 2 * Limits.queueFramesMax
-            || before.pieces.byteCount >= 2 * Limits.queueBytesMax
+            before.pieces.frameCount >= Limits.overflownFramesMax
+            || before.pieces.byteCount >= Limits.overflownBytesMax
         let isLost = before.marks.contains(.overflown) && isFull
         let message = message(frames)
         outbox.queue(message, for: ClientIndex(client), &queues[client], Self.clock)

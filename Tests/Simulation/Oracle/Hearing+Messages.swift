@@ -63,6 +63,8 @@ extension Hearing {
         }
         guard let place = event.place else { return }
         eventCount += 1
+        // When it joined and left isn't known any more.
+        guard !isLawless else { return }
         try subscriptions[event.project]?.hear(
             place, mayBeMissing: { ledger.mayBeMissing($0, of: event.project) })
     }
@@ -86,6 +88,7 @@ extension Hearing {
         guard subscriptions[project] != nil || isResuming || isLawless else {
             throw Violation(.subscription, "a resync of project \(project)")
         }
+        guard !isLawless else { return }
         let placesTaken = ledger.placesTaken[project]
         try subscriptions[project]?.hearResync(of: resource, placesTaken: placesTaken)
         for position in resumes.indices where resumes[position].project == project {

@@ -35,6 +35,8 @@ extension World: TurnPhases {
         guard !kernel.peers[number].isFreed else { return }
         if kernel.peers[number].interest.contains(.write), kernel.peers[number].room > 0 {
             core.becameWritable(index)
+            // What it took before is with the peer, though nothing may be sent at once.
+            kernel.peers[number].lastTaken = now
         }
         if kernel.peers[number].isReset {
             core.connectionLost(index)
