@@ -8,7 +8,7 @@ import subprocess
 import pytest
 
 REPOSITORY = os.path.join(os.path.dirname(__file__), "..", "..")
-VERSION_FILE = "Sources/Gateway/Program/Configuration/Version.swift"
+VERSION_FILE = "Sources/Gateway/Records/Version.swift"
 PACKAGE_FILE = "Clients/javascript/package.json"
 CHANGES = "# Changes\n\n## Unreleased\n\nThe first one.\n\n### Added\n\n- A thing.\n"
 
