@@ -470,6 +470,19 @@ def test_a_flood_of_key_updates_ends_the_session_and_hurts_nobody(gateway, datab
     steady.close()
 
 
+@pytest.mark.parametrize("count", [1, 2, 3])
+def test_key_updates_in_a_row_break_nothing(gateway, certificate, tmp_path, count):
+    request = b"GET /nothing HTTP/1.1\r\nHost: a\r\n\r\n"
+    sender = AlertSender(gateway.address, trusting(certificate), tmp_path / "keys")
+    sender.send_data(request)
+    assert sender.receive().startswith(b"HTTP/1.1 404 ")
+    for _ in range(2):
+        sender.send_key_updates(count)
+        sender.send_data(request)
+        assert sender.receive().startswith(b"HTTP/1.1 404 ")
+    sender.close()
+
+
 def test_a_flood_of_alerts_ends_the_session_and_hurts_nobody(gateway, database, certificate, tmp_path):
     """Warnings, which say nothing that one must act on."""
     project = database.add_project()

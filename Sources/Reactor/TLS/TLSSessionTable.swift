@@ -238,9 +238,10 @@ public struct TLSSessionTable: ~Copyable {
 
     /// Whether a call that brought no data has taken in a record to its end, instead of a part of one.
     @unsafe private func isAtRecordBorder(_ session: OpaquePointer, since position: Int) -> Bool {
-        guard unsafe wire.state.pointee.inputPosition > position else { return false }
-        // A call returns after a record; only with nothing left it may have stopped within one.
+        // A call returns after a record; only with nothing left it may have stopped within one. The
+        // first of a record may as well take in nothing: it ends the key update that came before.
         if unsafe wire.state.pointee.inputPosition < wire.state.pointee.inputCount { return true }
+        guard unsafe wire.state.pointee.inputPosition > position else { return false }
         // "RH": a header is expected; and no bytes of it are there (SSL_rstate_string(3)).
         guard let state = unsafe SSL_rstate_string(session) else { return false }
         return unsafe state[1] == CChar(UInt8(ascii: "H")) && SSL_has_pending(session) == 0

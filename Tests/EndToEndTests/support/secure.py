@@ -93,7 +93,10 @@ class AlertSender:
         self.client = MemoryClient(address, context)
         self.client.shake_hands()
         assert self.client.session.cipher()[0] == "TLS_AES_128_GCM_SHA256"
-        secret = self._logged(key_log, "CLIENT_TRAFFIC_SECRET_0")
+        self._use(self._logged(key_log, "CLIENT_TRAFFIC_SECRET_0"))
+
+    def _use(self, secret):
+        self.secret = secret
         self.cipher = AESGCM(self._expand(secret, b"key", 16))
         self.nonce = int.from_bytes(self._expand(secret, b"iv", 12), "big")
         self.sequence = 0
@@ -125,6 +128,14 @@ class AlertSender:
     def send_data_and_half_a_key_update(self, content):
         """In one segment; of the KeyUpdate all but its last byte (RFC 8446 §4.6.3)."""
         self.client.plain.send(self._record(content, 23) + self._record(b"\x18\x00\x00\x01", 22))
+
+    def send_key_updates(self, count):
+        """In one segment, each asking for the peer's; of that nothing is read in between (RFC 8446 §4.6.3, §7.2)."""
+        records = b""
+        for _ in range(count):
+            records += self._record(b"\x18\x00\x00\x01\x01", 22)
+            self._use(self._expand(self.secret, b"traffic upd", 32))
+        self.client.plain.send(records)
 
     def receive(self):
         return self.client.receive()
