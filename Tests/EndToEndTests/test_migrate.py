@@ -12,6 +12,7 @@ import pytest
 
 from support.database import Database, Listener
 from support.gateway import BINARY
+from support.waiting import wait_until
 
 EARLIER = os.path.join(os.path.dirname(__file__), "earlier")
 FILES = ["001_create_tables.sql", "004_add_cache_invalidation_triggers.sql", "005_add_event_log.sql"]
@@ -109,12 +110,14 @@ def test_a_deadlock_with_it_is_not_the_application_s_end(database, other):
     cursor.execute("UPDATE tasks SET status = status + 1 WHERE id = %s", (task,))
     thread = threading.Thread(target=lambda: outcome.append(migrate(database, "--again")), daemon=True)
     thread.start()
-    time.sleep(1.5)
+    held_up = """
+        SELECT EXISTS (SELECT FROM pg_locks WHERE relation = 'tasks'::regclass AND NOT granted AND
+            database = (SELECT oid FROM pg_database WHERE datname = current_database()))"""
     for number in range(10):
+        wait_until(lambda: outcome or database.execute(held_up) == [(True,)], "it waits for tasks, or has ended")
         cursor.execute("UPDATE projects SET name = %s WHERE id = %s", (str(number), project))
         other.commit()
         cursor.execute("UPDATE tasks SET status = status + 1 WHERE id = %s", (task,))
-        time.sleep(0.2)
     other.commit()
     thread.join(60)
     assert outcome[0][0] == 0, outcome

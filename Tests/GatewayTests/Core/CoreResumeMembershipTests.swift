@@ -40,6 +40,19 @@ import Testing
         }
     }
 
+    /// Two clients, of whom one is removed while the listener is away; and the catch-up's tag.
+    private func removedWhileAway(
+        _ harness: inout CoreHarness
+    ) throws -> (removedOne: Int, other: Int, tag: UInt64) {
+        try harness.hearCanary(cursor: 100)
+        let removedOne = try harness.open(user: 1, project: 1)
+        let other = try harness.open(user: 2, project: 1)
+        harness.core.listenerWasLost()
+        harness.database.remove(1, from: 1)
+        harness.core.listenerBecameLive()
+        return (removedOne, other, try harness.askedReads().tag)
+    }
+
     /// A client of each user, both of which wait for the same read.
     private func waiting(_ harness: inout CoreHarness) throws -> (clients: [Int], tag: UInt64) {
         var clients: [Int] = []
@@ -189,17 +202,11 @@ import Testing
 
     @Test func `the gateway's own catch-up throws out who was removed meanwhile`() throws {
         var harness = try harness()
-        try harness.hearCanary(cursor: 100)
-        let removedOne = try harness.open(user: 1, project: 1)
-        let other = try harness.open(user: 2, project: 1)
-        harness.core.listenerWasLost()
-        harness.database.remove(1, from: 1)
-        harness.core.listenerBecameLive()
-        let asked = try harness.askedReads()
+        let (removedOne, other, tag) = try removedWhileAway(&harness)
         var answer = EventsAnswer(
             cursor: Cursor(transaction: 150), last: Cursor(transaction: 1_000_000))
         appendRemoval(of: 1, to: &answer)
-        harness.core.receiveEvents(answer, tag: asked.tag)
+        harness.core.receiveEvents(answer, tag: tag)
         harness.settle()
         harness.turn(milliseconds: 20)
         harness.settle()
@@ -235,17 +242,11 @@ import Testing
 
     @Test func `a catch-up that isn't possible looks everyone up`() throws {
         var harness = try harness()
-        try harness.hearCanary(cursor: 100)
-        let removedOne = try harness.open(user: 1, project: 1)
-        let other = try harness.open(user: 2, project: 1)
-        harness.core.listenerWasLost()
-        harness.database.remove(1, from: 1)
-        harness.core.listenerBecameLive()
-        let asked = try harness.askedReads()
+        let (removedOne, other, tag) = try removedWhileAway(&harness)
         var answer = EventsAnswer(
             cursor: Cursor(transaction: 150), last: Cursor(transaction: 1_000_000))
         answer.append(.expired, project: 0, payload: Span())
-        harness.core.receiveEvents(answer, tag: asked.tag)
+        harness.core.receiveEvents(answer, tag: tag)
         harness.notify(event: 7, project: 1)
         harness.settle()
         harness.turn(milliseconds: 20)
