@@ -19,7 +19,7 @@ struct SteadyState: ~Copyable {
 
     init(clientCount: Int) throws {
         var settings = CoreSettings(
-            connectionsMax: clientCount, processNonce: 1, jitterSeed: 1)
+            connectionsMax: clientCount, jitterSeed: 1)
         // The limits are looked at for each message, and too high to be met.
         settings.admission = .standard
         settings.admission.messagesPerSecond = 10_000
@@ -28,6 +28,7 @@ struct SteadyState: ~Copyable {
         let verifier = try TokenVerifier(secret: secret.span)
         core = Core(
             settings: settings, verifier: verifier,
+            connectionIDs: try ConnectionIDs(key: secret.span),
             log: EventLog(format: .text, level: .critical),
             now: Instant(nanoseconds: nanoseconds),
             wall: Timestamp(unixSeconds: Self.startSeconds))

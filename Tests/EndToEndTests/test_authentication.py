@@ -65,7 +65,12 @@ async def test_ready_tells_all_that_a_client_needs(start_gateway, database, libr
     assert (ready["user_id"], ready["project_id"]) == (client.user, project)
     assert ready["cursor"] is None or ready["cursor"].isdecimal()
     assert (ready["ping_interval_ms"], ready["reconnect_window_ms"]) == (7000, 1000)
-    assert uuid.UUID(ready["connection_id"])
+    connection = uuid.UUID(ready["connection_id"])
+    # Nobody can tell another's id by its own.
+    next_one = await library.connect(gateway, project)
+    await next_one.send('{"type":"init"}')
+    other = uuid.UUID((await next_one.receive_json())["connection_id"])
+    assert (connection.int ^ other.int).bit_count() >= 24
     payload = client.token.split(".")[1]
     expires = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))["exp"]
     assert ready["expires_at"] == (

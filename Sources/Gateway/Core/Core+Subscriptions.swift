@@ -94,9 +94,16 @@ extension Core {
     private mutating func sendReady(
         _ project: ProjectID?, from cursor: Cursor?, to index: ClientIndex
     ) {
+        let connection: UUID
+        do throws(CryptoFailure) {
+            connection = try connectionIDs.id(of: clients.number(of: index))
+        } catch {
+            fail(index, .internalError, "no id could be made for the connection")
+            return
+        }
         let client = clients[index]
         let ready = ServerMessage.Ready(
-            connection: connectionID(of: index), user: client.user,
+            connection: connection, user: client.user,
             project: project ?? hub.firstProject(of: index),
             expiresAt: Timestamp(unixSeconds: Int64(client.expiresAtSeconds)), cursor: cursor,
             pingIntervalMilliseconds: UInt32(
@@ -105,12 +112,6 @@ extension Core {
         var message = outbox.message()
         ServerMessage.writeReady(ready, into: &message.text)
         send(message, to: index)
-    }
-
-    /// The id under which the connection is known to its client, and in `origin`: no two
-    /// connections of all gateways share one.
-    private func connectionID(of index: ClientIndex) -> UUID {
-        UUID(high: settings.processNonce, low: clients.number(of: index))
     }
 
     // MARK: Joining and leaving

@@ -17,6 +17,7 @@ package struct Core: ~Copyable {
 
     /// Connections, from accept to close.
     package var clients: Clients
+    var connectionIDs: ConnectionIDs
     /// Who looks at what.
     package var hub: Hub
     /// What waits to be sent.
@@ -36,12 +37,14 @@ package struct Core: ~Copyable {
     package var log: EventLog
 
     package init(
-        settings: CoreSettings, verifier: consuming TokenVerifier, log: consuming EventLog,
+        settings: CoreSettings, verifier: consuming TokenVerifier,
+        connectionIDs: consuming ConnectionIDs, log: consuming EventLog,
         now: Instant, wall: Timestamp
     ) {
         Limits.check()
         self.settings = settings
         self.verifier = verifier
+        self.connectionIDs = connectionIDs
         self.log = log
         clock = TurnClock(now: now, wall: wall)
         let slots = settings.connectionsMax + Limits.refusalSlots

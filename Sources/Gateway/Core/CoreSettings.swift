@@ -20,8 +20,6 @@ package struct CoreSettings: Sendable {
     package var pacing = Pacing(refetchesPerSecond: 1_000)
     /// Who is let in, and how much those who are in may do.
     package var admission = AdmissionLimits()
-    /// Distinguishes this process' connection ids from any other's.
-    package var processNonce: UInt64
     /// Seed for phases of timers, and for tables that nobody shall fill.
     package var jitterSeed: UInt64
     /// Whether clients are offered permessage-deflate.
@@ -30,9 +28,8 @@ package struct CoreSettings: Sendable {
     /// Bytes of any message, before it is known what it says.
     var frameBytesMax: Int { max(messageBytesMax, Limits.initMessageBytesMax) }
 
-    package init(connectionsMax: Int, processNonce: UInt64, jitterSeed: UInt64) {
+    package init(connectionsMax: Int, jitterSeed: UInt64) {
         self.connectionsMax = connectionsMax
-        self.processNonce = processNonce
         self.jitterSeed = jitterSeed
     }
 }

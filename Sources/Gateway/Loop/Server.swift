@@ -48,7 +48,7 @@ struct Server: ~Copyable {
         retentionSeconds: UInt64
     ) throws(ServerFailure) -> Server {
         let sessions = try DatabaseSessions.open(
-            target, seed: core.settings.jitterSeed, nonce: core.settings.processNonce,
+            target, seed: core.settings.jitterSeed, nonce: Random.word(),
             retentionSeconds: retentionSeconds)
         do throws(Errno) {
             let server = Server(

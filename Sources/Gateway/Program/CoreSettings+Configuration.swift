@@ -4,8 +4,7 @@ extension CoreSettings {
     /// From the options.
     init(_ configuration: Configuration, connectionsMax: Int) {
         self.init(
-            connectionsMax: connectionsMax, processNonce: Random.word(),
-            jitterSeed: Random.word())
+            connectionsMax: connectionsMax, jitterSeed: Random.word())
         messageBytesMax = configuration.maxMessageBytes
         times.pingNanoseconds = configuration.pingInterval.nanoseconds
         times.readNanoseconds = configuration.readTimeout.nanoseconds

@@ -25,7 +25,8 @@ package enum Program {
             sendMethod: batch.method.name)
         let tokenKeys = TokenKeys(configuration)
         let core = Core(
-            settings: settings, verifier: try verifier(tokenKeys, log), log: log,
+            settings: settings, verifier: try verifier(tokenKeys, log),
+            connectionIDs: try connectionIDs(), log: log,
             now: Clock.monotonic(), wall: Timestamp(microseconds: Clock.wallMicroseconds()))
         let publicListener = try Listener.open(
             try address(configuration.listen), role: .public,
@@ -84,6 +85,15 @@ package enum Program {
         let loaded = try self.tokenKeys(tokenKeys)
         for warning in loaded.warnings { log.configurationWarning(warning) }
         return TokenVerifier(keys: loaded.takeKeys(), policy: tokenKeys.policy)
+    }
+
+    private static func connectionIDs() throws(ServerFailure) -> ConnectionIDs {
+        do throws(CryptoFailure) {
+            return try ConnectionIDs()
+        } catch {
+            throw ServerFailure(
+                what: "cannot make connection ids", why: "OpenSSL has no HMAC with SHA-256")
+        }
     }
 
     /// The keys as they are now. A parent reads them too, so that a wrong file ends the start

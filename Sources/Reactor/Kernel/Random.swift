@@ -11,6 +11,12 @@ public enum Random {
         precondition(count == MemoryLayout<UInt64>.size)  // Up to 256 bytes never come short.
         return word
     }
+
+    /// Fills `bytes` with random ones, at most 256.
+    public static func fill(_ bytes: consuming MutableSpan<UInt8>) {
+        precondition(bytes.count <= 256)
+        for place in bytes.indices { bytes[place] = UInt8(truncatingIfNeeded: word()) }
+    }
 }
 
 /// A fast generator for phases and jitter, not for secrets: SplitMix64 (Steele, Lea, Flood 2014).

@@ -29,7 +29,7 @@ package struct CoreHarness: ~Copyable {
         compresses: Bool = false
     ) throws {
         var settings = CoreSettings(
-            connectionsMax: connectionsMax, processNonce: 0xABCD, jitterSeed: seed)
+            connectionsMax: connectionsMax, jitterSeed: seed)
         settings.disconnectsSlowConsumers = disconnectsSlowConsumers
         settings.pacing = Pacing(refetchesPerSecond: refetchesPerSecond)
         settings.admission = admission
@@ -41,7 +41,8 @@ package struct CoreHarness: ~Copyable {
         for pem in publicKeys { try keys.add(pem: pem.utf8Span.span, for: nil) }
         let verifier = TokenVerifier(keys: keys)
         core = Core(
-            settings: settings, verifier: verifier, log: EventLog(format: .text, level: .critical),
+            settings: settings, verifier: verifier,
+            connectionIDs: try ConnectionIDs(key: secret.span), log: EventLog(format: .text, level: .critical),
             now: Instant(nanoseconds: nanoseconds),
             wall: Timestamp(unixSeconds: Self.startSeconds))
         core.database.answersQueries = true

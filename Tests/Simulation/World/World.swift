@@ -38,7 +38,7 @@ package struct World: ~Copyable {
         seats = Array(repeating: nil, count: facts.seats)
         database = SimulatedDatabase(Ledger(facts))
         var settings = CoreSettings(
-            connectionsMax: facts.connectionsMax, processNonce: 0xABCD, jitterSeed: facts.seed)
+            connectionsMax: facts.connectionsMax, jitterSeed: facts.seed)
         settings.pacing = Pacing(refetchesPerSecond: nil)
         settings.checksMembership = facts.checksMembership
         settings.disconnectsSlowConsumers = facts.disconnectsSlowConsumers
@@ -48,6 +48,7 @@ package struct World: ~Copyable {
         let secret = Tokens.secret
         core = Core(
             settings: settings, verifier: try TokenVerifier(secret: secret.span),
+            connectionIDs: try ConnectionIDs(key: secret.span),
             log: EventLog(format: .text, level: .critical), now: now,
             wall: Timestamp(unixSeconds: Self.startSeconds))
         kernel.losesResyncs = facts.plantedFault == .losesResync
