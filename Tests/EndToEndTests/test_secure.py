@@ -483,6 +483,24 @@ def test_key_updates_in_a_row_break_nothing(gateway, certificate, tmp_path, coun
     sender.close()
 
 
+@pytest.mark.parametrize("count", [1, 2, 3])
+def test_key_updates_that_come_last_break_nothing(gateway, database, certificate, tmp_path, count):
+    """Nothing comes behind them that would let the session finish: what it is sent must be readable all the same."""
+    project = database.add_project()
+    sender = AlertSender(gateway.address, trusting(certificate), tmp_path / "keys")
+    path = f"/api/v1/messages/ws?token={tokens.token(str(uuid.uuid4()))}&projectId={project}"
+    sender.send_data(handshake(path))
+    assert sender.receive().startswith(b"HTTP/1.1 101 ")
+    records = gateway.metrics()["devhive_tls_control_records_total"]
+    sender.send_key_updates(count)
+    gateway.wait_for_metric("devhive_tls_control_records_total", records + count)
+    announce(database, project, "behind them")
+    received = b""
+    while b'"behind them"' not in received:
+        received += sender.receive()
+    sender.close()
+
+
 def test_a_flood_of_alerts_ends_the_session_and_hurts_nobody(gateway, database, certificate, tmp_path):
     """Warnings, which say nothing that one must act on."""
     project = database.add_project()

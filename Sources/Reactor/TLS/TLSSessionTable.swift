@@ -208,10 +208,10 @@ public struct TLSSessionTable: ~Copyable {
         let outputBefore = outputCount
         let positionBefore = unsafe wire.state.pointee.inputPosition
         OpenSSLErrors.forget()
-        let read = unsafe area.append { target, capacity in
-            var count = 0
-            guard unsafe SSL_read_ex(session, target, capacity, &count) == 1 else { return 0 }
-            return count
+        var read = unsafe decrypt(session, into: &area)
+        if read == 0, unsafe isWithinRecord(session, since: positionBefore) {
+            // A record behind a key update may have been taken in and not been acted on.
+            read = unsafe decrypt(session, into: &area)
         }
         let answered = outputCount - outputBefore
         if answered > 0 {
@@ -236,12 +236,34 @@ public struct TLSSessionTable: ~Copyable {
         }
     }
 
+    /// One call of SSL_read_ex(3). Returns how many bytes it brought.
+    @unsafe private func decrypt(_ session: OpaquePointer, into area: inout ReceiveArea) -> Int {
+        unsafe area.append { target, capacity in
+            var count = 0
+            guard unsafe SSL_read_ex(session, target, capacity, &count) == 1 else { return 0 }
+            return count
+        }
+    }
+
     /// Whether a call that brought no data has taken in a record to its end, instead of a part of one.
     @unsafe private func isAtRecordBorder(_ session: OpaquePointer, since position: Int) -> Bool {
         // A call returns after a record; only with nothing left it may have stopped within one. The
         // first of a record may as well take in nothing: it ends the key update that came before.
-        if unsafe wire.state.pointee.inputPosition < wire.state.pointee.inputCount { return true }
-        guard unsafe wire.state.pointee.inputPosition > position else { return false }
+        if hasInput { return true }
+        return unsafe wire.state.pointee.inputPosition > position && expectsHeader(session)
+    }
+
+    /// Whether the call took in all that was left, and a part of a record came last.
+    @unsafe private func isWithinRecord(_ session: OpaquePointer, since position: Int) -> Bool {
+        unsafe !hasInput && wire.state.pointee.inputPosition > position
+            && SSL_get_error(session, 0) == SSL_ERROR_WANT_READ && !expectsHeader(session)
+    }
+
+    private var hasInput: Bool {
+        unsafe wire.state.pointee.inputPosition < wire.state.pointee.inputCount
+    }
+
+    @unsafe private func expectsHeader(_ session: OpaquePointer) -> Bool {
         // "RH": a header is expected; and no bytes of it are there (SSL_rstate_string(3)).
         guard let state = unsafe SSL_rstate_string(session) else { return false }
         return unsafe state[1] == CChar(UInt8(ascii: "H")) && SSL_has_pending(session) == 0
