@@ -9,6 +9,8 @@ package struct SocketTransport: ~Copyable {
         precondition(Limits.deliveriesPerTurn <= SendBatch.capacity)
         self.batch = batch
     }
+
+    mutating func flush(_ core: inout Core) { core.flush(to: &self) }
 }
 
 // Hot path.
@@ -46,5 +48,16 @@ extension SocketTransport: Transport {
 
     package mutating func finishSending(_ descriptor: Int32) {
         ClientSocket.finishSending(descriptor)
+    }
+}
+
+extension Server {
+    /// Notes how bytes leave, which changes when the ring has failed so often that it is given up.
+    mutating func noteSendMethod() {
+        core.metrics.ringRefusals = plain?.batch.refusals ?? secure?.plain.batch.refusals ?? 0
+        let method = plain?.batch.method ?? secure?.plain.batch.method ?? .send
+        guard method != core.metrics.sendMethod else { return }
+        core.metrics.sendMethod = method
+        core.log.sendMethodChanged(to: method.name, because: "io_uring keeps failing")
     }
 }

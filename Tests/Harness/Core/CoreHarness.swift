@@ -42,7 +42,8 @@ package struct CoreHarness: ~Copyable {
         let verifier = TokenVerifier(keys: keys)
         core = Core(
             settings: settings, verifier: verifier,
-            connectionIDs: try ConnectionIDs(key: secret.span), log: EventLog(format: .text, level: .critical),
+            connectionIDs: try ConnectionIDs(key: secret.span),
+            log: EventLog(format: .text, level: .critical),
             now: Instant(nanoseconds: nanoseconds),
             wall: Timestamp(unixSeconds: Self.startSeconds))
         core.database.answersQueries = true

@@ -18,6 +18,8 @@ struct SecureTransport: ~Copyable {
     /// Before a turn's readiness.
     mutating func beginTurn() { clients.beginTurn() }
 
+    mutating func flush(_ core: inout Core) { core.flush(to: &self) }
+
     /// The client is freed.
     mutating func forget(_ index: ClientIndex) { clients.forget(index) }
 

@@ -1,11 +1,26 @@
 internal import Reactor
 
-// SIGHUP: files are read again, and nobody notices.
+// Signals. With SIGHUP files are read again, and nobody notices.
 extension Server {
+    /// SIGHUP reads files again. A first SIGTERM or SIGINT begins the drain, a second one ends the
+    /// program. For a worker a second one says nothing new: one may have come from its parent and one
+    /// from a service manager that signals every process. What ends it at once is SIGKILL.
+    mutating func receiveSignals() {
+        while let signal = signals.next() {
+            guard signal == .terminate else {
+                reload()
+                continue
+            }
+            if core.drain != nil { endsAtOnce = !isWorker }
+            if core.drain == nil, !isWorker { ServiceManager.notify(.stopping) }
+            core.beginDrain()
+        }
+    }
+
     /// Reads again what may change while the program runs. What can't be read stays as it was.
     ///
     /// Connections that are open stay so, until their token expires: it was good when it was shown.
-    mutating func reload() {
+    private mutating func reload() {
         let hasKeys = reloadTokenKeys()
         let hasCertificate = reloadCertificate()
         core.metrics.reloads[hasKeys && hasCertificate ? .done : .failed] += 1
