@@ -250,7 +250,7 @@ def test_a_database_that_is_not_there():
 def test_more_connections_than_descriptors(database):
     _, findings = examine(database.url, "--max-connections", "10000000")
     assert findings["open files"][0] == "FAIL"
-    assert "LimitNOFILE=10000064" in findings["open files"][1]
+    assert "LimitNOFILE=10000128" in findings["open files"][1]
 
 
 @contextlib.contextmanager

@@ -131,6 +131,54 @@ def can_upgrade_from(gateway, address):
         return raw.read_answer(head_only=True)[0] == 101
 
 
+def answers_operators(gateway):
+    return [gateway.request(path, admin=True)[0] for path in ("/livez", "/readyz", "/metrics")] == [200, 200, 200]
+
+
+def status_of_upgrade(gateway, address="127.0.0.9"):
+    with RawSocket(gateway.address, source=address) as raw:
+        raw.send(handshake(f"{PATH}?token={tokens.token(str(uuid.uuid4()))}"))
+        return raw.read_answer(head_only=True)[0]
+
+
+def test_silent_connections_of_one_address_lock_nobody_out(start_gateway):
+    """All places, and those for refusals too: operators are answered, clients get 503 and later the places."""
+    gateway = start_gateway("--max-connections", "900")
+    gateway.wait_until_ready()
+    flood = connect_many(gateway, 932)
+    try:
+        assert answers_operators(gateway)
+        assert status_of_upgrade(gateway) in (101, 503)
+        wait_until(lambda: status_of_upgrade(gateway) == 101, "the silent ones give way")
+        assert answers_operators(gateway)
+    finally:
+        close_all(flood)
+
+
+def test_silent_connections_leave_descriptors_for_operators(start_gateway):
+    gateway = start_gateway(*UNLIMITED, limits={resource.RLIMIT_NOFILE: (200, 200)})
+    gateway.wait_until_ready()
+    flood = connect_many(gateway, 300)
+    try:
+        assert answers_operators(gateway)
+        assert gateway.metrics()["process_open_fds"] < 200
+        wait_until(lambda: status_of_upgrade(gateway) == 101, "the silent ones give way")
+        assert not gateway.log("accept paused")
+    finally:
+        close_all(flood)
+
+
+def test_silent_operators_lock_nobody_out(start_gateway):
+    gateway = start_gateway()
+    gateway.wait_until_ready()
+    crowd = [socket.create_connection(gateway.admin_address) for _ in range(64)]
+    try:
+        assert answers_operators(gateway)
+        assert can_upgrade(gateway)
+    finally:
+        close_all(crowd)
+
+
 def test_few_descriptors_and_many_connections(start_gateway, database):
     """RLIMIT_NOFILE 64 and 200 connects: no spin, the database can reconnect, service resumes."""
     gateway = start_gateway(*UNLIMITED, limits={resource.RLIMIT_NOFILE: (64, 64)})

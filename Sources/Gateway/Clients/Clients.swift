@@ -22,6 +22,11 @@ package struct Clients: ~Copyable {
     private var unpaused = IndexList()
     /// Clients that are over, in the order in which they are freed.
     private var closed = IndexList()
+    /// Connections that are no WebSockets, by how long they have had their chance.
+    package var arrivals: Arrivals
+    /// Slots of connections of the admin listener. Like every slot they count until they are freed, as
+    /// do their descriptors.
+    package private(set) var operatorCount = 0
     /// Slots below this one may have memory that is resident.
     private var slotsTouched = 0
 
@@ -32,6 +37,7 @@ package struct Clients: ~Copyable {
         self.times = times
         jitter = Jitter(seed: seed)
         inbox = Inbox(decompresses: decompresses)
+        arrivals = Arrivals(capacity: slots)
     }
 
     // MARK: The table
@@ -43,6 +49,8 @@ package struct Clients: ~Copyable {
     }
 
     package var count: Int { table.count }
+    /// Slots of connections of the public listener.
+    package var publicCount: Int { table.count - operatorCount }
     var capacity: Int { table.capacity }
     /// Every client's index lies below this one.
     package var highWaterMark: Int { table.highWaterMark }
@@ -62,14 +70,22 @@ package struct Clients: ~Copyable {
     package mutating func insert(
         descriptor: Int32, peer: NetworkAddress, flags: ClientFlags, _ clock: TurnClock
     ) -> ClientIndex? {
-        table.insert(
-            Client(
-                descriptor: descriptor, peer: peer, flags: flags, nowTick: clock.tick,
-                deadlineTick: clock.tick(afterNanoseconds: times.handshakeNanoseconds)))
+        let client = Client(
+            descriptor: descriptor, peer: peer, flags: flags, nowTick: clock.tick,
+            deadlineTick: clock.tick(afterNanoseconds: times.handshakeNanoseconds))
+        guard let index = table.insert(client) else { return nil }
+        if flags.contains(.admin) { operatorCount += 1 }
+        return index
     }
 
     /// Takes back a connection that was inserted in this call and may not stay.
     package mutating func withdraw(_ index: ClientIndex) {
+        arrivals.remove(index)
+        remove(index)
+    }
+
+    private mutating func remove(_ index: ClientIndex) {
+        if table[index].flags.contains(.admin) { operatorCount -= 1 }
         table.remove(index)
     }
 
@@ -127,6 +143,7 @@ package struct Clients: ~Copyable {
         inbox.release(&table[index].message)
         inbox.release(&table[index].leftover)
         timers.cancel(index)
+        arrivals.remove(index)
         closed.append(index)
     }
 
@@ -147,7 +164,7 @@ package struct Clients: ~Copyable {
         guard let index = nextToFree else { return nil }
         _ = closed.removeLast()
         let descriptor = table[index].descriptor
-        table.remove(index)
+        remove(index)
         slotsTouched = max(slotsTouched, Int(index) + 1)
         return descriptor
     }
@@ -162,6 +179,7 @@ package struct Clients: ~Copyable {
         slotsTouched = inUse
         table.returnMemory()
         timers.returnMemory(from: inUse)
+        arrivals.returnMemory(from: inUse)
         inbox.returnMemory()
         return inUse
     }

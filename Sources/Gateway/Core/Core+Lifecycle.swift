@@ -13,11 +13,14 @@ extension Core {
     ) -> ClientIndex? {
         let peer = address.map(NetworkAddress.init) ?? .local
         let flags: ClientFlags = listener == .admin ? [.admin] : []
-        guard let index = clients.insert(descriptor: descriptor, peer: peer, flags: flags, clock)
+        guard let queue = arrivalQueue(at: listener),
+            let index = clients.insert(descriptor: descriptor, peer: peer, flags: flags, clock)
         else {
             metrics.connectionsDropped[.places] += 1
             return nil
         }
+        clients.arrivals.append(index, to: queue, at: clock.tick)
+        if queue == .refusals { clients[index].allowance.marks.insert(.isOverPlaces) }
         if listener == .public, !beginLimits(of: index, from: address) {
             clients.withdraw(index)
             return nil

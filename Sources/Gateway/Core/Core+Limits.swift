@@ -79,8 +79,9 @@ extension Core {
         clients[index].allowance.marks.contains(.isForwarded)
     }
 
-    /// Refuses whatever a connection asks for that is one too many of its address.
+    /// Refuses whatever a connection asks for that is one too many, of its address or of all.
     mutating func refuseCrowd(_ index: ClientIndex) throws(HTTPError) {
+        if !findPlace(for: index) { throw .full }
         guard clients[index].allowance.marks.contains(.isOverAddressLimit) else { return }
         metrics.limitsReached[.address] += 1
         throw .tooManyOfAddress

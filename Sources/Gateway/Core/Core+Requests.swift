@@ -149,10 +149,9 @@ extension Core {
         }
     }
 
-    /// Refuses what there is no place for.
+    /// Refuses clients who would soon have to leave.
     private func admitWebSocket() throws(HTTPError) {
         if drain != nil { throw .draining }
-        if metrics.connections >= UInt64(settings.connectionsMax) { throw .full }
     }
 
     /// Makes a WebSocket of the connection.
@@ -160,6 +159,7 @@ extension Core {
         _ index: ClientIndex, claims: TokenClaims?, project: ProjectID?, since: Since?
     ) {
         _ = clients[index].handle(.upgraded)
+        clients.arrivals.remove(index)
         clients[index].flags.insert(.upgraded)
         metrics.connections += 1
         metrics.connectionsOpened += 1
@@ -283,8 +283,11 @@ extension Core {
         }
         clients[index].flags.insert(.awaitsAnswer)
         clients.noteInterest(of: index)
-        clients[index].deadlineTick = clock.tick(
-            afterNanoseconds: Limits.httpIdleSecondsMax * 1_000_000_000)
+        clients.arrivals.renew(index, at: clock.tick)
+        let idleSeconds =
+            clients[index].flags.contains(.admin)
+            ? Limits.adminIdleSecondsMax : Limits.httpIdleSecondsMax
+        clients[index].deadlineTick = clock.tick(afterNanoseconds: idleSeconds * 1_000_000_000)
     }
 }
 
@@ -313,7 +316,7 @@ extension HTTPError {
     fileprivate static var draining: HTTPError {
         .unavailable("the server is shutting down", retryAfterSeconds: 1)
     }
-    fileprivate static var full: HTTPError {
+    static var full: HTTPError {
         .unavailable("the server has no place left", retryAfterSeconds: 5)
     }
     static var membershipUncheckable: HTTPError {

@@ -47,7 +47,7 @@ package struct Core: ~Copyable {
         self.connectionIDs = connectionIDs
         self.log = log
         clock = TurnClock(now: now, wall: wall)
-        let slots = settings.connectionsMax + Limits.refusalSlots
+        let slots = settings.connectionsMax + 2 * settings.reservedPlaces
         let seed = settings.jitterSeed
         clients = Clients(
             slots: slots, settings.times, decompresses: settings.compresses, seed: seed, now: now)

@@ -1,8 +1,11 @@
 /// What the core is told about how to behave: the options that concern clients, in the units that
 /// the core counts in.
 package struct CoreSettings: Sendable {
-    /// WebSockets at the same time.
+    /// Connections of the public listener at the same time, those that are only refused not counted.
     package var connectionsMax: Int
+    /// Places beside these for connections that are refused with an answer, and as many for the admin
+    /// listener. Fewer where descriptors are few.
+    package var reservedPlaces = Limits.reservedPlacesMax
     /// Bytes of a client's message.
     package var messageBytesMax = 512
     /// How long the phases of a connection may last.

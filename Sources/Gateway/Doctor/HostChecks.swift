@@ -40,7 +40,7 @@ package struct HostChecks: Sendable {
         guard let limits = facts.descriptors else {
             return .warning(subject, "RLIMIT_NOFILE can't be read", "check ulimit -Hn")
         }
-        let reserve = min(Configuration.descriptorReserve, limits.hard / 2)
+        let reserve = Configuration.descriptorReserve(of: limits.hard)
         let most = Int(clamping: limits.hard - reserve)
         let fact = "limit \(limits.soft), hard limit \(limits.hard)"
         if let connectionsMax, connectionsMax > most {

@@ -8,6 +8,9 @@ package enum Limits {
     /// Connections accepted from one listener, and their requests answered: a storm must not keep
     /// those who are connected waiting. At 45 µs each that is three milliseconds.
     static let acceptsPerTurn = 64
+    /// The same for the admin listener: fewer than its places, so that each has been answered before a
+    /// later one needs its place.
+    static let adminAcceptsPerTurn = 4
     /// Bytes of one receive; one per client and turn, so that nobody is heard for longer than
     /// others.
     static let receiveBytes = 65_536
@@ -62,8 +65,17 @@ package enum Limits {
     package static let privateSegmentBytesMax = 16_384
     /// Seconds for which a socket may take no byte while something waits for it.
     package static let stallSecondsMax: UInt64 = 60
-    /// Seconds of silence after which a connection that never became a WebSocket is closed.
-    static let httpIdleSecondsMax: UInt64 = 60
+    /// Seconds after its last answer until a connection that never became a WebSocket is closed: of the
+    /// public listener, where its place may be a client's; and of the admin listener, at which scrapers
+    /// come back each quarter or half of a minute.
+    static let httpIdleSecondsMax: UInt64 = 15
+    static let adminIdleSecondsMax: UInt64 = 60
+    /// Nanoseconds that such a connection has in any case to come up with a request, before it gives way
+    /// to another where places are short: some round trips of a slow network, for TCP and TLS.
+    static let httpGraceNanoseconds: UInt64 = 2_000_000_000
+    /// The part of `--max-connections`, and the least of it, that they may have beyond this time.
+    static let httpShareDivisor = 8
+    static let httpConnectionsMin = 64
 
     /// Bytes of a client's record: two cache lines. With its place in the hub, its timer and its
     /// bits that makes some 170 bytes for a client that is idle.
@@ -143,8 +155,9 @@ package enum Limits {
 
     // MARK: All together
 
-    /// Connections beyond `--max-connections` that are accepted to be refused with an answer.
-    static let refusalSlots = 32
+    /// Connections beyond `--max-connections` that are accepted to be refused with an answer; and as
+    /// many of the admin listener, which have their places whatever happens on the public one.
+    package static let reservedPlacesMax = 32
     /// Slots of the tables that must have fallen into disuse before their memory is given back: a
     /// handful isn't worth the system calls.
     package static let memoryReturnSlotsMin = 4_096

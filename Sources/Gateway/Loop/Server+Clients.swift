@@ -10,7 +10,13 @@ extension Server {
 
     /// Accepts those who wait at a listener, within the turn's budget.
     mutating func acceptClients(at role: ListenerRole) {
-        for _ in 0..<Limits.acceptsPerTurn {
+        let budget = role == .admin ? Limits.adminAcceptsPerTurn : Limits.acceptsPerTurn
+        for position in 0..<budget {
+            if let index = core.connectionToGiveWay(at: role) {
+                // For the first, somebody waits: epoll said so, and says it again in the next turn.
+                if position == 0 { core.giveWay(index) }
+                return
+            }
             switch listener(role, { $0.socket.accept() }) {
             case .accepted(let descriptor, let address):
                 guard let index = core.admit(descriptor: descriptor, from: address, at: role)

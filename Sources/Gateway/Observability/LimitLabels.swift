@@ -22,11 +22,15 @@ package enum DropLabel: UInt8, MetricLabel {
     case address
     /// Places at all.
     case places
+    /// Time: it had come up with no request, or with none after its last answer, while others had no
+    /// place.
+    case silent
 
     package var text: StaticString {
         switch self {
         case .address: "address"
         case .places: "places"
+        case .silent: "silent"
         }
     }
 }

@@ -15,7 +15,9 @@ package enum Program {
         SignalDescriptor.hold()
         guardMemory(configuration)
         let worker = bootstrap?.number
-        let settings = CoreSettings(configuration, connectionsMax: connectionsMax)
+        var settings = CoreSettings(configuration, connectionsMax: connectionsMax)
+        settings.reservedPlaces = Configuration.reservedPlaces(
+            descriptorLimit: try descriptorLimit())
         let log = EventLog(
             format: configuration.logFormat, level: configuration.logLevel, worker: worker)
         if worker == nil { Self.warn(log, configuration) }
@@ -41,6 +43,14 @@ package enum Program {
         server.isWorker = worker != nil
         server.noteCertificate()
         return server.run()
+    }
+
+    static func descriptorLimit() throws(ServerFailure) -> UInt64 {
+        do throws(Errno) {
+            return try DescriptorLimit.current().soft
+        } catch {
+            throw ServerFailure(what: "cannot read RLIMIT_NOFILE", why: error.description)
+        }
     }
 
     private static func sendBatch(

@@ -29,4 +29,6 @@ package struct AdmissionMarks: OptionSet, BitwiseCopyable {
     package static let countedAsUnauthenticated = AdmissionMarks(rawValue: 1 << 4)
     /// Its address had as many connections as it may have; it is here to be refused with an answer.
     package static let isOverAddressLimit = AdmissionMarks(rawValue: 1 << 5)
+    /// All places were taken when it came; it is here to be refused with an answer.
+    package static let isOverPlaces = AdmissionMarks(rawValue: 1 << 6)
 }

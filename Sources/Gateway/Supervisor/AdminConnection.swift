@@ -33,6 +33,19 @@ struct AdminConnection {
     }
 }
 
+extension HandleTable<AdminConnection> {
+    /// Who makes room for a newcomer: the one that has been silent for longest, so that whoever leaves
+    /// connections open locks nobody out. Who waits for workers does so for less than a second, and only
+    /// gives way when all do.
+    var nextToGiveWay: Handle? {
+        handles.min { first, second in
+            guard let first = self[first], let second = self[second] else { return false }
+            if (first.inquiry == nil) != (second.inquiry == nil) { return first.inquiry == nil }
+            return first.deadline < second.deadline
+        }
+    }
+}
+
 /// A request that the workers have to be asked for.
 struct Inquiry {
     let question: Question

@@ -9,11 +9,14 @@ extension Supervisor {
     /// The time in which workers have to answer: most probes give up after a second.
     private static let answerNanoseconds: UInt64 = 750_000_000
 
+    /// Operators accepted in a turn: fewer than may come, so that those before them are heard.
+    private static let acceptsPerTurn = 4
+
     /// How long nobody is accepted after descriptors ran out.
     private static let acceptPauseNanoseconds: UInt64 = 1_000_000_000
 
     mutating func acceptOperators() {
-        for _ in 0..<Self.connectionsMax {
+        for _ in 0..<Self.acceptsPerTurn {
             switch listener.accept() {
             case .accepted(let descriptor, _): admit(descriptor)
             case .aborted: continue
@@ -44,10 +47,7 @@ extension Supervisor {
     }
 
     private mutating func admit(_ descriptor: Int32) {
-        guard !connections.isFull else {
-            ClientSocket.close(descriptor)
-            return
-        }
+        if connections.isFull, let oldest = connections.nextToGiveWay { close(connection: oldest) }
         let deadline = now.advanced(byNanoseconds: Self.idleNanoseconds)
         let handle = connections.insert(
             AdminConnection(descriptor: descriptor, deadline: deadline))

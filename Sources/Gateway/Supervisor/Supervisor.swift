@@ -23,8 +23,7 @@ struct Supervisor: ~Copyable {
 
     var workers: [Worker] = []
     var asks = HandleTable<Ask>(kind: Kind.ask.rawValue, capacity: asksMax)
-    var connections = HandleTable<AdminConnection>(
-        kind: Kind.connection.rawValue, capacity: connectionsMax)
+    var connections: HandleTable<AdminConnection>
 
     /// Until when nobody is accepted; `nil` while all is well.
     var listenerPausedUntil: Instant?
@@ -37,8 +36,13 @@ struct Supervisor: ~Copyable {
     /// The first signal to finish has come.
     var finish: Finish?
 
-    /// Connections of operators.
+    /// Connections of operators. When all are taken, the one that has been idle for longest gives way.
     static let connectionsMax = 64
+    /// Operators that are let in however few descriptors there are.
+    private static let connectionsMin = 4
+    /// Descriptors that aren't operators' or for their questions: the standard ones, listener, epoll,
+    /// signals, the log, the reserved address, and what the start of a worker takes.
+    private static let ownDescriptors = 24
     /// Questions that wait for an answer: each operator's one question to each worker, and the first
     /// question to each that was started.
     static let asksMax = (connectionsMax + 1) * 256
@@ -76,9 +80,11 @@ struct Supervisor: ~Copyable {
         _ configuration: Configuration, reservation: consuming AddressReservation,
         listener: consuming ListeningSocket, log: consuming EventLog
     ) throws(Errno) -> Supervisor {
+        let limit = Int(clamping: try DescriptorLimit.current().soft)
+        let places = operatorPlaces(descriptorLimit: limit, workers: configuration.workers)
         let supervisor = Supervisor(
             configuration, reservation: reservation, listener: listener, log: log,
-            poller: try Poller(), signals: try SignalDescriptor())
+            poller: try Poller(), signals: try SignalDescriptor(), operatorPlaces: places)
         try supervisor.watch(supervisor.signals.descriptor, as: .signals)
         try supervisor.watch(supervisor.listener.descriptor, as: .listener)
         return supervisor
@@ -87,8 +93,9 @@ struct Supervisor: ~Copyable {
     private init(
         _ configuration: Configuration, reservation: consuming AddressReservation,
         listener: consuming ListeningSocket, log: consuming EventLog, poller: consuming Poller,
-        signals: consuming SignalDescriptor
+        signals: consuming SignalDescriptor, operatorPlaces: Int
     ) {
+        connections = HandleTable(kind: Kind.connection.rawValue, capacity: operatorPlaces)
         environment = Self.environment(configuration, address: reservation.address)
         self.configuration = configuration
         self.reservation = reservation
@@ -98,6 +105,12 @@ struct Supervisor: ~Copyable {
         self.signals = signals
         let worker = Worker(lifecycle: WorkerLifecycle(now: now))
         workers = Array(repeating: worker, count: configuration.workers)
+    }
+
+    /// As many operators as there are descriptors for, with a question to each worker for each of them.
+    private static func operatorPlaces(descriptorLimit: Int, workers: Int) -> Int {
+        let left = descriptorLimit - ownDescriptors - workers
+        return min(connectionsMax, max(connectionsMin, left / (1 + workers)))
     }
 
     private func watch(_ descriptor: Int32, as kind: Kind) throws(Errno) {

@@ -199,8 +199,8 @@ import Testing
 
     @Test(
         arguments: [
-            (64, nil, 32), (65, nil, 33), (128, nil, 64), (129, nil, 65), (1, nil, 1),
-            (20_000, nil, 19_936), (UInt64.max, nil, 1_000_000), (64, 32, 32), (20_000, 5, 5),
+            (64, nil, 32), (65, nil, 33), (256, nil, 128), (257, nil, 129), (1, nil, 1),
+            (20_000, nil, 19_872), (UInt64.max, nil, 1_000_000), (64, 32, 32), (20_000, 5, 5),
         ] as [(UInt64, Int?, Int)])
     func `the most connections follow from the descriptor limit`(
         limit: UInt64, asked: Int?, expected: Int

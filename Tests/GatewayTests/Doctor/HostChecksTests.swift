@@ -43,7 +43,7 @@ import Testing
         #expect(findings.count { $0.verdict == .warning } == 1)
     }
 
-    @Test(arguments: [(1_048_511, Verdict.ok), (1_048_512, .ok), (1_048_513, .failure)])
+    @Test(arguments: [(1_048_447, Verdict.ok), (1_048_448, .ok), (1_048_449, .failure)])
     func `a process needs a descriptor for each connection and a reserve`(
         connections: Int, verdict: Finding.Verdict
     ) {
@@ -55,12 +55,12 @@ import Testing
         let low = Self.checks(connectionsMax: 100_000) {
             $0.descriptors = HostFacts.DescriptorLimits(soft: 1_024, hard: 4_096)
         }
-        #expect(low.openFiles.advice == "set LimitNOFILE=100064")
+        #expect(low.openFiles.advice == "set LimitNOFILE=100128")
         let high = Self.checks(connectionsMax: 2_000_000)
-        #expect(high.openFiles.advice.contains("fs.nr_open=2000064, now 1048576"))
+        #expect(high.openFiles.advice.contains("fs.nr_open=2000128, now 1048576"))
     }
 
-    @Test(arguments: [(UInt64(10_063), Verdict.warning), (10_064, .ok), (63, .warning)])
+    @Test(arguments: [(UInt64(10_127), Verdict.warning), (10_128, .ok), (63, .warning)])
     func `without a number a limit for less than 10,000 is worth a warning`(
         hard: UInt64, verdict: Finding.Verdict
     ) {

@@ -25,21 +25,33 @@ extension Configuration {
         return settled
     }
 
-    /// Descriptors that clients can't have: both listeners, epoll, the ring, timers and signals,
-    /// two database connections, the log, files that are read, and requests to the admin listener.
-    package static let descriptorReserve: UInt64 = 64
+    /// Descriptors that clients can't have: a quarter for connections that are only refused, a quarter
+    /// for those of the admin listener; the rest is for both listeners, epoll, the ring, signals, two
+    /// database connections, the log, and files that are read.
+    package static let descriptorReserve: UInt64 = 4 * UInt64(Limits.reservedPlacesMax)
     /// The most that the derived limit becomes: hard limits of 2³⁰ are common in containers, and
     /// mean "not limited", not that a process could serve as many.
     package static let derivedConnectionsMax = 1_000_000
 
+    /// Of a limit under twice the reserve, half is kept.
+    package static func descriptorReserve(of limit: UInt64) -> UInt64 {
+        min(descriptorReserve, limit / 2)
+    }
+
+    /// Places for connections that are only refused, and for those of the admin listener, for
+    /// RLIMIT_NOFILE `descriptorLimit`.
+    package static func reservedPlaces(descriptorLimit: UInt64) -> Int {
+        max(1, Int(descriptorReserve(of: descriptorLimit) / 4))
+    }
+
     /// The most connections to hold, for RLIMIT_NOFILE `descriptorLimit` as it holds in this
     /// process, already raised.
     ///
-    /// Of a limit under twice the reserve, half is kept. Throws if `max-connections` asks for more
+    /// Throws if `max-connections` asks for more
     /// than fit: better at the start than with the first client that can't connect.
     package func connectionsMax(descriptorLimit: UInt64) throws(ConfigurationError) -> Int {
-        let reserve = min(Self.descriptorReserve, descriptorLimit / 2)
-        let most = Int(clamping: descriptorLimit - reserve)
+        let most = Int(
+            clamping: descriptorLimit - Self.descriptorReserve(of: descriptorLimit))
         guard let maxConnections else { return max(1, min(most, Self.derivedConnectionsMax)) }
         guard maxConnections <= most else {
             throw ConfigurationError(
