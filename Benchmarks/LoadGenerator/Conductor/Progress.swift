@@ -17,11 +17,11 @@ struct Progress {
         let now = Clock.monotonic()
         guard now.nanoseconds(since: lastShown) > 200_000_000 else { return }
         lastShown = now
-        StandardError().writeWaiting("\r\u{1B}[K\(text())")
+        StandardError.writeWaiting("\r\u{1B}[K\(text())")
     }
 
     func clear() {
         guard isShown else { return }
-        StandardError().writeWaiting("\r\u{1B}[K")
+        StandardError.writeWaiting("\r\u{1B}[K")
     }
 }

@@ -32,6 +32,7 @@
 #include <signal.h>
 #include <spawn.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -100,6 +101,14 @@ static inline int ces_getpeername(int descriptor, struct sockaddr *address, sock
     return getpeername(descriptor, address, length);
 }
 
+// The user of the process at the other end of a Unix socket (SO_PEERCRED, unix(7)), or (uid_t)-1.
+static inline uid_t ces_peer_user(int descriptor) {
+    struct ucred peer;
+    socklen_t length = sizeof peer;
+    int status = getsockopt(descriptor, SOL_SOCKET, SO_PEERCRED, &peer, &length);
+    return status == 0 ? peer.uid : (uid_t)-1;
+}
+
 // getrlimit(2) takes an enum under _GNU_SOURCE.
 static inline int ces_getrlimit_nofile(struct rlimit *limit) {
     return getrlimit(RLIMIT_NOFILE, limit);
@@ -155,6 +164,22 @@ static inline int ces_atomic_compare_exchange(uint64_t *word, uint64_t *expected
 // `environ` is a mutable global, which Swift 6 refuses to read.
 static inline char *const *ces_environ(void) { return environ; }
 
+// The kind of file that a descriptor is open on (inode(7)); zero if it is on none.
+static inline unsigned ces_file_kind(int descriptor) {
+    struct stat about;
+    return fstat(descriptor, &about) == 0 ? about.st_mode & S_IFMT : 0;
+}
+static const unsigned ces_S_IFSOCK = S_IFSOCK;
+static const unsigned ces_S_IFREG = S_IFREG;
+
+// Opens what a descriptor is open on once more, so that it has flags of its own (proc_pid_fd(5)).
+static inline int ces_reopen_for_writing(int descriptor) {
+    char path[32];
+    snprintf(path, sizeof path, "/proc/self/fd/%d", descriptor);
+    return open(path, O_WRONLY | O_NONBLOCK | O_CLOEXEC | O_NOCTTY);
+}
+static inline int ces_open_null(void) { return open("/dev/null", O_RDWR); }
+
 // Variadic: open(2) without O_CREAT, so without a mode.
 static inline int ces_open_read(const char *path) {
     return open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
@@ -176,6 +201,9 @@ static const int ces_PG_DIAG_CONTEXT = PG_DIAG_CONTEXT;
 
 // Compiler builtins, for a counter that log handlers share. Swift's own atomics are in a module that
 // brings the Glibc module with it, whose idea of the C library contradicts this header's.
+static inline void ces_atomic_add(uint64_t *word, uint64_t count) {
+    __atomic_fetch_add(word, count, __ATOMIC_RELAXED);
+}
 static inline void ces_atomic_increment(uint64_t *word) {
     __atomic_fetch_add(word, 1, __ATOMIC_RELAXED);
 }

@@ -23,6 +23,9 @@ struct DevhiveGateway: ParsableCommand {
         defaultSubcommand: Serve.self)
 
     static func main() {
+        guard Console.openStandardDescriptors() else {
+            exit(withError: ExitCode(ProgramExit.internalError.rawValue))
+        }
         if let refusal = CommandLineSecrets.refusal(Array(CommandLine.arguments.dropFirst())) {
             Console.complain(refusal)
             exit(withError: ExitCode(ProgramExit.usage.rawValue))

@@ -26,7 +26,7 @@ package struct LogLine: ~Copyable {
     private static let tailBytes = 24
 
     /// `limit` counts the line end too; at least 128.
-    package init(format: LogFormat, limit: Int = StandardError.lineBytesMax) {
+    package init(format: LogFormat, limit: Int = LineOutput.lineBytesMax) {
         precondition(limit >= 128)
         self.format = format
         self.limit = limit - Self.tailBytes

@@ -43,7 +43,21 @@ package struct StandardErrorLogHandler: LogHandler {
             line.add(key: key, value: value.description, isLiteral: Self.isLiteral(value))
         }
         line.finish()
-        output.write(line.buffer.bytes)
+        if output.write(line.buffer.bytes) { reportDropped() }
+    }
+
+    /// Tells whoever reads the log again that lines are missing, whatever its level is.
+    private func reportDropped() {
+        let count = output.unreportedCount
+        guard count > 0 else { return }
+        var line = LogLine(format: format)
+        line.begin(microseconds: clock(), level: .warning, message: "log lines dropped")
+        line.add(key: "dropped", value: String(count), isLiteral: true)
+        if let worker = metadata["worker"] {
+            line.add(key: "worker", value: worker.description, isLiteral: Self.isLiteral(worker))
+        }
+        line.finish()
+        output.report(line.buffer.bytes, of: count)
     }
 
     /// Whether JSON can hold the value as a number or a boolean. Floating point isn't among

@@ -21,6 +21,10 @@ public final class SharedCounter: @unchecked Sendable {
         unsafe ces_atomic_increment(word)
     }
 
+    public func add(_ count: UInt64) {
+        unsafe ces_atomic_add(word, count)
+    }
+
     public var value: UInt64 {
         unsafe ces_atomic_load(word)
     }

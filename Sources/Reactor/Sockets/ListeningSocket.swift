@@ -63,6 +63,11 @@ public struct ListeningSocket: ~Copyable {
                 }
             }
             if raw >= 0 {
+                // A Unix socket's name may be open to all of this host; its questions are its owner's.
+                if address == nil, ces_peer_user(raw) != geteuid() {
+                    ClientSocket.close(raw)
+                    return .aborted
+                }
                 return .accepted(descriptor: raw, from: SocketAddress(storage))
             }
             let errno = Errno.current

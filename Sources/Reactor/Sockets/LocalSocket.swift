@@ -60,8 +60,8 @@ public struct LocalAddress: BitwiseCopyable, Sendable {
 }
 
 /// A listening Unix socket under a name that the kernel chose in the abstract namespace: nothing of
-/// it is in any folder, and it is gone with the last process that holds it. As with a port of the
-/// loopback interface, every process of the network namespace may connect.
+/// it is in any folder, and it is gone with the last process that holds it. Every process of the
+/// network namespace may connect; `ListeningSocket` closes those of other users unheard.
 public struct LocalListeningSocket: ~Copyable {
     public let owned: OwnedDescriptor
     public let address: LocalAddress

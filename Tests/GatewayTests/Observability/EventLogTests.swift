@@ -12,7 +12,7 @@ import Testing
         limiter: LogLimiter = LogLimiter()
     ) -> EventLog {
         EventLog(
-            format: format, level: level, output: LogOutput(standardError: pipe.standardError),
+            format: format, level: level, output: pipe.output,
             limiter: limiter)
     }
 
@@ -53,10 +53,32 @@ import Testing
         #expect(line.contains(advice))
     }
 
+    @Test(arguments: [LogFormat.text, .json])
+    func `lines that nobody reads are dropped and counted, and reported when somebody does`(
+        format: LogFormat
+    ) {
+        let pipe = LinePipe()
+        let log = EventLog(format: format, level: .error, output: pipe.output, worker: 2)
+        let error = String(repeating: "x", count: 2_000)
+        while log.figures.linesDropped < 7 { log.failed("something", error: error) }
+        for line in pipe.lines() { #expect(line.contains(error), "never half a line") }
+        log.failed("something", error: "again")
+        let lines = pipe.lines()
+        #expect(lines.count == 2 && lines[0].contains("again"))
+        #expect(
+            lines[1].hasSuffix(
+                format == .text
+                    ? "warning log lines dropped dropped=7 worker=2"
+                    : #""message":"log lines dropped","dropped":7,"worker":2}"#))
+        log.failed("something", error: "once more")
+        #expect(pipe.lines().count == 1, "they are reported once")
+        #expect(log.figures.linesDropped == 7)
+    }
+
     @Test func `metadata of the handler and of its provider is in each line`() {
         let pipe = LinePipe()
         var handler = StandardErrorLogHandler(
-            format: .text, level: .info, output: LogOutput(standardError: pipe.standardError))
+            format: .text, level: .info, output: pipe.output)
         handler[metadataKey: "worker"] = "3"
         handler.metadataProvider = Logger.MetadataProvider { ["region": "north"] }
         let kept = handler[metadataKey: "worker"]
@@ -158,8 +180,8 @@ import Testing
         #expect(lines.count + Int(dropped) == 100)
         #expect(lines.allSatisfy { $0.hasSuffix("x") })
         log.configurationWarning("again")
-        let after = pipe.read()
-        #expect(after.hasSuffix("detail=again\n"))
+        let after = pipe.lines()
+        #expect(after.count == 2 && after[0].hasSuffix("detail=again"))
     }
 
     @Test func `every kind of line has a level and a name of its own`() {

@@ -1,3 +1,4 @@
+import Gateway
 import Glibc
 import Reactor
 
@@ -16,7 +17,7 @@ struct LinePipe: ~Copyable {
         precondition(fcntl(ends[0], F_SETFL, O_NONBLOCK) == 0)
     }
 
-    var standardError: StandardError { StandardError(descriptor: writer.raw) }
+    var output: LogOutput { LogOutput(LineOutput(descriptor: writer.raw)) }
 
     /// What was written since the last call.
     func read() -> String {

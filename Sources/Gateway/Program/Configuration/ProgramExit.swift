@@ -13,8 +13,11 @@ package enum ProgramExit: Int32, Error, Sendable {
 
 /// What commands say before they exit.
 package enum Console {
+    /// Opens those of descriptors 0 to 2 that the process was started without, before any other.
+    package static func openStandardDescriptors() -> Bool { StandardDescriptors.open() }
+
     /// Writes `devhive-gateway: text` to standard error.
     package static func complain(_ text: String) {
-        StandardError().writeWaiting("devhive-gateway: \(text)\n")
+        StandardError.writeWaiting("devhive-gateway: \(text)\n")
     }
 }
