@@ -193,7 +193,7 @@ def test_timeouts_of_the_role_do_not_cut_the_sessions(database, start_gateway, r
     old = "SELECT count(*) FROM pg_stat_activity WHERE usename = %s AND backend_start < clock_timestamp() - interval '2 s'"
     wait_until(lambda: database.execute(old, name) == [(2,)], "both sessions grow older than the timeouts")
     assert gateway.metrics()["devhive_listener_reconnects_total"] == 0
-    assert not gateway.log("listener lost") and not gateway.log("the query session")
+    assert not gateway.log("listener lost") and not gateway.log("query session lost")
     assert database.execute("SELECT count(*) FROM pg_stat_activity WHERE usename = %s", name) == [(2,)]
 
 

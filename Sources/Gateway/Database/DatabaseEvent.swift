@@ -56,9 +56,14 @@ extension DatabaseLoss: CustomStringConvertible {
         case .closed(let error), .preparingFailed(let error): error.advice
         case .silent:
             "if a pooler in transaction mode is between, connect to PostgreSQL itself"
-        case .unresolved, .resolvingTimeout, .refused, .connectingTimeout, .answerTimeout,
-            .outOfMemory:
-            nil
+        case .unresolved, .resolvingTimeout:
+            "correct the host in DATABASE_URL, or the resolver of this host"
+        case .refused:
+            "check that PostgreSQL runs, and that DATABASE_URL has its host, port, database, user and"
+                + " password; devhive-gateway doctor tries them"
+        case .connectingTimeout:
+            "check the host and port in DATABASE_URL, and the firewalls on the way"
+        case .answerTimeout, .outOfMemory: nil
         }
     }
 }

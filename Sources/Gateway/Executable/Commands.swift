@@ -97,11 +97,15 @@ struct Token: ParsableCommand {
                     source: "--expires-in", value: expiresIn,
                     reason: "a duration such as 30s, 1h or 720h, from 1s to a year")
             }
-            let configuration = try Configuration.load(options: [:], needed: [.jwtSecret])
+            // Not as one that is needed: that would name options for public keys too.
+            let configuration = try Configuration.load(options: [:], needed: [])
             guard !configuration.jwtSecret.isEmpty else {
                 throw ConfigurationError(
                     source: SecretSetting.jwtSecret.variableName, value: nil,
-                    reason: "not set; public keys verify tokens, and sign none")
+                    reason: """
+                        not set; it or \(SecretSetting.jwtSecret.fileVariableName) is needed: public \
+                        keys verify tokens, and sign none
+                        """)
             }
             return Connected.token(configuration, user: user, lifetime: lifetime)
         }

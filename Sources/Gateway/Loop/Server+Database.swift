@@ -119,7 +119,8 @@ extension Server {
         core.database.isCanaryInTime = false
         let retry = sessions.listener.deadline?.nanoseconds(since: core.clock.now) ?? 0
         core.log.listenerLost(
-            error: loss.description, advice: loss.advice, retryNanoseconds: retry)
+            error: loss.description, advice: loss.advice, retryNanoseconds: retry,
+            at: core.clock.now)
     }
 
     private mutating func queriesDid(_ event: DatabaseEvent) {
@@ -158,10 +159,11 @@ extension Server {
             // A canary under way may not have been sent. A server that stands still, though, is
             // silent to both, and what fails after that says nothing new.
             if case .closed = loss { sessions.canary.forget() }
-            core.log.failed("the query session", error: loss.description)
+            core.log.queriesLost(
+                error: loss.description, advice: loss.advice, at: core.clock.now)
         case .resources: noteResources()
         case .refused(let error):
-            core.log.failed("a statement of the query session", error: error.description)
+            core.log.refused("a statement of the query session", error, at: core.clock.now)
         }
     }
 

@@ -13,13 +13,24 @@ extension EventLog {
     }
 
     /// `error` is the server's or libpq's sentence. libpq's don't hold the password.
-    package func listenerLost(error: String, advice: String?, retryNanoseconds: UInt64) {
+    package mutating func listenerLost(
+        error: String, advice: String?, retryNanoseconds: UInt64, at now: Instant
+    ) {
+        guard let suppressed = listenerLosses.admit(error, at: now) else { return }
         var metadata: Logger.Metadata = [
             "error": .string(error),
             "retry_ms": .stringConvertible(retryNanoseconds / 1_000_000),
         ]
         if let advice { metadata["advice"] = .string(advice) }
-        write(.error, "listener lost", metadata)
+        write(.error, "listener lost", metadata, suppressed: suppressed)
+    }
+
+    /// The session that asks about memberships and missed events; it is connected again by itself.
+    package mutating func queriesLost(error: String, advice: String?, at now: Instant) {
+        guard let suppressed = queryLosses.admit(error, at: now) else { return }
+        var metadata: Logger.Metadata = ["error": .string(error)]
+        if let advice { metadata["advice"] = .string(advice) }
+        write(.error, "query session lost", metadata, suppressed: suppressed)
     }
 
     /// Hot path: nothing is built unless debug lines are wanted.

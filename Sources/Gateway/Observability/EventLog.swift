@@ -14,6 +14,8 @@ package struct EventLog: ~Copyable {
     private let logger: Logger
     private let output: LogOutput
     private var limiter: LogLimiter
+    var listenerLosses = RepeatedLine()
+    var queryLosses = RepeatedLine()
     private var nextReport = Instant(nanoseconds: 0)
 
     /// How often suppressed lines are reported that no later line of their kind reported.

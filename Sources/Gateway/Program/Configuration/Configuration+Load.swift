@@ -168,6 +168,14 @@ extension Configuration {
         guard let text = found.secret.text else {
             throw refused("not a connection string: it isn't text (UTF-8)")
         }
+        // libpq would take another scheme for a list of keywords, and complain about that.
+        if text.contains("://"), !text.hasPrefix("postgresql://"), !text.hasPrefix("postgres://"),
+            !text.contains("=") || text.prefix(while: { $0 != "=" }).contains("://")
+        {
+            throw refused(
+                "not a connection string of PostgreSQL: it must begin with postgresql://, or be"
+                    + " pairs such as host=… dbname=…")
+        }
         let parsed: ConnectionString
         do throws(ConnectionStringError) {
             parsed = try ConnectionString(text)
