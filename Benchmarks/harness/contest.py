@@ -7,8 +7,10 @@ import os
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 from contestants import BENCHMARKS, REPOSITORY, Server, ServerFailure, contestants, end_in_order
+from hostile import measure_hostile
 from members import add_members
 from plot import write_plots
 from report import Report
@@ -19,6 +21,9 @@ OUTPUT = REPOSITORY / ".state" / "bench"
 QUICK_SECONDS = 105  # Of two minutes; the database's start and end need some too.
 RUN_SECONDS_EXTRA = 90  # Beyond what a scenario measures, for connecting and settling.
 CLIENTS_PER_SECOND = 1_000  # Of the largest crowds, which need longer to connect.
+
+# What is measured without the load generator.
+OWN = {"start": measure_start, "hostile": measure_hostile}
 
 
 def arguments():
@@ -33,7 +38,8 @@ def arguments():
     )  # fmt: skip
     parser.add_argument("--list", action="store_true", help="say what can be chosen")
     parser.add_argument("--write-results", action="store_true", help="keep the outcome in Benchmarks/")
-    parser.add_argument("--programs", help=argparse.SUPPRESS)
+    parser.add_argument("--gateway", metavar="FILE", help="another build of the gateway than this checkout's")
+    parser.add_argument("--programs", default=".", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.rounds is not None and options.rounds < 1:
         parser.error("--rounds must be at least 1")
@@ -62,7 +68,7 @@ def available(field):
 def run_once(programs, contestant, scenario, is_quick):
     """One scenario against a fresh server: the load generator's result, or why there is none."""
     if scenario.is_own:
-        return measure_start(contestant)
+        return OWN[scenario.options["scenario"]](contestant)
     words = scenario.arguments(is_quick)
     seconds = float(words[words.index("--seconds") + 1]) if "--seconds" in words else 10
     bound = int(seconds + (20 if is_quick else RUN_SECONDS_EXTRA))
@@ -102,7 +108,8 @@ def main():
         if not name or not words:
             parser.error("--variant must be NAME=OPTIONS")
         variants.append((name, words.split()))
-    field = chosen(parser, contestants(options.programs, variants), options.contestant)
+    binary = Path(options.gateway or Path(options.programs) / "devhive-gateway").resolve()
+    field = chosen(parser, contestants(binary, variants), options.contestant)
     scenarios = [
         each
         for each in chosen(parser, SCENARIOS, options.scenario)
@@ -117,31 +124,31 @@ def main():
         return 0
 
     end_in_order()
-    field = available(field)
-    rounds = options.rounds or (1 if options.quick else 3)
+    field = available(
+        [one for one in field if any(each.suits(one, one.name in options.contestant) for each in scenarios)]
+    )
+    rounds = options.rounds or (1 if options.quick or all(each.is_once for each in scenarios) else 3)
     deadline = time.monotonic() + QUICK_SECONDS if options.quick else None
     report = Report(field, scenarios, rounds, options.quick)
     OUTPUT.mkdir(parents=True, exist_ok=True)
     lines = open(OUTPUT / "results.jsonl", "w")
     matches = [
-        (scenario, contestant)
+        (number, scenario, contestant)
+        for number in range(1, rounds + 1)
         for scenario in scenarios
+        if number == 1 or not scenario.is_once
         for contestant in field
-        if contestant.is_own or not scenario.is_own
+        if scenario.suits(contestant, contestant.name in options.contestant)
     ]
-    total = rounds * len(matches)
-    done = 0
-    for number in range(1, rounds + 1):
-        for scenario, contestant in matches:
-            done += 1
-            if deadline and time.monotonic() > deadline - 6:
-                report.skip(scenario, contestant)
-                continue
-            show(f"[{done}/{total}] round {number}: {scenario.name}, {contestant.name}")
-            result = run_once(options.programs, contestant, scenario, options.quick)
-            report.add(scenario, contestant, result)
-            record = {"round": number, "name": scenario.name, "contestant": contestant.name, **result}
-            print(json.dumps(record), file=lines, flush=True)
+    for done, (number, scenario, contestant) in enumerate(matches, 1):
+        if deadline and time.monotonic() > deadline - 6:
+            report.skip(scenario, contestant)
+            continue
+        show(f"[{done}/{len(matches)}] round {number}: {scenario.name}, {contestant.name}")
+        result = run_once(options.programs, contestant, scenario, options.quick)
+        report.add(scenario, contestant, result)
+        record = {"round": number, "name": scenario.name, "contestant": contestant.name, **result}
+        print(json.dumps(record), file=lines, flush=True)
     lines.close()
     show("")
     text = report.text()

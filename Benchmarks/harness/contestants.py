@@ -15,10 +15,11 @@ STOP_SECONDS = 8
 
 
 class Contestant:
-    """A server that can be started. `environment` is added to what it inherits."""
+    """A server that can be started. `environment` is added to what it inherits; `variant` is what `--variant` adds."""
 
-    def __init__(self, name, command, environment=None, description="", checks_members=False):
+    def __init__(self, name, command, environment=None, description="", checks_members=False, variant=()):
         self.name = name
+        self.variant = variant
         self.checks_members = checks_members
         self.command = command
         self.environment = environment or {}
@@ -28,6 +29,11 @@ class Contestant:
     def is_own(self):
         """Whether it is the gateway; the others have a script that starts them."""
         return not self.command[0].endswith("/start")
+
+    @property
+    def is_plain(self):
+        """Whether it is the gateway as it is, or with what `--variant` adds."""
+        return self.name == "gateway" or bool(self.variant)
 
     def missing(self):
         """Names the Debian packages without which it can't run; an empty text when all are there."""
@@ -41,10 +47,10 @@ class Contestant:
         return " ".join(check.stdout.split()) or check.stderr.strip() or "it says no more"
 
 
-def contestants(programs, variants):
+def contestants(binary, variants):
     """The gateway first: the others are compared with it."""
     gateway = [
-        str(Path(programs or ".") / "devhive-gateway"), "serve", "--listen", "127.0.0.1:{port}",
+        str(binary), "serve", "--listen", "127.0.0.1:{port}",
         "--admin-listen", "127.0.0.1:0", "--membership", "off", "--log-level", "error",
         "--drain-seconds", "0",
         # All clients come from a few addresses of this host, at once; what is measured isn't that.
@@ -61,7 +67,8 @@ def contestants(programs, variants):
         ),
     ]  # fmt: skip
     for name, options in variants:
-        found.append(Contestant(name, gateway + options, description=f"this program, {' '.join(options)}"))
+        description = f"this program, {' '.join(options)}"
+        found.append(Contestant(name, gateway + options, description=description, variant=options))
     floor = BENCHMARKS / "floor" / "start"
     if floor.exists():
         for method in ("send", "uring"):

@@ -67,17 +67,18 @@ class Report:
         return [
             scenario
             for scenario in self.scenarios
-            if any(
-                self.results[scenario.name, each.name] or (scenario.name, each.name) in self.skipped
-                for each in self.field
-            )
+            if any(self.is_told(scenario, each) for each in self.field)
         ]
+
+    def is_told(self, scenario, contestant):
+        key = (scenario.name, contestant.name)
+        return bool(self.results[key]) or key in self.skipped
 
     # Rows of a scenario's table.
 
     def rows(self, scenario):
         for contestant in self.field:
-            if scenario.is_own and not contestant.is_own:
+            if not self.is_told(scenario, contestant):
                 continue
             cells = []
             for figure in scenario.figures:

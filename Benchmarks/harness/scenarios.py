@@ -16,6 +16,14 @@ class Scenario:
     is_extra: bool = False
     # Only for the gateway itself; the others begin with a script that may build them.
     is_own: bool = False
+    # It says what must hold: once is enough, of the gateway as it is.
+    is_once: bool = False
+
+    def suits(self, contestant, is_named):
+        """`is_named`: whether the contestant was asked for by name."""
+        if not self.is_own:
+            return True
+        return contestant.is_own and (is_named or not self.is_once or contestant.is_plain)
 
     def arguments(self, is_quick):
         options = {**self.options, **(self.quick or {})} if is_quick else self.options
@@ -107,6 +115,15 @@ SCENARIOS = (
         {"scenario": "start"},
         ("exec_to_listening", "exec_to_hearing"),
         is_own=True,
+    ),
+    Scenario(
+        "hostile",
+        "1,000 hostile connections of eight kinds, one kind after the other, beside a client that behaves well",
+        {"scenario": "hostile"},
+        ("longest_turn", "ping_p99", "ping_max", "livez_max", "memory_peak"),
+        is_extra=True,
+        is_own=True,
+        is_once=True,
     ),
     Scenario(
         "scale-100k",
