@@ -223,6 +223,30 @@ async def test_bytes_that_are_not_utf8_do_not_cut_the_listener(cluster):
         cluster.drop_database("devhive_ascii")
 
 
+async def test_a_role_with_connect_alone_hears_announcements_and_can_make_some(database, gateway):
+    """LISTEN and NOTIFY need no privilege (SECURITY.md)."""
+    role = f"connected_{database.name}"
+    database.execute(f"CREATE ROLE {role} LOGIN")
+    project = database.add_project()
+    client = await PythonClient.connect(gateway, project)
+    connection = psycopg2.connect(database.url.replace("postgres@", f"{role}@"))
+    try:
+        connection.autocommit = True
+        with connection.cursor() as cursor:
+            cursor.execute("LISTEN cache_invalidate")
+            task = database.add_task(project)
+            wait_until(lambda: connection.poll() or connection.notifies, "it hears the insert")
+            assert any(task in heard.payload for heard in connection.notifies)
+            made = {"resource": "tasks", "id": "made up", "action": "UPDATE", "project_id": project,
+                    "timestamp": "2026-01-02T03:04:05.678901Z"}
+            cursor.execute("SELECT pg_notify('cache_invalidate', %s)", (json.dumps(made),))
+        assert (await client.receive_json())["data"]["id"] == task
+        assert (await client.receive_json())["data"]["id"] == "made up"
+    finally:
+        connection.close()
+        database.execute(f"DROP ROLE {role}")
+
+
 async def test_a_log_that_somebody_put_in_place_is_not_believed(database, start_gateway):
     """A view of its name was run as the gateway's role."""
     name = f"maker_{database.name}"

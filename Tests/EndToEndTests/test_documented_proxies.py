@@ -31,7 +31,8 @@ class Behind:
         """The status of the handshake, None if there is no answer, and the socket."""
         raw = RawSocket(self.proxy.address, source=source)
         try:
-            raw.socket = self.context.wrap_socket(raw.socket, server_hostname="localhost")
+            raw.socket = self.context.wrap_socket(raw.socket, server_hostname="localhost", do_handshake_on_connect=False)
+            raw.socket.do_handshake()
             raw.send(self.request(token, project, by))
             status, _, _ = raw.read_answer(head_only=True)
             self.answers += 1
@@ -71,7 +72,10 @@ def behind(kind, start_gateway, folder):
 
 def can_connect(found):
     """Until the proxy's own checks have found the gateways."""
-    status, raw = found.connect(tokens.token(str(uuid.uuid4())))
+    try:
+        status, raw = found.connect(tokens.token(str(uuid.uuid4())))
+    except ConnectionRefusedError:
+        return False
     raw.close()
     return status == 101
 
