@@ -5,6 +5,7 @@ import itertools
 import json
 import os
 import random
+import re
 import time
 import uuid
 
@@ -12,6 +13,7 @@ import pytest
 
 from support import tokens
 from support.clients import PythonClient, Refused
+from support.gateway import REPOSITORY
 from support.raw import PONG, TEXT, RawSocket, frame
 from support.waiting import wait_until
 
@@ -52,6 +54,22 @@ async def test_members_come_in_and_others_are_refused(gateway, database, project
     assert refused.value.status == 403
     task = database.add_task(project)
     assert task in await client.receive()
+
+
+async def test_the_documented_role_is_enough(start_gateway, database, project, user):
+    with open(os.path.join(REPOSITORY, "docs", "deployment.md"), encoding="utf-8") as file:
+        statements = re.search(r"```sql\n(.*?CREATE ROLE gateway.*?)```", file.read(), re.DOTALL)[1]
+    name = f"documented_{database.name}"
+    database.execute(re.sub(r"\bgateway\b", name, statements).replace("DATABASE app", f"DATABASE {database.name}"))
+    try:
+        gateway = start_gateway("--membership", "on", url=database.url.replace("postgres@", f"{name}@"))
+        client = await PythonClient.connect(gateway, project, user=user)
+        assert (await client.initialize())["cursor"]
+        task = database.add_task(project)
+        assert (await client.receive_json())["data"]["id"] == task
+        gateway.stop()
+    finally:
+        database.execute(f"DROP OWNED BY {name}; DROP ROLE {name}")
 
 
 @pytest.mark.parametrize("kind", ["text", "varchar(36)", "char(36)", "char(40)"])
