@@ -1,10 +1,15 @@
 /// Where a peer comes from, as limits and logs see it: an IPv4 address, or the 64-bit network of an
 /// IPv6 address, which is the least that one subscriber is given (RFC 6177). Eight bytes.
+///
+/// An address that a NAT64 made of an IPv4 one is that one: all of them share one network
+/// (`64:ff9b::/96`, RFC 6052 §2.1), and are as many subscribers as there are IPv4 addresses.
 public struct NetworkAddress: Hashable, BitwiseCopyable, Sendable {
     /// The network's bits; for IPv4 `0:ffff` and the address, which no IPv6 network begins with.
     public let raw: UInt64
 
     private static var mappedPrefix: UInt64 { 0x0000_FFFF_0000_0000 }
+
+    private static var translatedPrefix: UInt64 { 0x0064_FF9B_0000_0000 }
 
     /// This host itself, over a Unix socket or from ::1.
     public static let local = NetworkAddress(raw: 0)
@@ -14,7 +19,10 @@ public struct NetworkAddress: Hashable, BitwiseCopyable, Sendable {
     }
 
     public init(_ address: SocketAddress) {
-        raw = address.isIPv4 ? Self.mappedPrefix | address.low & 0xFFFF_FFFF : address.high
+        let isTranslated = address.high == Self.translatedPrefix && address.low >> 32 == 0
+        raw =
+            address.isIPv4 || isTranslated
+            ? Self.mappedPrefix | address.low & 0xFFFF_FFFF : address.high
     }
 }
 
