@@ -1,5 +1,6 @@
 """permessage-deflate with real clients: who agrees gets fewer bytes and the same messages, over ws and wss."""
 
+import contextlib
 import json
 import uuid
 import zlib
@@ -115,6 +116,45 @@ def test_a_bomb_is_closed_with_1009(gateway):
         client.send(handshake(target, Sec_WebSocket_Extensions="permessage-deflate; client_max_window_bits"))
         status, headers, _ = client.read_answer(head_only=True)
         assert (status, headers["sec-websocket-extensions"]) == (
-            101, "permessage-deflate; server_no_context_takeover; client_no_context_takeover")
+            101, "permessage-deflate; server_no_context_takeover; client_no_context_takeover; client_max_window_bits=10")
         client.send_frame(TEXT, bomb, first_byte=0xC1)
         assert client.read_close()[0] == 1009
+
+
+class Heedless:
+    """Compresses as a client that was told to begin each message anew, and pays no heed: the window is what it agreed to."""
+
+    def __init__(self, gateway, offer, window_bits):
+        self.client = RawSocket(gateway.address)
+        target = f"{PATH}?token={tokens.token(str(uuid.uuid4()))}"
+        self.client.send(handshake(target, Sec_WebSocket_Extensions=offer))
+        status, headers, _ = self.client.read_answer(head_only=True)
+        assert status == 101 and "client_no_context_takeover" in headers["sec-websocket-extensions"]
+        self.compressor = zlib.compressobj(9, zlib.DEFLATED, -window_bits)
+
+    def send(self, message):
+        packed = self.compressor.compress(json.dumps(message).encode()) + self.compressor.flush(zlib.Z_SYNC_FLUSH)
+        self.client.send_frame(TEXT, packed[:-4], first_byte=0xC1)
+        return packed
+
+
+def answer_of(client):
+    first, second = client.read(2)
+    length = second if second < 126 else int.from_bytes(client.read(2), "big")
+    return first & 0xF, client.read(length)
+
+
+@pytest.mark.parametrize(("offer", "window_bits"), [
+    ("permessage-deflate; client_max_window_bits", 10),  # Tornado, and browsers.
+    ("permessage-deflate", 15),  # Safari.
+])
+def test_a_client_that_keeps_its_context_is_understood(gateway, database, offer, window_bits):
+    one = Heedless(gateway, offer, window_bits)
+    for number in range(25):  # Each answer is an error, of which 30 are allowed.
+        message = {"type": "leave_project", "project_id": database.add_project(), "ref": number}
+        packed = one.send(message)
+        with pytest.raises(zlib.error) if number else contextlib.nullcontext():
+            zlib.decompressobj(-15).decompress(packed)
+        opcode, answer = answer_of(one.client)
+        assert opcode == TEXT and f'"ref":{number}'.encode() in answer, answer
+    one.client.close()

@@ -181,7 +181,7 @@ def test_health(gateway):
 EXPECTED_METRICS = [
     "devhive_connections", "devhive_connections_opened_total", "devhive_connections_closed_total",
     "devhive_handshakes_refused_total", "devhive_connection_duration_seconds", "devhive_subscriptions",
-    "devhive_projects", "devhive_deliveries_total", "devhive_resyncs_total", "devhive_collapsed_clients_total",
+    "devhive_client_waits_total", "devhive_projects", "devhive_deliveries_total", "devhive_resyncs_total", "devhive_collapsed_clients_total",
     "devhive_slow_consumers_disconnected_total", "devhive_sent_bytes_total", "devhive_received_bytes_total",
     "devhive_client_messages_total", "devhive_client_errors_total", "devhive_notifications_received_total",
     "devhive_notifications_invalid_total", "devhive_notifications_without_audience_total",

@@ -557,7 +557,7 @@ def test_very_small_records_of_many_hold_nobody_up(gateway, database, certificat
     with gateway.standing_still():
         for client in crowd:
             client.flush()
-    gateway.wait_for_metric("devhive_tls_reads_shortened_total", 1)
+    gateway.wait_for_metric('devhive_client_waits_total{who="strangers"}', 1)
     announce(database, project, "still here")
     assert b'"still here"' in steady.read_frame()[1]
     for client in crowd:

@@ -18,7 +18,20 @@ extension Admission {
         }
     }
 
-    /// A WebSocket begins with everything that it may have.
+    /// A WebSocket that has yet to say who it is may send a handful of messages, and time brings no more.
+    package func fillForStranger(_ allowance: inout ClientAllowance) {
+        allowance.messages = UInt16(Limits.strangerMessagesMax)
+        allowance.errors = UInt8(clamping: errors?.burst ?? 0)
+    }
+
+    /// Whether one that has yet to say who it is may send a message now; then it is counted.
+    package func countStrangerMessage(_ allowance: inout ClientAllowance) -> Bool {
+        guard allowance.messages > 0 else { return false }
+        allowance.messages -= 1
+        return true
+    }
+
+    /// A WebSocket with a user begins with everything that it may have.
     package func fill(_ allowance: inout ClientAllowance) {
         allowance.messages = messages?.burst ?? 0
         allowance.errors = UInt8(clamping: errors?.burst ?? 0)

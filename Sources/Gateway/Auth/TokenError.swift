@@ -15,6 +15,9 @@ package enum TokenError: Error, Equatable, BitwiseCopyable, Sendable {
     }
 
     case tooLong
+    case headerTooLong
+    /// More values than anybody has to say, whose reading would cost others their time.
+    case tooManyClaims
     /// Not exactly three parts, or an empty one.
     case notThreeParts
     /// A part isn't strict base64url.
@@ -54,6 +57,8 @@ package enum TokenError: Error, Equatable, BitwiseCopyable, Sendable {
     package func writeMessage(to buffer: inout ByteBuffer) {
         switch self {
         case .tooLong: buffer.append("token is too long")
+        case .headerTooLong: buffer.append("token header is too long")
+        case .tooManyClaims: buffer.append("token has too many claims")
         case .notThreeParts: buffer.append("token does not have three parts")
         case .invalidEncoding(let part):
             Self.writePart(part, "is not base64url", to: &buffer)

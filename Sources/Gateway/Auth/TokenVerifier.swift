@@ -10,8 +10,12 @@ package struct TokenVerifier: ~Copyable {
     /// Bytes of a token: what fits into an `init` message or half of a request head. A token of
     /// an identity provider with many groups has 2 to 4 KiB.
     package static let tokenBytesMax = 8 << 10
-    /// Bytes of a header that is remembered; longer ones carry certificates.
-    private static let rememberedHeaderBytesMax = 512
+    /// Bytes of a header, decoded and as it comes: it names an algorithm and a key. What is longer
+    /// carries certificates, of which nothing would be believed.
+    package static let headerBytesMax = 512
+    private static let encodedHeaderBytesMax = (headerBytesMax * 4 + 2) / 3
+    /// Bytes of claims, decoded, from which on their values are counted before they are read.
+    private static let shortClaimsBytesMax = 1_024
 
     package let policy: TokenPolicy
     /// How many costly signatures may still be checked before the caller has to do something else.
@@ -26,7 +30,7 @@ package struct TokenVerifier: ~Copyable {
 
     /// The header, as it came, of the last token that named keys we have, and which. Issuers write
     /// the same header over and over, and the same bytes lead to the same keys.
-    private var lastHeader = ByteBuffer(capacity: rememberedHeaderBytesMax)
+    private var lastHeader = ByteBuffer(capacity: encodedHeaderBytesMax)
     private var lastCandidates: KeySelection = []
 
     package init(keys: consuming KeyRing, policy: TokenPolicy = TokenPolicy()) {
@@ -71,14 +75,13 @@ package struct TokenVerifier: ~Copyable {
         forHeader text: borrowing Span<UInt8>
     ) throws(TokenError) -> KeySelection {
         if lastHeader.isEqual(to: text) { return lastCandidates }
+        guard text.count <= Self.encodedHeaderBytesMax else { throw .headerTooLong }
         try decode(text, .header)
         let candidates = try TokenHeader.candidates(
             try Self.document(scratch.bytes, .header), in: keys)
-        if text.count <= Self.rememberedHeaderBytesMax {
-            lastHeader.removeAll()
-            lastHeader.append(text)
-            lastCandidates = candidates
-        }
+        lastHeader.removeAll()
+        lastHeader.append(text)
+        lastCandidates = candidates
         return candidates
     }
 
@@ -105,6 +108,10 @@ package struct TokenVerifier: ~Copyable {
         _ text: borrowing Span<UInt8>, _ nowUnixSeconds: Int64
     ) throws(TokenError) -> ClaimsReading {
         try decode(text, .claims)
+        guard
+            scratch.count <= Self.shortClaimsBytesMax
+                || !JSONSize.hasMoreValues(than: Limits.claimValuesMax, in: scratch.bytes)
+        else { throw .tooManyClaims }
         return try ClaimsReading(
             try Self.document(scratch.bytes, .claims), policy, nowUnixSeconds: nowUnixSeconds)
     }

@@ -9,7 +9,7 @@ package struct ClientFlags: OptionSet, BitwiseCopyable {
     }
 
     /// The connection came in through the admin listener.
-    static let admin = ClientFlags(rawValue: 1 << 0)
+    package static let admin = ClientFlags(rawValue: 1 << 0)
     /// It became a WebSocket, and counts as one.
     static let upgraded = ClientFlags(rawValue: 1 << 1)
     /// It stands in the list of clients whose interest may have changed.
@@ -30,14 +30,20 @@ package struct ClientFlags: OptionSet, BitwiseCopyable {
     /// An HTTP answer waits for its socket. Until it is sent no further request is read: a peer that
     /// doesn't read makes us keep one answer, not many.
     package static let awaitsAnswer = ClientFlags(rawValue: 1 << 2)
+    /// Others are heard first: what the turn had for what clients say was used up.
+    package static let awaitsTurn = ClientFlags(rawValue: 1 << 4)
     /// What keeps a client's bytes from being read.
-    package static let pauses: ClientFlags = [.awaitsMembership, .awaitsAnswer]
+    package static let pauses: ClientFlags = [.awaitsMembership, .awaitsAnswer, .awaitsTurn]
+    /// What is kept of its bytes isn't half of something but was never looked at.
+    package static let hasUnread = ClientFlags(rawValue: 1 << 5)
 
     /// It speaks TLS: its socket carries ciphertext.
     static let tls = ClientFlags(rawValue: 1 << 14)
     /// Its handshake was answered with permessage-deflate: it sends compressed messages, and takes
     /// them. Meant only once it is a WebSocket.
     static let deflates = ClientFlags(rawValue: 1 << 15)
+    /// Its compressed messages may refer to those before them: it has promised nothing else.
+    static let takesContextOver = ClientFlags(rawValue: 1 << 7)
 
     /// What it is registered for.
     var registeredInterest: Interest {

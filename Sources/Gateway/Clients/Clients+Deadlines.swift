@@ -64,14 +64,16 @@ extension Clients {
             return .stalled
         }
         let isLate = client.deadlineTick <= clock.tick
+        // Who isn't heard because of others is late for no fault of its own.
+        let isHeld = client.flags.contains(.awaitsTurn)
         switch client.phase {
         case .proxyHeader: return isLate ? .proxyHeaderLate : .nothing
         case .request:
-            guard isLate else { return .nothing }
+            guard isLate, !isHeld else { return .nothing }
             if client.isPaused { return .idle }
             return client.head.isIdle && client.flags.contains(.answered) ? .idle : .requestLate
         case .awaitingInit:
-            return isLate ? .initLate : ping(of: index, clock)
+            return isLate && !isHeld ? .initLate : ping(of: index, clock)
         case .open:
             forgiveOwnDelay(of: index, clock)
             if client.expiryTick <= clock.tick { return .tokenExpired }
@@ -108,8 +110,8 @@ extension Clients {
     // MARK: Ticks
 
     private func readDeadline(of client: Client) -> UInt32 {
-        // Of a client that waits for an answer nothing is read: its silence is ours.
-        if client.flags.contains(.awaitsMembership) { return .max }
+        // Of a client that waits for an answer, or for its turn, nothing is read: its silence is ours.
+        if !client.flags.isDisjoint(with: [.awaitsMembership, .awaitsTurn]) { return .max }
         let ticks = times.readNanoseconds / TimerWheel.tickNanoseconds + 1
         return UInt32(clamping: UInt64(client.heardTick) + ticks)
     }

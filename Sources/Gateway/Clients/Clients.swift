@@ -18,8 +18,9 @@ package struct Clients: ~Copyable {
 
     /// Clients whose interest may differ from what is registered.
     private var interestChanges = IndexList()
-    /// Clients that were paused, and whose bytes in the inbox can be read.
-    private var unpaused = IndexList()
+    /// Clients that are to be heard and of which no event tells, by their share of a turn.
+    var waitingStrangers = IndexQueue()
+    var waitingMembers = IndexQueue()
     /// Clients that are over, in the order in which they are freed.
     private var closed = IndexList()
     /// Connections that are no WebSockets, by how long they have had their chance.
@@ -36,7 +37,7 @@ package struct Clients: ~Copyable {
         timers = TimerWheel(capacity: slots, now: TimerWheel.tick(now))
         self.times = times
         jitter = Jitter(seed: seed)
-        inbox = Inbox(decompresses: decompresses)
+        inbox = Inbox(decompresses: decompresses, slots: slots)
         arrivals = Arrivals(capacity: slots)
     }
 
@@ -113,26 +114,10 @@ package struct Clients: ~Copyable {
     {
         table[index].flags.remove(reason)
         guard !table[index].isPaused else { return }
-        if table[index].leftover != .none { unpaused.append(index) }
+        if table[index].leftover != .none { awaitTurn(index, hasUnread: true) }
         noteInterest(of: index)
         scheduleVisit(of: index, clock)
     }
-
-    /// The next client whose bytes in the inbox can be read. Its place may be another client's by
-    /// now, which does no harm, except before a PROXY header: its bytes are no request's.
-    package mutating func dequeueUnpaused() -> ClientIndex? {
-        while let index = unpaused.removeLast() {
-            guard table.isOccupied(index), table[index].phase != .closed,
-                table[index].phase != .proxyHeader, table[index].leftover != .none,
-                !table[index].isPaused
-            else { continue }
-            return index
-        }
-        return nil
-    }
-
-    /// Whether a client's bytes in the inbox can be read that no event tells of.
-    package var hasUnpaused: Bool { !unpaused.isEmpty }
 
     // MARK: Ends
 
@@ -142,6 +127,7 @@ package struct Clients: ~Copyable {
         precondition(table[index].phase == .closed)
         inbox.release(&table[index].message)
         inbox.release(&table[index].leftover)
+        inbox.forgetHistory(of: index)
         timers.cancel(index)
         arrivals.remove(index)
         closed.append(index)
@@ -180,7 +166,7 @@ package struct Clients: ~Copyable {
         table.returnMemory()
         timers.returnMemory(from: inUse)
         arrivals.returnMemory(from: inUse)
-        inbox.returnMemory()
+        inbox.returnMemory(from: inUse)
         return inUse
     }
 
@@ -198,12 +184,6 @@ package struct Clients: ~Copyable {
     /// The client's leftover was read, or is of no interest any more.
     package mutating func releaseLeftover(of index: ClientIndex) {
         inbox.release(&table[index].leftover)
-    }
-
-    /// Bytes that are kept of a client while it is paused.
-    package func pausedByteCount(of index: ClientIndex) -> Int {
-        let client = table[index]
-        return client.isPaused ? inbox.count(of: client.leftover) : 0
     }
 
     /// Puts the next piece of a fragmented message behind those before it. Returns `false` when there

@@ -8,6 +8,8 @@ package import Reactor
 package struct Inbox: ~Copyable {
     private var pool = SegmentPool()
     private var decompressor: MessageDecompressor?
+    /// What clients' next compressed messages may refer to.
+    private var histories: CompressedHistories?
     /// The token of the request or message that is being read.
     var token = ByteBuffer(capacity: TokenVerifier.tokenBytesMax)
 
@@ -20,8 +22,11 @@ package struct Inbox: ~Copyable {
         case full
     }
 
-    package init(decompresses: Bool) {
-        decompressor = decompresses ? MessageDecompressor() : nil
+    /// - Parameter slots: clients that there can be.
+    package init(decompresses: Bool, slots: Int) {
+        guard decompresses else { return }
+        decompressor = MessageDecompressor()
+        histories = CompressedHistories(slots: slots)
     }
 
     /// Segments and bytes in use.
@@ -59,15 +64,40 @@ package struct Inbox: ~Copyable {
     }
 
     /// Decompresses a whole message (RFC 7692). Only where compression was agreed upon.
+    ///
+    /// - Parameter client: whose history the message may refer to, and becomes a part of; `nil` for one
+    ///   that has promised to refer to nothing.
     package mutating func decompress(
-        _ payload: borrowing Span<UInt8>, opcode: Opcode, bytesMax: Int
+        _ payload: borrowing Span<UInt8>, opcode: Opcode, of client: ClientIndex?, bytesMax: Int
     ) -> Decompressed {
-        guard let outcome = decompressor?.decompress(payload, opcode: opcode, bytesMax: bytesMax)
-        else { preconditionFailure("a compressed message, which was never agreed upon") }
+        var history = SegmentIndex.none
+        if let client { history = histories?.entry(of: client) ?? .none }
+        let outcome = decompressor?.decompress(
+            payload, opcode: opcode, after: history, in: pool, bytesMax: bytesMax)
+        guard let outcome else {
+            preconditionFailure("a compressed message, which was never agreed upon")
+        }
         switch outcome {
-        case .done: return keepDecompressed()
+        case .done:
+            if let client { extendHistory(of: client) }
+            return keepDecompressed()
         case .failure(let code, let reason): return .failure(code, reason: reason)
         }
+    }
+
+    /// Keeps what the client's next message may refer to. When half of the room is used it is forgotten:
+    /// most clients refer to nothing, and the others may come back.
+    private mutating func extendHistory(of client: ClientIndex) {
+        guard hasRoom(for: Limits.inboxBytesMax / 2) else {
+            forgetHistory(of: client)
+            return
+        }
+        decompressor?.addMessage(to: &histories, of: client, in: &pool)
+    }
+
+    /// The client is over.
+    package mutating func forgetHistory(of client: ClientIndex) {
+        histories?.remove(client, from: &pool)
     }
 
     private mutating func keepDecompressed() -> Decompressed {
@@ -110,12 +140,34 @@ package struct Inbox: ~Copyable {
             count: pool.count(of: entry))
     }
 
-    mutating func returnMemory() {
+    /// Gives back memory, that of the entries of clients from `first` on among it.
+    mutating func returnMemory(from first: Int) {
+        histories?.returnMemory(from: first)
         pool.returnMemory()
     }
 }
 
 extension MessageDecompressor {
+    /// Decompresses a message that may refer to what an entry holds, if there is one.
+    fileprivate mutating func decompress(
+        _ payload: borrowing Span<UInt8>, opcode: Opcode, after history: SegmentIndex,
+        in pool: borrowing SegmentPool, bytesMax: Int
+    ) -> Decompressed {
+        guard history != .none else {
+            return decompress(payload, opcode: opcode, bytesMax: bytesMax)
+        }
+        return decompress(
+            payload, opcode: opcode, after: pool.bytes(of: history), bytesMax: bytesMax)
+    }
+
+    /// Notes the message that was decompressed last.
+    fileprivate func addMessage(
+        to histories: inout CompressedHistories?, of client: ClientIndex,
+        in pool: inout SegmentPool
+    ) {
+        histories?.append(message.bytes, of: client, in: &pool)
+    }
+
     /// Copies the message that was decompressed last into a segment.
     fileprivate func keepMessage(
         in pool: inout SegmentPool, _ entry: inout SegmentIndex, _ hasRoom: Bool

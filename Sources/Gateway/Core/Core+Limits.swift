@@ -66,11 +66,28 @@ extension Core {
         }
         readForwardedAddress(of: head, in: bytes, from: index)
         try refuseCrowd(index)
+        guard clients[index].allowance.marks.remove(.hasPaidHandshake) == nil else { return }
         let wait = admission.countHandshake(of: clients[index].peer, at: clock.now)
         guard wait == 0 else {
             metrics.limitsReached[.handshakeRate] += 1
             throw .tooManyHandshakes(retryAfterNanoseconds: wait)
         }
+    }
+
+    /// Counts a TLS handshake, which is as dear as ten upgrades, before anything is computed for it. It
+    /// pays for the connection's upgrade as well. Returns whether it may go on; if not, the connection
+    /// is over: nothing can be said that its client would understand.
+    package mutating func admitSecureHandshake(of index: ClientIndex) -> Bool {
+        let marks = clients[index].allowance.marks
+        // For whom a trusted proxy comes it says in a request.
+        guard marks.isDisjoint(with: [.fromTrustedProxy, .hasPaidHandshake]) else { return true }
+        guard admission.countHandshake(of: clients[index].peer, at: clock.now) == 0 else {
+            metrics.connectionsDropped[.handshakes] += 1
+            connectionLost(index)
+            return false
+        }
+        clients[index].allowance.marks.insert(.hasPaidHandshake)
+        return true
     }
 
     /// Whether a refusal is the end of the connection: the address that a proxy named was one
@@ -147,10 +164,18 @@ extension Core {
     /// Counts one message, or one ping. A client whose allowance is used up is closed.
     /// Returns whether the message is to be looked at.
     mutating func admitMessage(from index: ClientIndex) -> Bool {
+        if clients[index].phase == .awaitingInit { return admitStrangerMessage(from: index) }
         if admission.countMessage(&clients[index].allowance) { return true }
         closeForAWhile(
             index, .messageRate, because: .messageRate,
             milliseconds: Limits.rateRetryMilliseconds)
+        return false
+    }
+
+    private mutating func admitStrangerMessage(from index: ClientIndex) -> Bool {
+        if admission.countStrangerMessage(&clients[index].allowance) { return true }
+        close(
+            index, .initTimeout, "no valid init among the first messages", keepsQueue: true)
         return false
     }
 

@@ -9,8 +9,9 @@ extension Core {
     ) -> Bool {
         // After our Close, data is read only to find the peer's.
         let discards = clients[index].phase == .closing
+        work &+= Limits.frameWork
         let limits = MessageLimits(
-            messageBytesMax: settings.frameBytesMax,
+            messageBytesMax: frameBytesMax(for: index),
             acceptsBinary: false, acceptsCompressed: clients[index].flags.contains(.deflates),
             role: .server)
         switch clients[index].decoder.next(in: &bytes, at: &position, limits: limits) {
@@ -70,10 +71,14 @@ extension Core {
             receiveMessage(payload, from: index)
             return
         }
+        let takesContextOver = clients[index].flags.contains(.takesContextOver)
         switch clients.inbox.decompress(
-            payload, opcode: opcode, bytesMax: settings.frameBytesMax)
+            payload, opcode: opcode, of: takesContextOver ? index : nil,
+            bytesMax: frameBytesMax(for: index))
         {
-        case .message(let message): receiveKept(message, compressedAs: nil, from: index)
+        case .message(let message):
+            work &+= Limits.unpackedByteWork &* UInt64(clients.inbox.count(of: message))
+            receiveKept(message, compressedAs: nil, from: index)
         case .failure(let code, let reason): fail(index, code, reason)
         case .full: cannotKeep(index)
         }
@@ -104,6 +109,9 @@ extension Core {
         _ bytes: borrowing Span<UInt8>, from index: ClientIndex
     ) {
         guard admitMessage(from: index) else { return }
+        work &+= Limits.messageWork
+        guard mayBeRead(bytes, from: index) else { return }
+        work &+= Limits.parsedByteWork &* UInt64(bytes.count)
         let message: ClientMessage
         do throws(ClientMessageError) {
             message = try ClientMessage(bytes, token: &clients.inbox.token)
@@ -148,6 +156,27 @@ extension Core {
     /// send as much with anything: it is told what to do instead.
     private func isTooBig(_ byteCount: Int, for index: ClientIndex) -> Bool {
         clients[index].phase == .open && byteCount > settings.messageBytesMax
+    }
+
+    /// Bytes of any message of the client, before it is known what it says.
+    private func frameBytesMax(for index: ClientIndex) -> Int {
+        clients[index].phase == .open ? settings.frameBytesMax : Limits.initMessageBytesMax
+    }
+
+    /// Looks at a message that only an `init` may be, before a document is made of it, which costs
+    /// twenty times as much. Returns whether it is to be read.
+    private mutating func mayBeRead(
+        _ bytes: borrowing Span<UInt8>, from index: ClientIndex
+    ) -> Bool {
+        let isOpen = clients[index].phase == .open
+        let bytesMax = isOpen ? settings.messageBytesMax : Limits.strangerMessageBytesMax
+        guard bytes.count > bytesMax, !InitOutline.fits(bytes) else { return true }
+        if isOpen {
+            fail(index, .messageTooBig, "the message is too big")
+        } else {
+            sendError(.notAuthenticated, "send init with a token first", .absent, to: index)
+        }
+        return false
     }
 
     private mutating func refuseMessage(

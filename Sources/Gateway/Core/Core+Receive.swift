@@ -8,42 +8,55 @@ extension Core {
     }
 
     // Hot path.
-    /// Reads the client's bytes: what it had left over, and `received` new ones behind.
+    /// Reads the client's bytes: what it had left over, and `received` new ones behind. When they make
+    /// more work than a client may in a row, the rest is kept until it is its turn again.
+    ///
+    /// - Returns: nanoseconds of work, as estimated.
+    @discardableResult
     package mutating func receive(
         _ bytes: inout MutableSpan<UInt8>, received: Int, from index: ClientIndex
-    ) {
+    ) -> UInt64 {
         metrics.receivedBytes &+= UInt64(received)
         noteHeard(index)
-        clients.releaseLeftover(of: index)
+        clients.beginReading(index)
+        work = 0
         var position = 0
         // Each round reads something or ends the loop: a request or a frame at a time.
         while position < bytes.count {
             guard !clients[index].isPaused else { break }
+            guard work < settings.turn.clientNanoseconds else {
+                keepUnread(bytes.span, from: position, of: index)
+                return work
+            }
             switch clients[index].phase {
             case .proxyHeader:
                 preconditionFailure("what comes before a PROXY header was taken for a request")
             case .request:
                 guard receiveRequest(in: bytes.span, at: &position, from: index) else {
                     keep(bytes.span, from: position, of: index)
-                    return
+                    return work
                 }
             case .awaitingInit, .open, .closing:
                 guard receiveFrame(in: &bytes, at: &position, from: index) else {
                     keep(bytes.span, from: position, of: index)
-                    return
+                    return work
                 }
             case .draining, .finished, .flushing, .closed:
-                return  // Nothing that still comes is of interest.
+                return work  // Nothing that still comes is of interest.
             }
         }
         if position < bytes.count { keep(bytes.span, from: position, of: index) }
+        return work
     }
 
     // Hot path.
     /// The client is alive, and has what time has brought it since it was last heard of.
     mutating func noteHeard(_ index: ClientIndex) {
         let earlier = clients[index].heardTick
-        admission.refill(&clients[index].allowance, since: earlier, at: clock.tick)
+        // Before it has said who it is, time brings it nothing.
+        if clients[index].phase != .awaitingInit {
+            admission.refill(&clients[index].allowance, since: earlier, at: clock.tick)
+        }
         clients[index].heardTick = clock.tick
     }
 
@@ -57,6 +70,16 @@ extension Core {
         if !clients.keepLeftover(bytes, from: position, of: index) { cannotKeep(index) }
     }
 
+    /// Keeps what could be read, until all others were heard.
+    private mutating func keepUnread(
+        _ bytes: borrowing Span<UInt8>, from position: Int, of index: ClientIndex
+    ) {
+        keep(bytes, from: position, of: index)
+        guard clients[index].phase != .closed else { return }
+        metrics.waits[WaitLabel(clients.share(of: index))] += 1
+        clients.awaitTurn(index, hasUnread: true)
+    }
+
     /// There is no room inside for what the client has sent.
     package mutating func cannotKeep(_ index: ClientIndex) {
         metrics.limitsReached[.memory] += 1
@@ -68,15 +91,6 @@ extension Core {
         case .draining, .finished, .flushing, .closed: break
         }
     }
-
-    /// Bytes that are kept of a client while it is paused.
-    package func pausedByteCount(of index: ClientIndex) -> Int {
-        clients.pausedByteCount(of: index)
-    }
-
-    /// The next client that was paused and whose bytes can be read: `restoreLeftover`, then `receive`
-    /// with nothing new.
-    package mutating func dequeueUnpaused() -> ClientIndex? { clients.dequeueUnpaused() }
 
     // MARK: Before everything else
 
@@ -114,32 +128,5 @@ extension Core {
             connectionLost(index)
             return received
         }
-    }
-
-    // MARK: Signatures
-
-    /// Whether bytes of the client are read in this turn.
-    ///
-    /// Signatures of public keys cost so much that a turn has a share of them. Who comes when it is
-    /// used up waits in its socket, and epoll reports it again in the next turn: only those who may be
-    /// about to show a token for the first time. Who has waited for half of the time it has is heard
-    /// all the same, and told to come back (503).
-    package mutating func mayReceive(from index: ClientIndex) -> Bool {
-        guard verifier.costlyChecksLeft < KeyRing.triesMax else { return true }
-        let client = clients[index]
-        let patience: UInt64
-        switch client.phase {
-        case .request where client.flags.contains(.admin):
-            return true
-        case .request:
-            patience = settings.times.handshakeNanoseconds / 2
-        case .awaitingInit:
-            patience = settings.times.initNanoseconds / 2
-        case .proxyHeader, .open, .closing, .draining, .finished, .flushing, .closed:
-            return true
-        }
-        guard client.deadlineTick > clock.tick(afterNanoseconds: patience) else { return true }
-        metrics.verificationsDeferred += 1
-        return false
     }
 }

@@ -17,6 +17,7 @@ extension Core {
             refuse(index, error, as: .closing)
         case .complete(let count):
             position += count
+            work &+= Limits.requestWork
             answer(head, in: rest.extracting(0..<count), of: index)
         }
         return true
@@ -142,11 +143,10 @@ extension Core {
     /// Notes what the answer to the handshake says about compression. One that is refused after all
     /// may be followed by another.
     private mutating func noteDeflate(_ offer: DeflateOffer?, of index: ClientIndex) {
-        if offer == nil {
-            clients[index].flags.remove(.deflates)
-        } else {
-            clients[index].flags.insert(.deflates)
-        }
+        clients[index].flags.subtract([.deflates, .takesContextOver])
+        guard let offer else { return }
+        clients[index].flags.insert(.deflates)
+        if !offer.promisesNoContextTakeover { clients[index].flags.insert(.takesContextOver) }
     }
 
     /// Refuses clients who would soon have to leave.
@@ -164,13 +164,13 @@ extension Core {
         metrics.connections += 1
         metrics.connectionsOpened += 1
         if clients[index].flags.contains(.deflates) { metrics.connectionsCompressing += 1 }
-        admission.fill(&clients[index].allowance)
         if let claims {
             authenticate(index, claims)
             if let project { subscribe(index, to: project, since: since, .silence) }
         } else {
             clients[index].requestedProject = project
             admission.countAsUnauthenticated(&clients[index].allowance)
+            admission.fillForStranger(&clients[index].allowance)
             clients[index].deadlineTick = clock.tick(
                 afterNanoseconds: settings.times.initNanoseconds)
         }

@@ -76,6 +76,7 @@ extension Core {
 
     /// The connection is the user's, until the token expires.
     mutating func authenticate(_ index: ClientIndex, _ claims: TokenClaims) {
+        if clients[index].phase != .open { admission.fill(&clients[index].allowance) }
         _ = clients[index].handle(.authenticated)
         clients[index].user = claims.user
         admission.countForUser(claims.user, &clients[index].allowance)

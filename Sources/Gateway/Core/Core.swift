@@ -33,6 +33,10 @@ package struct Core: ~Copyable {
     /// The drain that is under way; `nil` without one.
     package internal(set) var drain: Drain?
     package var verifier: TokenVerifier
+    /// What is left of this turn for what clients say.
+    var budget: TurnBudget
+    /// Nanoseconds of work on what one client says, as far as it is being heard.
+    var work: UInt64 = 0
     package var metrics = Metrics()
     package var log: EventLog
 
@@ -47,6 +51,7 @@ package struct Core: ~Copyable {
         self.connectionIDs = connectionIDs
         self.log = log
         clock = TurnClock(now: now, wall: wall)
+        budget = TurnBudget(settings.turn)
         let slots = settings.connectionsMax + 2 * settings.reservedPlaces
         let seed = settings.jitterSeed
         clients = Clients(
@@ -61,6 +66,7 @@ package struct Core: ~Copyable {
     /// Begins a turn: everything in it happens at this instant.
     package mutating func beginTurn(now: Instant, wall: Timestamp) {
         clock = TurnClock(now: now, wall: wall)
+        budget = TurnBudget(settings.turn)
         outbox.beginTurn()
         verifier.costlyChecksLeft = Limits.signatureChecksPerTurn
         membership.scannedCount = 0
@@ -69,7 +75,7 @@ package struct Core: ~Copyable {
     /// Whether something is left to do that no event will tell of.
     package var hasWorkLeft: Bool {
         !outbox.dirty.isEmpty || outbox.hasOverflown || clients.closedCount > 0
-            || clients.hasInterestChanges || clients.hasUnpaused || membership.hasWorkLeft
+            || clients.hasInterestChanges || clients.hasWaiting || membership.hasWorkLeft
             || history.resyncPosition != nil || hub.activeRoomCount > 0
     }
 }

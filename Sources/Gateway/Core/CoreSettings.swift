@@ -27,6 +27,10 @@ package struct CoreSettings: Sendable {
     package var jitterSeed: UInt64
     /// Whether clients are offered permessage-deflate.
     package var compresses = false
+    /// What a turn may spend on what clients say.
+    package var turn = TurnBudget.Amounts(
+        strangers: Limits.strangersNanosecondsPerTurn,
+        members: Limits.membersNanosecondsPerTurn, client: Limits.clientWorkPerTurn)
 
     /// Bytes of any message, before it is known what it says.
     var frameBytesMax: Int { max(messageBytesMax, Limits.initMessageBytesMax) }

@@ -15,6 +15,9 @@ extension Limits {
         // What was missed fits beside the reserve.
         precondition(segmentBytesMax + queueReserveBytes <= queueBytesMax)
         precondition(FrameDecoder.leftoverBytesMax <= HTTPLimits.headBytesMax)
+        // Of TLS at most half of a request, a record that was begun, and what a receive brings come
+        // together; and a record is decrypted only where there is room for the longest.
+        precondition(secureReceiveBytes + 2 * 16_384 <= receiveBytes)
         precondition(spreadMillisecondsMin <= spreadMillisecondsMax)
         precondition(reconnectWindowMillisecondsMin <= reconnectWindowMillisecondsMax)
         // Whoever is heard at all can have its token tried with each key that may fit.

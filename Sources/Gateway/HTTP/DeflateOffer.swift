@@ -2,17 +2,27 @@ package import Reactor
 
 /// What a client offers of permessage-deflate (RFC 7692 §7.1), and what is answered.
 ///
-/// No side carries anything over from one message to the next. So a broadcast is compressed once for
-/// everybody, and an idle connection costs no memory. The server may ask that of any client
-/// (§7.1.1.2), and does; a client that asks it of the server gets what it wants.
+/// The server carries nothing over from one message to the next, so a broadcast is compressed once
+/// for everybody; and it asks the same of every client (§7.1.1.2). Only one that offered to has promised it:
+/// there are clients that pay no heed, so for all others the end of what they have sent is kept.
 package struct DeflateOffer: BitwiseCopyable, Equatable, Sendable {
     /// Whether the client named the server's largest window: then the answer must name it too.
     package let limitsServerWindow: Bool
+    /// Whether the client has promised to begin each message anew.
+    package let promisesNoContextTakeover: Bool
+    /// The base-two logarithm of the window that the client is told to take; zero for one that can't be
+    /// told.
+    package let clientWindowBits: Int
 
     /// The base-two logarithm of the server's window. Our messages are shorter than 512 bytes, so a
     /// larger one would find nothing more in them; and this one is within what a client may ask for,
     /// but for 8, of which zlib isn't capable.
     package static let serverWindowBits = 9
+    /// The same of the client's window: its messages are short and alike, so that what one refers to is
+    /// mostly in the one before.
+    package static let clientWindowBits = 10
+    /// Bytes as far back as a message may refer (RFC 1951 §2), where a client can't be told.
+    package static let clientWindowBytes = 32_768
 
     /// The first offer that can be accepted; `nil` if there is none. Offers with parameters that the
     /// standard doesn't know, or with values that it doesn't allow, can't be (§7.1).
@@ -44,9 +54,14 @@ package struct DeflateOffer: BitwiseCopyable, Equatable, Sendable {
     /// Appends the value of the answer's `Sec-WebSocket-Extensions`.
     package func writeAnswer(into buffer: inout ByteBuffer) {
         buffer.append("permessage-deflate; server_no_context_takeover; client_no_context_takeover")
-        guard limitsServerWindow else { return }
-        buffer.append("; server_max_window_bits=")
-        buffer.append(decimal: UInt64(Self.serverWindowBits))
+        if limitsServerWindow {
+            buffer.append("; server_max_window_bits=")
+            buffer.append(decimal: UInt64(Self.serverWindowBits))
+        }
+        if clientWindowBits > 0 {
+            buffer.append("; client_max_window_bits=")
+            buffer.append(decimal: UInt64(clientWindowBits))
+        }
     }
 
     private static func first(
@@ -74,6 +89,7 @@ package struct DeflateOffer: BitwiseCopyable, Equatable, Sendable {
 private struct DeflateParameters: BitwiseCopyable {
     private var isAcceptable = true
     private var limitsServerWindow = false
+    private var clientWindowBits = 0
     private var seen: Names = []
 
     private struct Names: OptionSet, BitwiseCopyable {
@@ -86,7 +102,11 @@ private struct DeflateParameters: BitwiseCopyable {
     }
 
     var offer: DeflateOffer? {
-        isAcceptable ? DeflateOffer(limitsServerWindow: limitsServerWindow) : nil
+        guard isAcceptable else { return nil }
+        return DeflateOffer(
+            limitsServerWindow: limitsServerWindow,
+            promisesNoContextTakeover: seen.contains(.clientNoContextTakeover),
+            clientWindowBits: clientWindowBits)
     }
 
     mutating func parse(
@@ -106,9 +126,12 @@ private struct DeflateParameters: BitwiseCopyable {
             isValid = Self.windowBits(value, in: bytes) >= DeflateOffer.serverWindowBits
         } else if ASCII.isEqual(bytes, name, to: "client_max_window_bits") {
             // Says that the client can be told to take a smaller window, and may say how large its
-            // own is. Nothing is asked of it: our window is good for any.
+            // own is, beyond which the answer may not go.
             parameter = .clientWindowBits
-            isValid = value == nil || Self.windowBits(value, in: bytes) > 0
+            let own =
+                value == nil ? DeflateOffer.clientWindowBits : Self.windowBits(value, in: bytes)
+            clientWindowBits = min(own, DeflateOffer.clientWindowBits)
+            isValid = own > 0
         } else {
             isAcceptable = false
             return

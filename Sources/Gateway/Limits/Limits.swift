@@ -11,9 +11,26 @@ package enum Limits {
     /// The same for the admin listener: fewer than its places, so that each has been answered before a
     /// later one needs its place.
     static let adminAcceptsPerTurn = 4
-    /// Bytes of one receive; one per client and turn, so that nobody is heard for longer than
-    /// others.
+    /// Bytes of one receive, and of one of TLS: records may hold one byte each, at 2 µs, so that what
+    /// a client says costs up to 1 ms before any of it is looked at.
     static let receiveBytes = 65_536
+    static let secureReceiveBytes = 8_192
+    /// Nanoseconds of hearing those who have yet to show who they are, TLS handshakes among it, and of
+    /// hearing all others. A handshake costs 0.25 to 0.5 ms with the usual keys, and 10 times that with
+    /// an RSA key of 4,096 bits; the one that exceeds the bound is finished.
+    static let strangersNanosecondsPerTurn: UInt64 = 3_000_000
+    static let membersNanosecondsPerTurn: UInt64 = 4_000_000
+    /// Nanoseconds of work on what one client says until the next one is heard; the message that
+    /// exceeds them is finished. Work is estimated, so that the same bytes are always cut in the same
+    /// place.
+    static let clientWorkPerTurn: UInt64 = 100_000
+    /// What is estimated: nanoseconds for a frame, a message and a request, for a byte of JSON (the
+    /// dearest are `[0,0,…]`) and for one that was unpacked.
+    static let frameWork: UInt64 = 100
+    static let messageWork: UInt64 = 1_000
+    static let requestWork: UInt64 = 20_000
+    static let parsedByteWork: UInt64 = 30
+    static let unpackedByteWork: UInt64 = 4
     /// Notifications, and bytes of them, dequeued from libpq.
     static let notificationsPerTurn = 512
     static let notificationBytesPerTurn = 262_144
@@ -32,16 +49,6 @@ package enum Limits {
     static let closesPerTurn = 128
     /// Projects that get a resync after the listener came back.
     static let resyncRoomsPerTurn = 256
-    /// Nanoseconds of work on TLS handshakes before everybody else is heard; the one that exceeds
-    /// them is finished. A handshake costs 0.25 to 0.5 ms with the usual keys, and 10 times that with
-    /// an RSA key of 4,096 bits, so it isn't their number that is bounded.
-    static let handshakeNanosecondsPerTurn: UInt64 = 5_000_000
-    /// Nanoseconds of reading TLS records in a turn, after which each further client is read by
-    /// `secureReceiveBytesOfMany`: records may hold one byte each, at 2 µs, and so a whole receive of
-    /// them costs 5 ms.
-    static let secureReadNanosecondsPerTurn: UInt64 = 5_000_000
-    /// Bytes of one client in the rest of such a turn; what it sent besides waits in its socket.
-    static let secureReceiveBytesOfMany = 512
     /// Answers about membership that are acted on: each may open a WebSocket, at 10 to 20 µs.
     static let membershipAnswersPerTurn = 256
     /// Members that are looked at for removals, after which notifications wait for the next turn:
@@ -61,6 +68,14 @@ package enum Limits {
     package static let projectsPerConnectionMax = 100
     /// Bytes of a message before the client is authenticated, and of an `init`: it carries a token.
     static let initMessageBytesMax = 8_192
+    /// Messages and pings before the client is authenticated: an `init`, and what a library adds to it.
+    package static let strangerMessagesMax = 8
+    /// Bytes up to which a message before that is read whatever it is.
+    static let strangerMessageBytesMax = 512
+    /// Values in a message that only an `init` can be, of which a handful is its own, and in a token's
+    /// claims, which may name many groups. Each costs 60 ns to read.
+    package static let initValuesMax = 256
+    package static let claimValuesMax = 512
     /// Bytes up to which small answers share one segment of a client's queue.
     package static let privateSegmentBytesMax = 16_384
     /// Seconds for which a socket may take no byte while something waits for it.

@@ -97,7 +97,28 @@ extension Server {
 
     // Hot path.
     private mutating func receiveBytes(from index: ClientIndex) {
-        guard core.mayReceive(from: index) else { return }
+        guard core.mayReceive(from: index) else {
+            noteHandshakeDeferred(of: index)
+            return
+        }
+        hear(index)
+    }
+
+    // Hot path.
+    /// Reads what the client has sent, at the cost of its share of the turn.
+    private mutating func hear(_ index: ClientIndex) {
+        let share = core.share(of: index)
+        let began = Clock.monotonic()
+        if core.hasUnread(index) {
+            receiveUnread(from: index)
+        } else {
+            receiveFromSocket(of: index)
+        }
+        core.spend(Clock.monotonic().nanoseconds(since: began), of: share)
+    }
+
+    // Hot path.
+    private mutating func receiveFromSocket(of index: ClientIndex) {
         if core.awaitsProxyHeader(index) {
             receiveProxyHeader(from: index)
         } else if core.clients[index].flags.contains(.tls) {
@@ -111,11 +132,6 @@ extension Server {
     private mutating func receive(from index: ClientIndex) {
         guard core.clients[index].phase != .closed else { return }
         core.restoreLeftover(of: index, to: &area)
-        guard area.hasRoomToReceive else {
-            // What was kept while it was paused, and the pause is over; epoll reports the rest again.
-            Self.receive(0, in: &area, from: index, core: &core)
-            return
-        }
         switch area.receive(from: core.clients[index].descriptor) {
         case .bytes(let count):
             Self.receive(count, in: &area, from: index, core: &core)
@@ -157,10 +173,13 @@ extension Server {
     }
 
     package mutating func receiveUnpaused() {
-        while let index = core.dequeueUnpaused() {
-            core.restoreLeftover(of: index, to: &area)
-            Self.receive(0, in: &area, from: index, core: &core)
-        }
+        while let index = core.dequeueTurn() { hear(index) }
+    }
+
+    /// Reads what was kept of the client; what it has sent since, epoll reports.
+    private mutating func receiveUnread(from index: ClientIndex) {
+        core.restoreLeftover(of: index, to: &area)
+        Self.receive(0, in: &area, from: index, core: &core)
     }
 
     /// The bytes are a span of the area, so the area and the core are passed apart.

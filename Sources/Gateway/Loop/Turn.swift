@@ -62,7 +62,6 @@ extension Server {
         eventCount = try poller.wait(nanoseconds: patience())
         let began = Clock.monotonic()
         core.beginTurn(now: began, wall: Timestamp(microseconds: Clock.wallMicroseconds()))
-        secure?.beginTurn()
 
         runInboundPhases()
         runOutboundPhases()

@@ -25,12 +25,15 @@ package enum DropLabel: UInt8, MetricLabel {
     /// Time: it had come up with no request, or with none after its last answer, while others had no
     /// place.
     case silent
+    /// TLS handshakes of its address.
+    case handshakes
 
     package var text: StaticString {
         switch self {
         case .address: "address"
         case .places: "places"
         case .silent: "silent"
+        case .handshakes: "handshakes"
         }
     }
 }

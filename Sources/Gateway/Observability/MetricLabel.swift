@@ -38,7 +38,7 @@ package struct LabelledCounter<Label: MetricLabel>: Sendable {
 package enum CloseLabel: UInt8, MetricLabel {
     case normal, goingAway, protocolError, unsupportedData, noStatus, abnormal, invalidPayload
     case policyViolation, tooBig, internalError, serviceRestart, tryAgainLater
-    case badToken, initTimeout, notAllowed, tokenExpired, silent, tooSlow
+    case badToken, initTimeout, notAllowed, tokenExpired, silent, tooSlow, contextLost
     case overMessageRate, tooManyOfUser, tooManyOfAddress
     case other
 
@@ -64,6 +64,7 @@ package enum CloseLabel: UInt8, MetricLabel {
         case 4101: self = .tokenExpired
         case 4201: self = .silent
         case 4202: self = .tooSlow
+        case 4203: self = .contextLost
         case 4301: self = .overMessageRate
         case 4302: self = .tooManyOfUser
         case 4303: self = .tooManyOfAddress
@@ -91,10 +92,27 @@ package enum CloseLabel: UInt8, MetricLabel {
         case .tokenExpired: "4101"
         case .silent: "4201"
         case .tooSlow: "4202"
+        case .contextLost: "4203"
         case .overMessageRate: "4301"
         case .tooManyOfUser: "4302"
         case .tooManyOfAddress: "4303"
         case .other: "other"
+        }
+    }
+}
+
+/// Who waited for its turn.
+package enum WaitLabel: UInt8, MetricLabel {
+    case strangers, members
+
+    package init(_ share: TurnShare) {
+        self = share == .strangers ? .strangers : .members
+    }
+
+    package var text: StaticString {
+        switch self {
+        case .strangers: "strangers"
+        case .members: "members"
         }
     }
 }

@@ -19,6 +19,8 @@ package struct Metrics: ~Copyable {
         boundsNanoseconds: HistogramBounds.connectionDuration)
     /// Times that a client wasn't heard for a turn because so many signatures were checked.
     package var verificationsDeferred: UInt64 = 0
+    /// Times that somebody had to wait for a later turn, or for later in the same, to be heard.
+    package var waits = LabelledCounter<WaitLabel>()
     /// Times that files were read again because of SIGHUP.
     package var reloads = LabelledCounter<ReloadLabel>()
     /// Times that accepting stopped because descriptors ran out (EMFILE, ENFILE).

@@ -51,6 +51,10 @@ package struct MetricsWriter: Sendable {
             help: "Times that a client waited a turn because many signatures were checked.",
             metrics.verificationsDeferred)
         buffer.counter(
+            "devhive_client_waits_total",
+            help: "Times that a client waited to be heard because others had used up the turn.",
+            label: "who", metrics.waits)
+        buffer.counter(
             "devhive_accept_pauses_total",
             help: "Times that accepting stopped because descriptors ran out.",
             metrics.acceptPauses)

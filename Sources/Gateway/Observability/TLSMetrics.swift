@@ -9,8 +9,6 @@ package struct TLSMetrics: Sendable {
     package var resumptions: UInt64 = 0
     /// Times that a client had to wait for a later turn because of the handshakes of others.
     package var handshakesDeferred: UInt64 = 0
-    /// Times that little was read of a client because others' records had taken long.
-    package var readsShortened: UInt64 = 0
     package var failures = LabelledCounter<TLSFailureLabel>()
     /// Records that carried no data: key updates, warnings.
     package var controlRecords: UInt64 = 0
@@ -59,11 +57,6 @@ extension MetricsWriter {
             "devhive_tls_handshakes_deferred_total",
             help: "Times that a TLS handshake had to wait for the next turn of the loop.",
             metrics.handshakesDeferred)
-        buffer.counter(
-            "devhive_tls_reads_shortened_total",
-            help:
-                "Receives that were cut short because reading TLS records had taken long in a turn.",
-            metrics.readsShortened)
         buffer.counter(
             "devhive_tls_failures_total", help: "TLS sessions that failed, by cause.",
             label: "cause", metrics.failures)

@@ -31,4 +31,6 @@ package struct AdmissionMarks: OptionSet, BitwiseCopyable {
     package static let isOverAddressLimit = AdmissionMarks(rawValue: 1 << 5)
     /// All places were taken when it came; it is here to be refused with an answer.
     package static let isOverPlaces = AdmissionMarks(rawValue: 1 << 6)
+    /// Its TLS handshake was counted, and its next upgrade with it.
+    static let hasPaidHandshake = AdmissionMarks(rawValue: 1 << 7)
 }

@@ -9,6 +9,21 @@ package enum ByteSearch {
         return firstIndex(in: range, of: bytes) { zeroBytes($0 ^ pattern) }
     }
 
+    /// Whether `text` is found in the bytes.
+    package static func contains(_ text: StaticString, in bytes: borrowing Span<UInt8>) -> Bool {
+        let count = text.utf8CodeUnitCount
+        var start = 0
+        while start + count <= bytes.count,
+            let found = firstIndex(
+                of: unsafe text.utf8Start[0], in: start..<bytes.count, of: bytes),
+            found + count <= bytes.count
+        {
+            if bytes.extracting(found..<found + count).isEqual(to: text) { return true }
+            start = found + 1
+        }
+        return false
+    }
+
     /// Where a control character, tabs included, is first found in `range` (CTL, RFC 5234 §B.1).
     package static func firstControl(in range: Range<Int>, of bytes: borrowing Span<UInt8>) -> Int?
     {

@@ -28,6 +28,8 @@ extension CloseCode {
     package static let noStatusReceived = CloseCode(rawValue: 1005)
     /// Text that isn't UTF-8.
     package static let invalidPayload = CloseCode(rawValue: 1007)
+    /// Something that nobody does who means well.
+    package static let policyViolation = CloseCode(rawValue: 1008)
     package static let messageTooBig = CloseCode(rawValue: 1009)
     package static let internalError = CloseCode(rawValue: 1011)
     package static let serviceRestart = CloseCode(rawValue: 1012)
@@ -44,6 +46,9 @@ extension CloseCode {
     package static let readTimeout = CloseCode(rawValue: 4201)
     /// The client doesn't read what it is sent.
     package static let tooSlow = CloseCode(rawValue: 4202)
+    /// A compressed message refers to more of what came before than is kept. On a new connection
+    /// nothing came before.
+    package static let contextLost = CloseCode(rawValue: 4203)
     package static let messageRate = CloseCode(rawValue: 4301)
     package static let tooManyConnectionsOfUser = CloseCode(rawValue: 4302)
     package static let tooManyConnectionsOfAddress = CloseCode(rawValue: 4303)

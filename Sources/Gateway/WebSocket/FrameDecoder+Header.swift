@@ -58,6 +58,9 @@ extension FrameDecoder {
         if opcode.isControl {
             guard length <= 125 else { return .fault(.controlTooLong, at: start + 1) }
         } else {
+            if length == 0, !isFinal, hasManyEmptyFragments {
+                return .fault(.emptyFragments, at: start + 1)
+            }
             // Less than zero if the limit was lowered within the message: then even an empty
             // fragment is too much.
             let room = limits.messageBytesMax - messageCount

@@ -15,8 +15,9 @@ package struct FrameDecoder: BitwiseCopyable, Sendable {
     /// What is being received, from a message's first header until it ends.
     private(set) var message = MessageKind.none
     private var text = UTF8Validator()
-    /// Meant only when `phase` is `failed`.
-    private var fault = FrameFault.reservedBits
+    /// Fragments of the current message in which there was nothing; when `phase` is `failed`, the
+    /// fault.
+    private var detail: UInt8 = 0
 
     enum MessageKind: UInt8 {
         /// Nothing: the decoder is between messages. The first case, so that it is zero in memory.
@@ -54,7 +55,13 @@ package struct FrameDecoder: BitwiseCopyable, Sendable {
     /// (2 + 4 + 125) but for its last. A buffer must be larger than that, or decoding stops.
     package static let leftoverBytesMax = 130
 
+    /// Fragments of one message in which there is nothing: the others are bounded by their bytes.
+    package static let emptyFragmentsMax = 64
+
     package init() {}
+
+    /// Whether one more fragment without a byte would be too much.
+    var hasManyEmptyFragments: Bool { detail >= Self.emptyFragmentsMax }
 
     /// Whether the decoder stands between messages, as after `init`. (Bytes of a header that isn't
     /// whole yet don't count: they are the caller's.)
@@ -77,6 +84,7 @@ package struct FrameDecoder: BitwiseCopyable, Sendable {
                 position = bytes.count
                 return .incomplete
             case .failed:
+                let fault = FrameFault(rawValue: detail) ?? .reservedBits
                 return .failure(fault.code, reason: fault.reason)
             case .header:
                 break
@@ -95,7 +103,8 @@ package struct FrameDecoder: BitwiseCopyable, Sendable {
                 begin(header)
                 if header.payloadCount > 0 { continue }
                 if header.isFinal { return endMessage(with: position..<position) }
-            // An empty fragment that isn't the last says nothing.
+                // An empty fragment that isn't the last says nothing.
+                detail += 1
             }
         }
     }
@@ -176,7 +185,7 @@ package struct FrameDecoder: BitwiseCopyable, Sendable {
 
     @inline(never)
     private mutating func fail(_ fault: FrameFault) -> FrameEvent {
-        self.fault = fault
+        detail = fault.rawValue
         phase = .failed
         return .failure(fault.code, reason: fault.reason)
     }

@@ -12,6 +12,7 @@ enum FrameFault: UInt8, BitwiseCopyable {
     case lengthNotMinimal
     case lengthTopBit
     case messageTooBig
+    case emptyFragments
     case invalidText
     case truncatedText
 
@@ -23,6 +24,7 @@ enum FrameFault: UInt8, BitwiseCopyable {
             .protocolError
         case .binaryMessage: .unsupportedData
         case .messageTooBig: .messageTooBig
+        case .emptyFragments: .policyViolation
         case .invalidText, .truncatedText: .invalidPayload
         }
     }
@@ -42,6 +44,7 @@ enum FrameFault: UInt8, BitwiseCopyable {
         case .lengthNotMinimal: "length not in its shortest form (RFC 6455 5.2)"
         case .lengthTopBit: "top bit of the length set (RFC 6455 5.2)"
         case .messageTooBig: "message over the limit"
+        case .emptyFragments: "too many empty fragments in a message"
         case .invalidText: "text is not UTF-8 (RFC 6455 8.1)"
         case .truncatedText: "text ends within a character (RFC 6455 8.1)"
         }

@@ -23,9 +23,22 @@ package struct MessageDecompressor: ~Copyable {
     package mutating func decompress(
         _ payload: borrowing Span<UInt8>, opcode: Opcode, bytesMax: Int
     ) -> Decompressed {
+        decompress(payload, opcode: opcode, after: Span(), bytesMax: bytesMax)
+    }
+
+    /// The same with a message that may refer to what the peer has sent before: to `history`, its end.
+    package mutating func decompress(
+        _ payload: borrowing Span<UInt8>, opcode: Opcode, after history: borrowing Span<UInt8>,
+        bytesMax: Int
+    ) -> Decompressed {
         message.removeAll()
-        switch inflater.decompress(payload, into: &message, bytesMax: bytesMax) {
+        switch inflater.decompress(
+            payload, after: history, into: &message, bytesMax: bytesMax)
+        {
         case .done: break
+        case .beyondHistory:
+            return .failure(
+                .contextLost, reason: "compressed message refers to what is no longer kept")
         case .tooLarge: return .failure(.messageTooBig, reason: FrameFault.messageTooBig.reason)
         case .corrupt:
             return .failure(

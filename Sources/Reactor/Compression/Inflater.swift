@@ -1,7 +1,7 @@
 internal import CEpollShim
 
-/// Decompresses what a peer has compressed with permessage-deflate (RFC 7692 §7.2.2), each message
-/// without regard to those before it.
+/// Decompresses what a peer has compressed with permessage-deflate (RFC 7692 §7.2.2). What a message
+/// may refer to of those before it is the caller's to keep.
 ///
 /// One serves a whole process: between messages it remembers nothing. It takes 40 KB.
 @safe
@@ -11,6 +11,8 @@ public struct Inflater: ~Copyable {
         case done
         /// It is larger than was allowed: a bomb, or just too big. So much was done as is allowed.
         case tooLarge
+        /// It refers to bytes of earlier messages that aren't there.
+        case beyondHistory
         /// It is no DEFLATE, or not all of it.
         case corrupt
     }
@@ -38,8 +40,18 @@ public struct Inflater: ~Copyable {
     public mutating func decompress(
         _ compressed: borrowing Span<UInt8>, into buffer: inout ByteBuffer, bytesMax: Int
     ) -> Outcome {
+        decompress(compressed, after: Span(), into: &buffer, bytesMax: bytesMax)
+    }
+
+    /// The same with a message that may refer to `history`: the end of what the peer has sent before,
+    /// at most 32 KiB.
+    public mutating func decompress(
+        _ compressed: borrowing Span<UInt8>, after history: borrowing Span<UInt8>,
+        into buffer: inout ByteBuffer, bytesMax: Int
+    ) -> Outcome {
         precondition(compressed.count <= UInt32.max && bytesMax >= 0 && bytesMax < Int32.max)
         unsafe inflateReset(stream)
+        setHistory(history)
         var room = bytesMax
         let outcome = inflate(compressed, into: &buffer, room: &room)
         guard outcome == .done else { return outcome }
@@ -83,10 +95,26 @@ public struct Inflater: ~Copyable {
                     // It stopped with room left, so it wants more input.
                     return .done
                 default:
-                    return .corrupt
+                    return isBeyondHistory ? .beyondHistory : .corrupt
                 }
             }
         }
+    }
+
+    private func setHistory(_ history: borrowing Span<UInt8>) {
+        guard !history.isEmpty else { return }
+        unsafe history.withUnsafeBufferPointer { bytes in
+            let result = unsafe inflateSetDictionary(
+                stream, bytes.baseAddress, UInt32(bytes.count))
+            // Raw DEFLATE takes one at any time, whatever is in it.
+            precondition(result == Z_OK, "zlib takes no dictionary")
+        }
+    }
+
+    /// Whether the last error is a distance that leads to before the first byte that is known.
+    private var isBeyondHistory: Bool {
+        guard let message = unsafe stream.pointee.msg else { return false }
+        return unsafe strcmp(message, "invalid distance too far back") == 0
     }
 
     /// Bytes that are decompressed at a time.

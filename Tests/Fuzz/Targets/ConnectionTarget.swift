@@ -23,7 +23,9 @@ enum ConnectionTarget {
         var harness = try CoreHarness(
             disconnectsSlowConsumers: options & 1 == 1, seed: UInt64(options >> 6),
             admission: options & 2 == 0 ? AdmissionLimits() : .standard,
-            checksMembership: options & 4 == 4, compresses: options & 32 == 32)
+            checksMembership: options & 4 == 4, compresses: options & 32 == 32,
+            turn: options & 64 == 64
+                ? .unlimited : .init(strangers: 20_000, members: 10_000, client: 2_000))
         for user in 0..<2 as Range<UInt64> {
             for project in 0..<3 as Range<UInt64> { harness.database.add(user, to: project) }
         }
@@ -119,7 +121,7 @@ enum ConnectionTarget {
 
     private static func send(_ bytes: [UInt8], from choice: Int, in harness: inout CoreHarness) {
         guard let number = pick(choice, in: harness) else { return }
-        _ = harness.receiveIfTaken(bytes, from: number)
+        harness.receiveInTurn(bytes, from: number)
     }
 
     /// - Parameter choice: Project, whether the others are kept, and from where to resume.

@@ -267,6 +267,24 @@ private let header = #"{"alg":"HS256","typ":"JWT"}"#
             secret: secret.span)
     }
 
+    @Test func `a header of more than 512 bytes is refused before it is read`() throws {
+        let fixed = #"{"alg":"HS256","x":""}"#
+        let longest = #"{"alg":"HS256","x":"\#(String(repeating: "x", count: 512 - fixed.count))"}"#
+        #expect(longest.utf8.count == TokenVerifier.headerBytesMax)
+        #expect(refusal(try token(header: longest)) == nil)
+        let zeros = Array(repeating: "0", count: 300).joined(separator: ",")
+        for header in [longest + " ", "[\(zeros)]", String(repeating: "[", count: 513)] {
+            #expect(refusal(try token(header: header)) == .headerTooLong)
+        }
+    }
+
+    @Test func `claims that are long have no more values than anybody needs`() throws {
+        let groups = (0..<200).map { "\"group-\($0)\"" }.joined(separator: ",")
+        #expect(refusal(try token(more: ",\"groups\":[\(groups)]")) == nil)
+        let zeros = Array(repeating: "0", count: 600).joined(separator: ",")
+        #expect(refusal(try token(more: ",\"groups\":[\(zeros)]")) == .tooManyClaims)
+    }
+
     private func unsignedToken(header: String) throws(CryptoFailure) -> String {
         let parts = try token(header: header).split(separator: ".")
         return "\(parts[0]).\(parts[1])"

@@ -28,6 +28,12 @@ import Testing
         clients.close(index)
     }
 
+    private static func nextTurn(_ clients: inout Clients) -> ClientIndex? {
+        guard let index = clients.firstWaiting(.strangers) else { return nil }
+        clients.endTurn(.strangers)
+        return index
+    }
+
     // MARK: Pauses
 
     @Test func `what a client sent is read when the last reason to pause has ended, and once`()
@@ -37,24 +43,23 @@ import Testing
         let index = try Self.insert(into: &clients, [.awaitsMembership, .awaitsAnswer])
         let isKept = Self.keep("abc", of: index, in: &clients)
         #expect(isKept)
-        #expect(clients.pausedByteCount(of: index) == 3)
         clients.endPause(of: index, .awaitsAnswer, Self.clock)
-        #expect(!clients.hasUnpaused && clients[index].isPaused)
+        #expect(!clients.hasWaiting && clients[index].isPaused)
         let hasInterestChanges = clients.hasInterestChanges
         #expect(!hasInterestChanges)
         clients.endPause(of: index, .awaitsMembership, Self.clock)
-        #expect(!clients[index].isPaused)
-        #expect(clients.hasUnpaused && clients.hasInterestChanges)
-        #expect(clients.pausedByteCount(of: index) == 0)
-        let first = clients.dequeueUnpaused()
-        let second = clients.dequeueUnpaused()
+        #expect(clients.hasWaiting && clients.hasInterestChanges)
+        #expect(clients[index].flags.contains(.hasUnread))
+        let first = Self.nextTurn(&clients)
+        let second = Self.nextTurn(&clients)
         #expect(first == index)
         #expect(second == nil)
-        let hasUnpaused = clients.hasUnpaused
-        #expect(!hasUnpaused)
+        #expect(!clients[index].isPaused)
+        let hasWaiting = clients.hasWaiting
+        #expect(!hasWaiting)
     }
 
-    @Test func `bytes that were read are not read again, though two pauses have ended`() throws {
+    @Test func `bytes that were read are not unread, though two pauses have ended`() throws {
         var clients = Self.clients()
         let index = try Self.insert(into: &clients)
         for reason in [ClientFlags.awaitsAnswer, .awaitsMembership] {
@@ -65,10 +70,11 @@ import Testing
             }
             clients.endPause(of: index, reason, Self.clock)
         }
-        let first = clients.dequeueUnpaused()
+        let first = Self.nextTurn(&clients)
         #expect(first == index)
-        clients.releaseLeftover(of: index)
-        let second = clients.dequeueUnpaused()
+        clients.beginReading(index)
+        #expect(!clients[index].flags.contains(.hasUnread))
+        let second = Self.nextTurn(&clients)
         #expect(second == nil)
         #expect(clients.inbox.segmentCount == 0)
     }
@@ -78,15 +84,77 @@ import Testing
         let index = try Self.insert(into: &clients, .awaitsMembership)
         #expect(clients[index].interest == [])
         clients.endPause(of: index, .awaitsMembership, Self.clock)
-        let hasUnpaused = clients.hasUnpaused
-        #expect(!hasUnpaused)
+        let hasWaiting = clients.hasWaiting
+        #expect(!hasWaiting)
         #expect(clients[index].interest == .read)
         let changed = clients.dequeueInterestChange()
         #expect(changed == index)
     }
 
+    // MARK: Turns
+
+    @Test func `who waits is heard in the order in which they came, and not watched meanwhile`()
+        throws
+    {
+        var clients = Self.clients()
+        var waiting: [ClientIndex] = []
+        for descriptor in 0..<Int32(5) {
+            let index = try Self.insert(descriptor, into: &clients)
+            clients.awaitTurn(index, hasUnread: false)
+            clients.awaitTurn(index, hasUnread: false)
+            #expect(clients[index].interest == [])
+            waiting.append(index)
+        }
+        // The first one has more to say, and goes behind the others.
+        let first = Self.nextTurn(&clients)
+        #expect(first == waiting[0])
+        clients.awaitTurn(waiting[0], hasUnread: true)
+        var heard: [ClientIndex] = []
+        while let index = Self.nextTurn(&clients) {
+            #expect(clients[index].interest == .read)
+            heard.append(index)
+        }
+        #expect(heard == Array(waiting.dropFirst()) + [waiting[0]])
+    }
+
+    @Test func `members and strangers wait apart`() throws {
+        var clients = Self.clients()
+        let stranger = try Self.insert(into: &clients)
+        let member = try Self.insert(8, into: &clients)
+        _ = clients[member].handle(.upgraded)
+        _ = clients[member].handle(.authenticated)
+        let operatorClient = try Self.insert(9, into: &clients, .admin)
+        for index in [stranger, member, operatorClient] {
+            clients.awaitTurn(index, hasUnread: false)
+        }
+        let shares = [stranger, member, operatorClient].map { clients.share(of: $0) }
+        #expect(shares == [.strangers, .members, .members])
+        let first = clients.firstWaiting(.members)
+        #expect(first == member)
+        let other = clients.firstWaiting(.strangers)
+        #expect(other == stranger)
+    }
+
+    @Test func `who waits for its turn is late for no fault of its own`() throws {
+        var clients = Self.clients()
+        let index = try Self.insert(into: &clients)
+        let late = TurnClock.at(tick: 1_000_000)
+        clients.awaitTurn(index, hasUnread: false)
+        let held = clients.deadline(of: index, heardEveryone: true, late)
+        guard case .nothing = held else {
+            Issue.record("\(held)")
+            return
+        }
+        clients.endTurn(.strangers)
+        let heard = clients.deadline(of: index, heardEveryone: true, late)
+        guard case .requestLate = heard else {
+            Issue.record("\(heard)")
+            return
+        }
+    }
+
     private enum Later: CaseIterable {
-        case paused, read, over, freed, another, anotherWithHeader
+        case over, freed, another
     }
 
     @Test(arguments: Later.allCases)
@@ -97,26 +165,17 @@ import Testing
         #expect(isKept)
         clients.endPause(of: index, .awaitsMembership, Self.clock)
         while clients.dequeueInterestChange() != nil {}
-        switch later {
-        case .paused: clients[index].flags.insert(.awaitsAnswer)
-        case .read: clients.releaseLeftover(of: index)
-        case .over: Self.end(index, in: &clients)
-        case .freed, .another, .anotherWithHeader:
-            Self.end(index, in: &clients)
+        Self.end(index, in: &clients)
+        if later != .over {
             let descriptor = clients.freeNext()
             #expect(descriptor == 7)
         }
-        if later == .another || later == .anotherWithHeader {
+        if later == .another {
             let other = try Self.insert(8, into: &clients)
             #expect(other == index, "the lowest slot that is free")
-            if later == .anotherWithHeader {
-                _ = clients[other].handle(.proxyHeaderAwaited)
-                let isKept = Self.keep("PROXY", of: other, in: &clients)
-                #expect(isKept)
-            }
         }
-        let unpaused = clients.dequeueUnpaused()
-        #expect(unpaused == nil)
+        let next = Self.nextTurn(&clients)
+        #expect(next == nil)
     }
 
     // MARK: Interest

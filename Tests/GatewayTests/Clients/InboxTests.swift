@@ -8,7 +8,7 @@ import Testing
 
     /// An inbox that lacks `room` bytes of being full, in blocks of powers of two.
     private static func inbox(room: Int, decompresses: Bool = false) -> Inbox {
-        var inbox = Inbox(decompresses: decompresses)
+        var inbox = Inbox(decompresses: decompresses, slots: 4)
         let bytes = [UInt8](repeating: 1, count: mebibyte)
         var left = Limits.inboxBytesMax - room
         while left > 0 {
@@ -61,7 +61,7 @@ import Testing
     }
 
     @Test func `what is released leaves nothing behind, and nothing is released for nothing`() {
-        var inbox = Inbox(decompresses: false)
+        var inbox = Inbox(decompresses: false, slots: 4)
         var entry = SegmentIndex.none
         inbox.release(&entry)
         #expect(inbox.count(of: entry) == 0)
@@ -86,9 +86,10 @@ import Testing
     }
 
     private static func decompress(
-        _ payload: [UInt8], opcode: Opcode = .text, bytesMax: Int = 1_024, _ inbox: inout Inbox
+        _ payload: [UInt8], opcode: Opcode = .text, of client: ClientIndex? = nil,
+        bytesMax: Int = 1_024, _ inbox: inout Inbox
     ) -> Inbox.Decompressed {
-        inbox.decompress(payload.span, opcode: opcode, bytesMax: bytesMax)
+        inbox.decompress(payload.span, opcode: opcode, of: client, bytesMax: bytesMax)
     }
 
     private static func code(_ decompressed: Inbox.Decompressed) -> UInt16? {
@@ -98,7 +99,7 @@ import Testing
 
     @Test(arguments: [0, 1, 500, 1_024])
     func `a compressed message is kept as it was`(count: Int) throws {
-        var inbox = Inbox(decompresses: true)
+        var inbox = Inbox(decompresses: true, slots: 4)
         let text = String(repeating: "a", count: count)
         let outcome = Self.decompress(Self.compressed(Array(text.utf8)), &inbox)
         guard case .message(var entry) = outcome else {
@@ -111,7 +112,7 @@ import Testing
     }
 
     @Test func `a bomb is unpacked no further than a message may be long`() {
-        var inbox = Inbox(decompresses: true)
+        var inbox = Inbox(decompresses: true, slots: 4)
         let codes: [(Int, UInt16?)] = [
             (1_023, nil), (1_024, nil), (1_025, 1_009), (50 << 20, 1_009),
         ]
@@ -123,7 +124,7 @@ import Testing
     }
 
     @Test func `what can't be decompressed, or is no text, fails with 1007 and is not kept`() {
-        var inbox = Inbox(decompresses: true)
+        var inbox = Inbox(decompresses: true, slots: 4)
         let corrupt = Self.decompress([0xFF, 0xFF, 0xFF], &inbox)
         #expect(Self.code(corrupt) == 1_007)
         let illFormed = Self.decompress(Self.compressed([0x61, 0xFF]), &inbox)
@@ -147,6 +148,58 @@ import Testing
             case .full: #expect(!fits)
             case .failure(let code, _): Issue.record("\(code)")
             }
+        }
+    }
+
+    // MARK: Contexts
+
+    /// `abcdef`, its first four bytes from before, as zlib writes it.
+    private static let fourFromFourBack: [UInt8] = [0x02, 0xE1, 0xD4, 0x34, 0x00, 0x00]
+
+    @Test func `a message may refer to what the same client has sent before`() throws {
+        var inbox = Inbox(decompresses: true, slots: 4)
+        let alone = Self.decompress(Self.fourFromFourBack, of: 1, &inbox)
+        #expect(Self.code(alone) == 4203)
+        guard
+            case .message(var first) = Self.decompress(
+                Self.compressed(Array("xabcd".utf8)), of: 1, &inbox)
+        else {
+            Issue.record("it isn't read")
+            return
+        }
+        inbox.release(&first)
+        let another = Self.decompress(Self.fourFromFourBack, of: 2, &inbox)
+        #expect(Self.code(another) == 4203, "another client's bytes")
+        let promised = Self.decompress(Self.fourFromFourBack, of: nil, &inbox)
+        #expect(Self.code(promised) == 4203)
+        guard case .message(var second) = Self.decompress(Self.fourFromFourBack, of: 1, &inbox)
+        else {
+            Issue.record("its own bytes are gone")
+            return
+        }
+        var text = ByteBuffer()
+        inbox.copy(second, to: &text)
+        #expect(text.copy() == Array("abcdef".utf8))
+        inbox.release(&second)
+        inbox.forgetHistory(of: 1)
+        #expect(inbox.segmentCount == 0)
+    }
+
+    @Test func `of what a client sends a window's worth is kept, however much it sends`() throws {
+        var inbox = Inbox(decompresses: true, slots: 4)
+        var random = Jitter(seed: 7)
+        for _ in 0..<100 {
+            let text = (0..<900).map { _ in UInt8(ascii: "a") + UInt8(random.next() % 26) }
+            guard
+                case .message(var message) = Self.decompress(
+                    Self.compressed(text), of: 0, bytesMax: 2_048, &inbox)
+            else {
+                Issue.record("it isn't read")
+                return
+            }
+            inbox.release(&message)
+            #expect(inbox.segmentCount == 1)
+            #expect(inbox.byteCount <= 2 * DeflateOffer.clientWindowBytes)
         }
     }
 }

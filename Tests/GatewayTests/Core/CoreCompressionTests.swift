@@ -17,6 +17,32 @@ import Testing
 
     private func compressed(_ text: String) -> [UInt8] { compressed(Array(text.utf8)) }
 
+    // MARK: Contexts
+
+    /// Messages of a client that keeps its context, made with zlib: the second is all references to
+    /// the first.
+    @Test func `a client that keeps its context is understood`() throws {
+        var harness = try harness()
+        let client = try harness.open(fields: [Self.offer])
+        let first = Array(#"{"type":"ping"}"#.utf8)
+        harness.receive(WebSocketTesting.frame(0xC1, compressed(first)), from: client)
+        harness.receive(WebSocketTesting.frame(0xC1, Self.sameAgain), from: client)
+        harness.settle()
+        #expect(harness.stream(of: client).texts.filter { $0.contains("pong") }.count == 2)
+        harness.expectNothingLeftAfterResets()
+    }
+
+    @Test func `one that refers to more than is kept may come back`() throws {
+        var harness = try harness()
+        let client = try harness.open(fields: [Self.offer])
+        harness.receive(WebSocketTesting.frame(0xC1, Self.sameAgain), from: client)
+        harness.settle()
+        #expect(harness.stream(of: client).closeCode == 4203)
+    }
+
+    /// The same text once more, as zlib writes it: all but its first byte from fifteen back.
+    private static let sameAgain: [UInt8] = [0xAA, 0x46, 0xE5, 0x02, 0x00]
+
     // MARK: The agreement
 
     @Test func `an offer is answered when compression is on`() throws {

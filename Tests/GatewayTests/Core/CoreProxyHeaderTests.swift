@@ -50,7 +50,7 @@ import Testing
         let second = try harness.connect(from: "10.0.0.1")
         #expect(harness.sockets[second].index == harness.sockets[first].index)
         _ = harness.receiveProxyHeader(Array(Self.header.prefix(9)), from: second)
-        let resumed = harness.core.dequeueUnpaused()
+        let resumed = harness.core.dequeueTurn()
         #expect(resumed == nil)
     }
 

@@ -26,17 +26,37 @@ import Testing
     }
 
     @Test(arguments: [
-        "permessage-deflate",
-        "permessage-deflate; client_max_window_bits",  // Browsers.
-        "permessage-deflate;client_max_window_bits=8",
-        "permessage-deflate; client_max_window_bits=15; server_no_context_takeover",
+        "permessage-deflate",  // Firefox and Safari.
         "permessage-deflate ; client_no_context_takeover ;\tserver_no_context_takeover",
-        "permessage-deflate; client_max_window_bits=\"10\"",
-        "permessage-deflate; client_max_window_bits = 10",
         "foo; bar=\"baz\"; x, permessage-deflate",
     ])
-    func `neither side ever keeps its context`(offer: String) throws {
+    func `both sides are asked to keep no context`(offer: String) throws {
         #expect(try answer(offer) == plain)
+    }
+
+    @Test(arguments: [
+        ("permessage-deflate; client_max_window_bits", 10),  // Chrome.
+        ("permessage-deflate;client_max_window_bits=8", 8),
+        ("permessage-deflate; client_max_window_bits=15; server_no_context_takeover", 10),
+        ("permessage-deflate; client_max_window_bits=\"10\"", 10),
+        ("permessage-deflate; client_max_window_bits = 9", 9),
+    ])
+    func `a client that can be told takes the window that is kept of it`(
+        offer: String, bits: Int
+    ) throws {
+        #expect(try answer(offer) == plain + "; client_max_window_bits=\(bits)")
+    }
+
+    @Test func `only a client that has offered it has promised to keep no context`() throws {
+        for (offer, isPromised) in [
+            ("permessage-deflate", false), ("permessage-deflate; client_max_window_bits", false),
+            ("permessage-deflate; client_no_context_takeover", true),
+        ] {
+            let request = ParsedRequest(
+                "GET / HTTP/1.1\r\nHost: x\r\nSec-WebSocket-Extensions: \(offer)\r\n\r\n")
+            let found = try DeflateOffer.first(of: request.head, in: request.bytes.span)
+            #expect(found?.promisesNoContextTakeover == isPromised)
+        }
     }
 
     @Test(arguments: 9...15)

@@ -201,4 +201,18 @@ import Testing
         #expect(Tools.decode(Tools.frame(0x82, all)) == [.message(.binary, all)])
         #expect(Tools.decode(Tools.frame(0x89, all)) == [.control(.ping, all)])
     }
+
+    @Test func `closes with 1008 when a message has too many fragments without a byte`() {
+        let most = FrameDecoder.emptyFragmentsMax
+        let begin = Tools.frame(0x01, "")
+        let within = Array(repeatElement(Tools.frame(0x00, ""), count: most - 1).joined())
+        #expect(failure(begin + within + Tools.frame(0x80, "")) == nil, "the last may be empty")
+        let end = begin + within
+        #expect(failure(end + Tools.frame(0x00, "")) == .failure(1008, at: end.count + 1))
+        // Those of one message aren't those of the next.
+        let message = end + Tools.frame(0x80, "a")
+        #expect(failure(message + message) == nil)
+        // Others may come among them.
+        #expect(failure(end + Tools.frame(0x00, "a") + Tools.frame(0x89, "")) == nil)
+    }
 }

@@ -26,7 +26,7 @@ package struct CoreHarness: ~Copyable {
         connectionsMax: Int = 64, disconnectsSlowConsumers: Bool = false, seed: UInt64 = 1,
         refetchesPerSecond: Int? = 1_000, publicKeys: [String] = [],
         admission: AdmissionLimits = AdmissionLimits(), checksMembership: Bool = false,
-        compresses: Bool = false
+        compresses: Bool = false, turn: TurnBudget.Amounts = .unlimited
     ) throws {
         var settings = CoreSettings(
             connectionsMax: connectionsMax, jitterSeed: seed)
@@ -35,6 +35,7 @@ package struct CoreHarness: ~Copyable {
         settings.admission = admission
         settings.checksMembership = checksMembership
         settings.compresses = compresses
+        settings.turn = turn
         let secret = Self.secret
         var keys = KeyRing()
         try keys.add(secret: secret.span)
@@ -136,7 +137,13 @@ package struct CoreHarness: ~Copyable {
 
     /// What waited behind an answer is read, and what the kernel has kept meanwhile.
     package mutating func receiveUnpaused() {
-        while let index = core.dequeueUnpaused() { take([], from: index) }
+        while let index = core.dequeueTurn() {
+            guard core.hasUnread(index) else {
+                takeUnread(of: index)
+                continue
+            }
+            take([], from: index)
+        }
         for number in sockets.indices where !sockets[number].unread.isEmpty && !isClosed(number) {
             guard !core.isPaused(sockets[number].index) else { continue }
             let bytes = sockets[number].unread
@@ -145,12 +152,36 @@ package struct CoreHarness: ~Copyable {
         }
     }
 
+    /// What waited in the socket for the client's turn is read.
+    private mutating func takeUnread(of index: ClientIndex) {
+        guard let number = numbers[index] else { return }
+        let bytes = sockets[number].unread
+        sockets[number].unread = []
+        if !bytes.isEmpty { take(bytes, from: index) }
+    }
+
     private mutating func take(_ bytes: [UInt8], from index: ClientIndex) {
         core.restoreLeftover(of: index, to: &area)
         let leftover = area.bytes
         var all = leftover.indices.map { leftover[$0] } + bytes
         var span = all.mutableSpan
-        core.receive(&span, received: bytes.count, from: index)
+        let share = core.share(of: index)
+        let work = core.receive(&span, received: bytes.count, from: index)
+        core.spend(work, of: share)
+    }
+
+    /// Bytes of the peer arrive, and are read when it is its turn: now, or in a later turn. Returns
+    /// whether it was now.
+    @discardableResult
+    package mutating func receiveInTurn(_ bytes: [UInt8], from number: Int) -> Bool {
+        guard !isClosed(number) else { return false }
+        let index = sockets[number].index
+        guard !core.isPaused(index), core.mayReceive(from: index) else {
+            sockets[number].unread += bytes
+            return false
+        }
+        receive(bytes, from: number)
+        return true
     }
 
     /// Bytes of the peer arrive, and are read unless they have to wait in the socket. Returns

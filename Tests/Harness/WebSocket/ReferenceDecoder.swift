@@ -19,6 +19,7 @@ extension WebSocketTesting {
         private var messageOpcode: Opcode?
         private var message: [UInt8] = []
         private var announced: UInt64 = 0
+        private var empties = 0
         private var character: [UInt8] = []
 
         private enum State {
@@ -73,6 +74,10 @@ extension WebSocketTesting {
             length = UInt64(byte % 128)
             (key, payload) = ([], [])
             if opcode.isControl && length > 125 { return fail(1002) }
+            if length == 0 && !isFinal {
+                if empties == 64 { return fail(1008) }
+                empties += 1
+            }
             switch length {
             case 126: (length, state) = (0, .length(width: 2, read: 0))
             case 127: (length, state) = (0, .length(width: 8, read: 0))
@@ -132,6 +137,7 @@ extension WebSocketTesting {
                 if !character.isEmpty { return fail(1007, at: offset + 1) }
                 if let messageOpcode { events.append(.message(messageOpcode, message)) }
                 (messageOpcode, message, announced) = (nil, [], 0)
+                empties = 0
             }
         }
     }

@@ -19,6 +19,8 @@ package struct WorldFacts: Equatable, Sendable {
     package var compresses = false
     package var deliveriesPerTurn = 256
     package var admission = AdmissionLimits()
+    /// What a turn may spend on what clients say.
+    package var turn = TurnBudget.Amounts.unlimited
     package var plantedFault: PlantedFault?
 
     package init(seed: UInt64) {
@@ -46,6 +48,17 @@ extension WorldFacts {
         if random.once(in: 40) { admission.handshakesPerSecond = 1 }
         hasEventLog = random.once(in: 2)
         compresses = random.once(in: 4)
+        var turns = Jitter(seed: seed ^ 0x7045)
+        if turns.once(in: 3) { turn = .scarce(&turns) }
+    }
+}
+
+extension TurnBudget.Amounts {
+    /// From one message of one client in a turn up to a handful.
+    fileprivate static func scarce(_ random: inout Jitter) -> TurnBudget.Amounts {
+        TurnBudget.Amounts(
+            strangers: 1 + random.next() % 60_000, members: 1 + random.next() % 20_000,
+            client: 1 + random.next() % 8_000)
     }
 }
 

@@ -53,10 +53,14 @@ extension World: TurnPhases {
         core.receiveEnd(from: index)
     }
 
-    private func canArrive(_ number: Int) -> Bool {
+    private func hasArrived(_ number: Int) -> Bool {
         !kernel.peers[number].outbox.isEmpty && kernel.peers[number].arrivingBytes > 0
-            && kernel.peers[number].interest.contains(.read)
+    }
+
+    private mutating func canArrive(_ number: Int) -> Bool {
+        hasArrived(number) && kernel.peers[number].interest.contains(.read)
             && !core.isPaused(kernel.peers[number].index)
+            && core.mayReceive(from: kernel.peers[number].index)
     }
 
     private mutating func arrive(_ number: Int) {
@@ -69,11 +73,14 @@ extension World: TurnPhases {
         receive(bytes, from: kernel.peers[number].index)
     }
 
+    /// What a client costs is what the core says that it costs.
     private mutating func receive(_ bytes: [UInt8], from index: ClientIndex) {
         core.restoreLeftover(of: index, to: &area)
         var all = area.copy() + bytes
         var span = all.mutableSpan
-        core.receive(&span, received: bytes.count, from: index)
+        let share = core.share(of: index)
+        let work = core.receive(&span, received: bytes.count, from: index)
+        core.spend(work, of: share)
     }
 
     // MARK: The database
@@ -93,7 +100,15 @@ extension World: TurnPhases {
     package mutating func handleMembershipAnswers() { core.handleMembershipAnswers() }
 
     package mutating func receiveUnpaused() {
-        while let index = core.dequeueUnpaused() { receive([], from: index) }
+        while let index = core.dequeueTurn() {
+            if core.hasUnread(index) {
+                receive([], from: index)
+            } else if let number = live.first(where: { kernel.peers[$0].index == index }),
+                hasArrived(number)
+            {
+                arrive(number)
+            }
+        }
     }
 
     package mutating func continueClosings() { core.continueClosings() }

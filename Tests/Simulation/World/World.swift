@@ -44,6 +44,7 @@ package struct World: ~Copyable {
         settings.disconnectsSlowConsumers = facts.disconnectsSlowConsumers
         settings.textPing = facts.textPing
         settings.compresses = facts.compresses
+        settings.turn = facts.turn
         settings.admission = facts.admission
         let secret = Tokens.secret
         core = Core(

@@ -14,11 +14,6 @@ struct SecureClients: ~Copyable {
     /// Ciphertext that waits for the socket, by client, and where it lies.
     private var kept: ReservedTable<KeptCiphertext>
     private var pool = SegmentPool()
-    /// What this turn may still spend on handshakes.
-    var handshakeNanoseconds = Limits.handshakeNanosecondsPerTurn
-    /// What reading records may still take of this turn until it goes on in small pieces.
-    var readNanoseconds = Limits.secureReadNanosecondsPerTurn
-
     let certificatePath: String
     let keyPath: String
 

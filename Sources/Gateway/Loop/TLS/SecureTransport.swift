@@ -15,9 +15,6 @@ struct SecureTransport: ~Copyable {
         self.clients = clients
     }
 
-    /// Before a turn's readiness.
-    mutating func beginTurn() { clients.beginTurn() }
-
     mutating func flush(_ core: inout Core) { core.flush(to: &self) }
 
     /// The client is freed.

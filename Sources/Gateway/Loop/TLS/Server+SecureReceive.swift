@@ -6,22 +6,14 @@ extension Server {
     mutating func receiveSecurely(from index: ClientIndex) {
         let phase = core.clients[index].phase
         guard phase != .closed, let isEstablished = secure?.isEstablished(index) else { return }
-        if !isEstablished, phase == .request, secure?.clients.handshakeNanoseconds == 0 {
-            // epoll reports it again in the next turn, which comes at once.
-            core.metrics.tls.handshakesDeferred += 1
-            return
-        }
         let descriptor = core.clients[index].descriptor
-        let bytesMax = secureReceiveBytes()
-        switch secure?.clients.sessions.receive(from: descriptor, atMost: bytesMax) {
+        switch secure?.clients.sessions.receive(
+            from: descriptor, atMost: Limits.secureReceiveBytes)
+        {
         case .bytes:
             // A failed session has nobody to read for.
             guard isEstablished || phase == .request else { return }
-            if isEstablished || handshake(index) {
-                let began = Clock.monotonic()
-                read(index)
-                secure?.clients.spendReading(Clock.monotonic().nanoseconds(since: began))
-            }
+            if isEstablished || handshake(index) { read(index) }
         case .wouldBlock, nil:
             break
         case .endOfStream:
@@ -36,11 +28,17 @@ extension Server {
 
     // MARK: The handshake
 
+    /// Counts a handshake that waits for others to be heard.
+    mutating func noteHandshakeDeferred(of index: ClientIndex) {
+        guard core.clients[index].flags.contains(.tls),
+            secure?.clients.sessions.isEstablished(index) == false
+        else { return }
+        core.metrics.tls.handshakesDeferred += 1
+    }
+
     /// Goes on with the client's handshake, which begins with its first bytes: whoever connects and
     /// says nothing costs no session. Returns whether it is over and well.
     private mutating func handshake(_ index: ClientIndex) -> Bool {
-        let began = Clock.monotonic()
-        defer { secure?.clients.spendHandshake(Clock.monotonic().nanoseconds(since: began)) }
         guard begin(index), let result = secure?.clients.sessions.handshake(index) else {
             return false
         }
@@ -62,6 +60,7 @@ extension Server {
 
     private mutating func begin(_ index: ClientIndex) -> Bool {
         guard secure?.clients.sessions.exists(index) == false else { return true }
+        guard core.admitSecureHandshake(of: index) else { return false }
         do throws(TLSSetupFailure) {
             try secure?.clients.accept(index)
             return true
@@ -74,49 +73,50 @@ extension Server {
 
     // MARK: Records
 
-    /// Whoever sends many small records makes others wait for their decryption: when they have taken
-    /// enough of a turn, everybody is still heard in it, but little of each.
-    private mutating func secureReceiveBytes() -> Int {
-        guard secure?.clients.readNanoseconds == 0 else { return .max }
-        core.metrics.tls.readsShortened += 1
-        return Limits.secureReceiveBytesOfMany
-    }
-
     // Hot path.
-    /// Reads everything that was received: the session holds no decrypted byte afterwards.
+    /// Decrypts everything that was received, so that the session holds no decrypted byte afterwards, and
+    /// reads it.
     private mutating func read(_ index: ClientIndex) {
-        while core.clients[index].phase != .closed {
-            // Behind it there must be room for a whole record.
-            if core.pausedByteCount(of: index) > area.leftoverCapacity { core.cannotKeep(index) }
-            core.restoreLeftover(of: index, to: &area)
-            guard area.room >= TLSSessionTable.recordBytesMax else {
-                // Only a client that is paused, and goes on talking, has so much left over.
-                core.cannotKeep(index)
-                continue
-            }
+        core.restoreLeftover(of: index, to: &area)
+        var count = 0
+        while true {
+            // There is room for half of a request, for the record that was begun before, and for what
+            // one receive holds (`Limits.check`).
             switch secure?.clients.sessions.read(index, into: &area) {
-            case .bytes(let count):
-                Self.receive(count, in: &area, from: index, core: &core)
+            case .bytes(let byteCount):
+                count += byteCount
             case .control:
                 core.metrics.tls.controlRecords += 1
             case .needsMore, nil:
+                deliver(count, from: index)
                 keepOutput(of: index)
                 return
             case .endOfStream:
+                deliver(count, from: index)
                 keepOutput(of: index)
                 core.receiveSecureEnd(from: index)
                 return
             case .failed(let fault):
+                deliver(count, from: index)
                 secureSessionFailed(index, fault)
                 return
             }
         }
-        secure?.clients.sessions.truncateOutput(to: 0)
+    }
+
+    // Hot path.
+    private mutating func deliver(_ count: Int, from index: ClientIndex) {
+        guard count > 0 else { return }
+        Self.receive(count, in: &area, from: index, core: &core)
     }
 
     /// What a session wrote while it read goes out in the flush, like everything.
     private mutating func keepOutput(of index: ClientIndex) {
         guard let count = secure?.clients.sessions.outputCount, count > 0 else { return }
+        guard core.clients[index].phase != .closed else {
+            secure?.clients.sessions.truncateOutput(to: 0)
+            return
+        }
         let isKept = secure?.clients.keep(0..<count, of: index) ?? false
         secure?.clients.sessions.truncateOutput(to: 0)
         if isKept { core.noteOutput(for: index) } else { core.connectionLost(index) }
@@ -126,6 +126,10 @@ extension Server {
 
     private mutating func secureSessionFailed(_ index: ClientIndex, _ fault: TLSFault) {
         core.metrics.tls.failures[TLSFailureLabel(fault.kind)] += 1
+        guard core.clients[index].phase != .closed else {
+            secure?.clients.sessions.truncateOutput(to: 0)
+            return
+        }
         let peer = core.clients[index].peer
         core.log.secureFailed(
             detail: fault.description, address: peer.description, at: core.clock.now)
@@ -144,20 +148,5 @@ extension Server {
 extension SecureClients {
     fileprivate mutating func accept(_ index: ClientIndex) throws(TLSSetupFailure) {
         try sessions.accept(index, context)
-    }
-
-    /// Takes what a handshake cost off the turn's budget.
-    fileprivate mutating func spendHandshake(_ nanoseconds: UInt64) {
-        handshakeNanoseconds -= min(handshakeNanoseconds, nanoseconds)
-    }
-
-    /// Takes what reading records cost off the turn's budget.
-    fileprivate mutating func spendReading(_ nanoseconds: UInt64) {
-        readNanoseconds -= min(readNanoseconds, nanoseconds)
-    }
-
-    mutating func beginTurn() {
-        handshakeNanoseconds = Limits.handshakeNanosecondsPerTurn
-        readNanoseconds = Limits.secureReadNanosecondsPerTurn
     }
 }
