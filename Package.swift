@@ -37,6 +37,7 @@ let package = Package(
                 .linkedLibrary($0)
             }
         ),
+        .target(name: "CMigrations"),
         .target(
             name: "Reactor",
             dependencies: ["CEpollShim"],
@@ -44,7 +45,9 @@ let package = Package(
         ),
         .target(
             name: "Gateway",
-            dependencies: ["Reactor", .product(name: "Logging", package: "swift-log")],
+            dependencies: [
+                "CMigrations", "Reactor", .product(name: "Logging", package: "swift-log"),
+            ],
             exclude: ["Executable"],
             swiftSettings: strict
         ),

@@ -18,12 +18,12 @@ EARLIER = os.path.join(os.path.dirname(__file__), "earlier")
 FILES = ["001_create_tables.sql", "004_add_cache_invalidation_triggers.sql", "005_add_event_log.sql"]
 
 
-def migrate(database, *options, url=None):
+def migrate(database, *options, url=None, folder=None):
     """The exit code, and the lines of both outputs."""
     clean = {name: value for name, value in os.environ.items() if not name.startswith(("DEVHIVE_", "PG"))}
     done = subprocess.run(
         [BINARY, "migrate", *options], env={**clean, "DATABASE_URL": url or database.url}, stdin=subprocess.DEVNULL,
-        capture_output=True, text=True, timeout=120, check=False)
+        cwd=folder, capture_output=True, text=True, timeout=120, check=False)
     return done.returncode, done.stdout.splitlines(), done.stderr.splitlines()
 
 
@@ -77,6 +77,25 @@ def test_the_earlier_triggers_and_log_are_upgraded(cluster, run_command):
         with cluster.connect("postgres") as connection, connection.cursor() as cursor:
             connection.autocommit = True
             cursor.execute("DROP ROLE owner_earlier, reader_earlier")
+
+
+def test_it_needs_no_folder_beside_it(database, tmp_path):
+    """Started elsewhere, it said that there is no folder Migrations."""
+    code, lines, complaints = migrate(database, folder=tmp_path)
+    assert (code, lines, complaints) == (0, [f"{file}: applied" for file in FILES], [])
+    # It is the same as the folder of the repository, and as a record of that.
+    repository = os.path.join(os.path.dirname(__file__), "..", "..")
+    there = [f"{file}: already there" for file in FILES]
+    assert migrate(database, "--migrations", "Migrations", folder=repository) == (0, there, [])
+    assert migrate(database, folder=tmp_path) == (0, there, [])
+
+
+def test_a_folder_that_is_named_is_used_instead(database, tmp_path):
+    (tmp_path / "one.sql").write_text("CREATE TABLE one_of_ours (n int);", encoding="ascii")
+    assert migrate(database, "--migrations", ".", folder=tmp_path) == (0, ["one.sql: applied"], [])
+    assert database.execute("SELECT count(*) FROM one_of_ours") == [(0,)]
+    assert migrate(database, "--migrations", "nowhere", folder=tmp_path) == (
+        69, [], ["devhive-gateway: migrate: nowhere: No such file or directory"])
 
 
 def test_it_gives_way_to_writers(database, other):

@@ -1,7 +1,7 @@
 package import Reactor
 
-/// Applies the numbered SQL files of a directory, each in one transaction together with its record
-/// in `devhive_migrations`. For the command `migrate`: it blocks.
+/// Applies the numbered SQL files, each in one transaction together with its record in
+/// `devhive_migrations`. For the command `migrate`: it blocks.
 ///
 /// The files are idempotent, so a file whose content changed since it was recorded, or that psql
 /// applied without a record, is simply applied (again).
@@ -10,10 +10,6 @@ package import Reactor
 /// one isn't to be had at once, all are let go and tried for again. So nobody waits for a migration
 /// that itself waits, and no deadlock is solved at the cost of a writer.
 package struct Migrator: ~Copyable {
-    /// The largest migration that is read. Ours have a few KiB.
-    package static let fileBytesMax = 1_024 * 1_024
-    package static let filesMax = 1_000
-
     /// How long a lock is waited for, and so, at most four times, a writer for us. Less than the second
     /// after which PostgreSQL looks for deadlocks: whoever is in one with us lives on.
     static let lockMilliseconds = 200
@@ -55,15 +51,15 @@ package struct Migrator: ~Copyable {
     /// The file that installs the event log, which not everybody wants.
     package static let eventLogFile = "005_add_event_log.sql"
 
-    /// Applies what isn't recorded, in the order of the names, and reports each file. Stops at the
+    /// Applies what isn't recorded, in the order given, and reports each file. Stops at the
     /// first that fails; those before it stay applied.
     ///
     /// - Parameter warn: hears what an operator should know, before anything is changed or behind all.
     package mutating func run(
-        directory: String, _ wish: Wish = Wish(), warn: (String) -> Void = { _ in },
+        _ files: [MigrationFile], _ wish: Wish = Wish(), warn: (String) -> Void = { _ in },
         report: (String, Outcome) -> Void
     ) throws(MigrationFailure) {
-        let files = try read(directory).filter { $0.name != wish.leavesOut }
+        let files = files.filter { $0.name != wish.leavesOut }
         try look(warn)
         guard !wish.isDry else {
             for file in files { report(file.name, try plan(file, wish)) }
@@ -80,29 +76,6 @@ package struct Migrator: ~Copyable {
             report(file.name, outcome)
         }
         try tryStatements(warn)
-    }
-
-    // MARK: Files
-
-    private struct File {
-        let name: String
-        let text: String
-    }
-
-    /// All files, before the first is applied: an unreadable one changes nothing.
-    private func read(_ directory: String) throws(MigrationFailure) -> [File] {
-        var files: [File] = []
-        do {
-            for name in try Directory.names(at: directory, endingIn: ".sql", max: Self.filesMax) {
-                let path = directory + "/" + name
-                let text = try FileContents.text(at: path, bytesMax: Self.fileBytesMax)
-                files.append(File(name: name, text: text))
-            }
-        } catch {
-            throw .file(error)
-        }
-        guard !files.isEmpty else { throw .noFiles(directory: directory) }
-        return files
     }
 
     // MARK: Before and behind
@@ -137,7 +110,9 @@ package struct Migrator: ~Copyable {
         }
     }
 
-    private mutating func plan(_ file: File, _ wish: Wish) throws(MigrationFailure) -> Outcome {
+    private mutating func plan(_ file: MigrationFile, _ wish: Wish) throws(MigrationFailure)
+        -> Outcome
+    {
         do {
             let there = try connection.query("SELECT to_regclass('devhive_migrations') IS NOT NULL")
             guard there.text(row: 0, column: 0) == "t" else { return .applied }
@@ -213,7 +188,9 @@ package struct Migrator: ~Copyable {
         }
     }
 
-    private mutating func apply(_ file: File, _ wish: Wish) throws(MigrationFailure) -> Outcome {
+    private mutating func apply(_ file: MigrationFile, _ wish: Wish) throws(MigrationFailure)
+        -> Outcome
+    {
         let outcome: Outcome
         do {
             try begin()
@@ -297,7 +274,9 @@ package struct Migrator: ~Copyable {
     }
 
     /// Compares with the record. PostgreSQL computes the checksum, here and when recording.
-    private mutating func state(of file: File, _ wish: Wish) throws(PostgresError) -> Outcome {
+    private mutating func state(of file: MigrationFile, _ wish: Wish) throws(PostgresError)
+        -> Outcome
+    {
         let rows = try connection.query(
             """
             SELECT checksum = encode(sha256(convert_to($2, 'UTF8')), 'hex')
@@ -310,7 +289,7 @@ package struct Migrator: ~Copyable {
 
     /// The savepoint proves that the file left the transaction alone: a COMMIT or ROLLBACK in it
     /// would have ended the savepoint.
-    private mutating func execute(_ file: File) throws(PostgresError) {
+    private mutating func execute(_ file: MigrationFile) throws(PostgresError) {
         try connection.execute("SAVEPOINT devhive_migration")
         try connection.execute(file.text)
         do {

@@ -23,8 +23,7 @@ enum Connected {
         }
     }
 
-    /// Applies the migrations of `configuration.migrationsDirectory`; says on standard output what
-    /// became of each file, or would.
+    /// Applies the migrations; says on standard output what became of each file, or would.
     static func migrate(
         _ configuration: Configuration, _ wish: Migrator.Wish
     ) -> ProgramExit {
@@ -36,9 +35,10 @@ enum Connected {
             return .usage
         }
         do throws(MigrationFailure) {
+            let files = try MigrationFile.all(in: configuration.migrationsDirectory)
             var migrator = try Migrator(target: target)
             try migrator.run(
-                directory: configuration.migrationsDirectory, wish,
+                files, wish,
                 warn: { Console.complain("migrate: warning: \($0)") }
             ) { file, outcome in
                 let isDone = outcome == .alreadyThere || !wish.isDry

@@ -38,7 +38,7 @@ import Testing
                 "off", "collapse", "1000", "on", "", "", "", "", "30s", "512", "10s", "10s", "5s",
                 "same-host", "1000", "100", "100", "4096", "50", "30", "none", "off", "off", "10",
                 "auto", "info", "text", "24h",
-                "Migrations",
+                "",
             ])
         #expect(configuration.warnings.isEmpty)
     }

@@ -104,7 +104,7 @@ import Testing
             let empty = #expect(throws: MigrationFailure.self) { try migrate(directory) }
             #expect(empty == .noFiles(directory: directory.path))
         }
-        let large = String(repeating: "-", count: Migrator.fileBytesMax + 1)
+        let large = String(repeating: "-", count: MigrationFile.bytesMax + 1)
         try inDirectory(["001.sql": "CREATE TABLE a (n int)", "002.sql": large]) { directory in
             #expect(throws: MigrationFailure.self) { try migrate(directory) }
         }
@@ -132,7 +132,7 @@ import Testing
         var migrator = try Migrator(target: ConnectionString(url))
         var wish = Migrator.Wish()
         wish.again = again
-        try migrator.run(directory: path, wish) { name, outcome in
+        try migrator.run(MigrationFile.all(in: path), wish) { name, outcome in
             lines.append("\(name) \(outcome)")
         }
         return lines

@@ -81,7 +81,8 @@ package struct Configuration: Sendable {
     /// missed.
     package var eventRetention = Duration.seconds(86_400)
     /// The folder of the numbered SQL files.
-    package var migrationsDirectory = "Migrations"
+    /// Empty for the files in the program.
+    package var migrationsDirectory = ""
     /// A libpq connection string. Empty if it wasn't given and isn't needed.
     package var databaseURL = Secret()
     /// The key of HS256. Empty if it wasn't given and isn't needed.
@@ -284,6 +285,6 @@ extension Setting {
                 remark: "In the event log, from which clients that come back resume."),
             Setting(
                 "migrations", \.migrationsDirectory, .path(),
-                "Folder of the SQL files that migrate applies"),
+                "Folder of SQL files for migrate to apply, instead of those in the program"),
         ])
 }
