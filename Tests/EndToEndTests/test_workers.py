@@ -162,6 +162,42 @@ async def test_a_signal_to_every_process_cuts_no_drain_short(start_gateway, data
     assert await asyncio.to_thread(gateway.wait) == 0
 
 
+async def test_who_drains_is_live_and_not_ready(start_gateway, database):
+    """A supervisor that restarts what isn't live would cut the drain short."""
+    gateway = start_gateway("--workers", "2", "--drain-seconds", "3600")
+    clients = await clients_of_both(gateway, database.add_project())
+
+    def answers():
+        live, ready = (gateway.request(f"/{path}?verbose", admin=True) for path in ("livez", "readyz"))
+        assert gateway.request("/livez", admin=True)[0] == live[0]
+        return live[0], live[2].splitlines(), ready[0], ready[2].splitlines()
+
+    os.kill(process_of(gateway, 1), signal.SIGTERM)
+    gateway.wait_for_log("draining", worker=1)
+    live, live_lines, ready, ready_lines = answers()
+    assert (live, live_lines) == (200, ["[+] worker 1 is live", "[+] worker 2 is live", "ok"])
+    assert ready == 503 and ready_lines[0] == "[-] worker 1 is not ready" and "    [-] draining" in ready_lines
+    assert "[+] worker 2 is ready" in ready_lines
+
+    gateway.terminate()
+    gateway.wait_for_log("draining", worker=2)
+    live, live_lines, ready, ready_lines = answers()
+    assert (live, live_lines) == (
+        200, ["[+] shutting down", "[+] worker 1 is live", "[+] worker 2 is live", "ok"])
+    assert ready == 503 and ready_lines[0] == "[-] shutting down"
+    assert ready_lines.count("    [-] draining") == 2
+
+    # One that has done so is no reason either to call the rest dead.
+    for client in clients[1]:
+        await client.close()
+    await asyncio.to_thread(gateway.wait_for_log, "worker ended", worker=1)
+    live, live_lines, ready, _ = answers()
+    assert (live, ready) == (200, 503)
+    assert live_lines == ["[+] shutting down", "[+] worker 1 is not there", "[+] worker 2 is live", "ok"]
+    gateway.terminate()
+    assert await asyncio.to_thread(gateway.wait) == 0
+
+
 def test_a_second_sigterm_ends_at_once(start_gateway):
     gateway = start_gateway("--workers", "2", "--drain-seconds", "3600")
     with RawSocket.upgrade(gateway, token=tokens.token(str(uuid.uuid4()))):
