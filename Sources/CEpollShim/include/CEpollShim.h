@@ -62,6 +62,7 @@
 #include <openssl/param_build.h>
 #include <openssl/params.h>
 #include <openssl/pem.h>
+#include <openssl/rand.h>
 #include <openssl/rsa.h>
 #include <openssl/ssl.h>
 
@@ -247,6 +248,7 @@ static const int ces_EVP_PKEY_PUBLIC_KEY = EVP_PKEY_PUBLIC_KEY;
 // Names of parameters, which OpenSSL keeps by their address. As macros they become values of `String`,
 // whose address holds for one call only.
 static const char *const ces_OSSL_MAC_PARAM_DIGEST = OSSL_MAC_PARAM_DIGEST;
+static const char *const ces_OSSL_MAC_PARAM_KEY = OSSL_MAC_PARAM_KEY;
 static const char *const ces_OSSL_PKEY_PARAM_RSA_N = OSSL_PKEY_PARAM_RSA_N;
 static const char *const ces_OSSL_PKEY_PARAM_RSA_E = OSSL_PKEY_PARAM_RSA_E;
 static const char *const ces_OSSL_PKEY_PARAM_GROUP_NAME = OSSL_PKEY_PARAM_GROUP_NAME;

@@ -186,6 +186,9 @@ package enum Limits {
     /// Bytes of ciphertext that sockets didn't take, of all TLS clients together: at most a record of
     /// each. Whoever would need more is closed.
     static let ciphertextBytesMax = 128 << 20
+    /// Nanoseconds for which a key encrypts the tickets of TLS sessions, and for which it opens them after
+    /// that: a day. Tickets are good for two hours, and the fewer of them one key opens, the better.
+    static let ticketKeyNanoseconds: UInt64 = 86_400 * 1_000_000_000
     /// Names of resources that a resync speaks of.
     static let resourcesMax = 64
 

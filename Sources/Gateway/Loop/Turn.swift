@@ -89,6 +89,7 @@ extension Server {
         shorten(&nearest, to: drainDeadline)
         shorten(&nearest, to: publicListener.pausedUntil)
         shorten(&nearest, to: adminListener.pausedUntil)
+        shorten(&nearest, to: secure?.clients.ticketKeysDue)
         return nearest
     }
 
@@ -132,6 +133,7 @@ extension Server: TurnPhases {
         hasMoreTimers = core.runTimers(heardEveryone: eventCount < Poller.eventCountMax)
         runDatabaseTimers()
         resumeAccepting()
+        secure?.clients.rotateTicketKeys(at: core.clock.now)
         if core.drain != nil {
             drainDeadline = core.continueDrain().map {
                 core.clock.now.advanced(byNanoseconds: $0)

@@ -83,6 +83,7 @@ public struct TLSContext: ~Copyable {
         _ = unsafe SSL_CTX_set_options(raw, ces_tls_server_options)
         unsafe SSL_CTX_set_num_tickets(raw, ticketCount)
         unsafe SSL_CTX_set_alpn_select_cb(raw, selectProtocol, nil)
+        try unsafe TLSTicketKeys.give(to: raw)
         // The certificate was just set, so it is there.
         let certificate = unsafe SSL_CTX_get0_certificate(raw)
         return unsafe TLSContext(

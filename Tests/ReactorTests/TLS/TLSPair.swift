@@ -26,6 +26,41 @@ struct TLSPair: ~Copyable {
         self.client = client
     }
 
+    /// A client that comes back with what it has kept of an earlier session.
+    init(
+        _ context: borrowing TLSContext, client clientContext: borrowing TLSContext,
+        resuming saved: borrowing TLSSavedSession
+    ) throws {
+        var server = try TLSSessionTable(capacity: 4)
+        var client = try TLSSessionTable(capacity: 4)
+        try server.accept(0, context)
+        try client.connect(0, clientContext, resuming: saved)
+        self.server = server
+        self.client = client
+    }
+
+    /// A client that comes for the first time.
+    init(_ context: borrowing TLSContext, client clientContext: borrowing TLSContext) throws {
+        var server = try TLSSessionTable(capacity: 4)
+        var client = try TLSSessionTable(capacity: 4)
+        try server.accept(0, context)
+        try client.connect(0, clientContext)
+        self.server = server
+        self.client = client
+    }
+
+    /// Shakes hands and reads the ticket. Returns what the client keeps.
+    mutating func begin() throws -> TLSSavedSession {
+        shakeHands()
+        let isEstablished = server.isEstablished(0) && client.isEstablished(0)
+        try #require(isEstablished)
+        _ = read(.client, take(.server))
+        guard let saved = client.savedSession(0) else { throw NothingToSave() }
+        return saved
+    }
+
+    private struct NothingToSave: Error {}
+
     /// A pair whose handshake is over.
     static func established(
         _ certificate: borrowing TestCertificate, version: TLSVersion = .v1_3

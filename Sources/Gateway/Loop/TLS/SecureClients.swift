@@ -10,6 +10,8 @@ internal import Reactor
 struct SecureClients: ~Copyable {
     /// What new sessions are made with.
     var context: TLSContext
+    /// When tickets get a new key.
+    private(set) var ticketKeysDue: Instant
     var sessions: TLSSessionTable
     /// Ciphertext that waits for the socket, by client, and where it lies.
     private var kept: ReservedTable<KeptCiphertext>
@@ -24,6 +26,7 @@ struct SecureClients: ~Copyable {
         context.rehearse()
         let sessions = try TLSSessionTable(capacity: capacity)
         self.context = context
+        ticketKeysDue = Self.nextTicketKeys(after: Clock.monotonic())
         self.sessions = sessions
         self.certificatePath = certificatePath
         self.keyPath = keyPath
@@ -32,9 +35,24 @@ struct SecureClients: ~Copyable {
 
     /// Reads both files again, for new sessions. Those that are there keep what they began with.
     mutating func reload() throws(TLSSetupFailure) {
-        context = try TLSContext.server(certificatePath: certificatePath, keyPath: keyPath)
+        let renewed = try TLSContext.server(certificatePath: certificatePath, keyPath: keyPath)
+        // The old context lives as long as those who are connected by it.
+        context.forgetTicketKeys()
+        context = renewed
+        ticketKeysDue = Self.nextTicketKeys(after: Clock.monotonic())
         // The new key may be of another kind.
         context.rehearse()
+    }
+
+    /// Tickets get a new key, if it is time.
+    mutating func rotateTicketKeys(at now: Instant) {
+        guard ticketKeysDue <= now else { return }
+        context.rotateTicketKeys()
+        ticketKeysDue = Self.nextTicketKeys(after: now)
+    }
+
+    private static func nextTicketKeys(after now: Instant) -> Instant {
+        now.advanced(byNanoseconds: Limits.ticketKeyNanoseconds)
     }
 
     // MARK: Ciphertext of one client
