@@ -40,7 +40,7 @@ enum FramesTarget {
         case .compressed:
             preconditionFailure("nobody has agreed to compression")
         case .failure(let code, _):
-            precondition([1002, 1003, 1007, 1009].contains(code), "\(code)")
+            precondition([1002, 1003, 1007, 1008, 1009].contains(code), "\(code)")
         }
     }
 
