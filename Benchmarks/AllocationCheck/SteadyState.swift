@@ -105,7 +105,6 @@ extension SteadyState: TurnPhases {
     mutating func receiveReady() {}
     mutating func handleMembershipAnswers() { core.handleMembershipAnswers() }
     mutating func receiveUnpaused() {}
-    mutating func continueClosings() { core.continueClosings() }
     mutating func receiveNotifications() { core.continueResync() }
     mutating func runTimers() { while core.runTimers(heardEveryone: true) {} }
     mutating func askReads() {}

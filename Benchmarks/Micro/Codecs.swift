@@ -67,7 +67,7 @@ enum Codecs {
             for _ in 0..<count {
                 buffer.removeAll()
                 do throws(NotificationError) {
-                    _ = try Notification.encode(payload: payload.span, into: &buffer)
+                    _ = try Notification.encode(payload: payload.span, heard: nil, into: &buffer)
                 } catch {
                     failures += 1
                 }

@@ -44,7 +44,7 @@ enum Samples {
     static func message() throws(NotificationError) -> [UInt8] {
         let payload = payload
         var buffer = ByteBuffer()
-        _ = try Notification.encode(payload: payload.span, into: &buffer)
+        _ = try Notification.encode(payload: payload.span, heard: nil, into: &buffer)
         return unsafe buffer.bytes.withUnsafeBufferPointer { unsafe [UInt8]($0) }
     }
 

@@ -105,7 +105,7 @@ extension Core {
     }
 
     /// What was announced isn't known, and so not who was removed.
-    private mutating func resyncEverything() {
+    mutating func resyncEverything() {
         if settings.checksMembership {
             verifyEverything()
         } else {
@@ -272,7 +272,8 @@ extension Core {
     ) {
         var message = outbox.message()
         do throws(NotificationError) {
-            let facts = try Notification.encode(payload: payload, into: &message.text)
+            let facts = try Notification.encode(
+                payload: payload, heard: nil, into: &message.text)
             if facts.project == project {
                 unverified.note(facts.effect)
                 message.endFrame()

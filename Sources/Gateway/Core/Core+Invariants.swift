@@ -70,7 +70,6 @@ extension Core {
             ("questions of the hub", membership.checks.verificationCount),
             ("users to verify", membership.verifications.users.count),
             ("projects to verify", membership.verifications.rooms.count),
-            ("closings", membership.closings.count),
             ("resumes that wait", history.reads.waiterCount),
             ("audiences to read for", history.reads.audienceCount),
         ]

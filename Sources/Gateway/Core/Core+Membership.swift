@@ -17,7 +17,7 @@ extension Core {
         _ pair: MembershipPair, _ purpose: MembershipPurpose, for index: ClientIndex
     ) -> Bool {
         metrics.membershipChecks += 1
-        guard database.answersQueries else {
+        guard mayWaitForDatabase else {
             metrics.membershipOutcomes[.unavailable] += 1
             return false
         }
@@ -45,6 +45,11 @@ extension Core {
         clients.endPause(of: index, .awaitsMembership, clock)
     }
 
+    /// Whether the database answers, or hasn't been away for long: most times it is back at once.
+    private var mayWaitForDatabase: Bool {
+        database.answersQueries || membership.mayWait(clock.now)
+    }
+
     // MARK: Batches
 
     package var isMembershipBatchDue: Bool {
@@ -54,7 +59,7 @@ extension Core {
 
     /// When questions have to be sent, or verifications tried again; `nil` when none wait.
     package var membershipDeadline: Instant? {
-        database.answersQueries ? membership.deadline : nil
+        database.answersQueries ? membership.deadline : membership.patienceDeadline
     }
 
     /// Writes the parameters of the next query (`MembersQuery`). Returns the number under which the
@@ -76,9 +81,16 @@ extension Core {
         membership.checks.failBatch(number)
     }
 
-    /// There is nobody to ask: those who wait for an answer are notified of that.
+    /// The connection was lost before the answer came: it is asked once more on the next one.
+    package mutating func loseMembershipBatch(_ number: Int) {
+        membership.checks.loseBatch(number)
+    }
+
+    /// There is nobody to ask: those who wait for an answer are notified of that, if there has been
+    /// nobody for a while. Call it in each turn.
     package mutating func failMembershipQuestions() {
-        membership.checks.failWaiting()
+        membership.noteAbsence(clock.now)
+        if !membership.mayWait(clock.now) { membership.checks.failWaiting() }
     }
 
     /// Whether notifications may still be acted on in this turn: a removal looks at a whole audience.
@@ -96,6 +108,7 @@ extension Core {
             switch answer.purpose {
             case .verifyUser: verifiedUser(answer.pair, answer.verdict)
             case .verifyRoom: verifiedMember(answer.pair, answer.verdict)
+            case .recheck: recheckedMember(answer.pair, answer.verdict)
             case .handshake, .status, .initialize, .join: handleAnswer(answer)
             }
         }
@@ -120,7 +133,7 @@ extension Core {
         case .join(let keepsOthers, let reference, let since):
             guard admits(answer.verdict, reference, index) else { return }
             finishJoin(index, project, keepsOthers: keepsOthers, reference, since: since)
-        case .verifyUser, .verifyRoom:
+        case .verifyUser, .verifyRoom, .recheck:
             preconditionFailure("no client asked this")
         }
     }

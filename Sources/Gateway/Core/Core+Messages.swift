@@ -197,7 +197,7 @@ extension Core {
     // Hot path.
     private mutating func sendPong(_ reference: Reference, to index: ClientIndex) {
         var message = outbox.message()
-        ServerMessage.writePong(into: &message.text)
+        ServerMessage.writePong(reference: reference, into: &message.text)
         send(message, to: index)
     }
 

@@ -18,9 +18,8 @@ extension Core {
         var message = outbox.message()
         do throws(NotificationError) {
             let facts = try Notification.encode(
-                payload: payload, outline: outline, into: &message.text)
+                payload: payload, outline: outline, heard: history.cursor, into: &message.text)
             if settings.checksMembership { revoke(facts) }
-            if let cursor = facts.cursor { history.advance(to: cursor) }
             announce(facts, &message)
         } catch {
             metrics.notificationsInvalid += 1
@@ -58,7 +57,7 @@ extension Core {
         log.broadcast(project: facts.project, clients: audience, at: clock.now)
         broadcast(message, to: room)
         if settings.checksMembership, facts.effect == .projectDeleted {
-            close(facts.project, .projectDeleted)
+            verifyEnd(of: facts.project)
         }
     }
 

@@ -58,7 +58,7 @@ extension Core {
             return
         }
         if hub.suspend(index, in: room) {
-            membership.verifications.users.append(
+            membership.verifications.verify(
                 MembershipPair(project: project, user: clients[index].user))
         }
         confirm(answer, of: project, from: since, to: index)

@@ -17,18 +17,34 @@ extension Core {
             // Some of a suspended audience may have lost their membership before the project ended:
             // they hear no more than that.
             if let room = hub.room(of: facts.project), hub.suspension(of: room) == .verifying {
-                close(facts.project, .membershipRevoked)
+                membership.verifications.verify(facts.project, .membershipChecked)
             }
         }
     }
 
+    /// The end of a project was announced, and is on its way to its audience. Any role can say so, so
+    /// only those are thrown out who turn out not to be members any more.
+    mutating func verifyEnd(of project: ProjectID) {
+        guard let room = hub.room(of: project) else { return }
+        hub.setSuspension(.verifying, of: room)
+        membership.verifications.verify(project, .membershipChecked, isEnd: true)
+    }
+
     /// This user's membership was removed. Looks at the whole audience: there are many times more
-    /// events than removals, so no index of users is kept for them.
+    /// events than removals, so no index of users is kept for them. A storm of them is a matter of the
+    /// whole project, which then needs no look for each.
     private mutating func suspend(_ pair: MembershipPair) {
         membership.checks.outdate(pair)
         unverifyResumes(of: pair)
         guard let room = hub.room(of: pair.project) else { return }
         let count = hub.memberCount(of: room)
+        let isStorm =
+            membership.scannedCount > 0
+            && membership.scannedCount + count > Limits.membersScannedPerTurn
+        guard hub.suspension(of: room) == .none, !isStorm else {
+            verifyAll(of: pair.project, .membershipChecked)
+            return
+        }
         membership.scannedCount += count
         var isConcerned = false
         // Backwards: those who move into a gap were looked at already.
@@ -37,14 +53,14 @@ extension Core {
             guard clients[index].user == pair.user else { continue }
             if hub.suspend(index, in: room) { isConcerned = true }
         }
-        if isConcerned { membership.verifications.users.append(pair) }
+        if isConcerned { membership.verifications.verify(pair) }
     }
 
     /// Any of the project's members may have been removed.
     mutating func verifyAll(of project: ProjectID, _ reason: ResyncReason) {
         membership.checks.outdate(allOf: project)
         history.reads.unverify(project)
-        guard let room = hub.room(of: project), hub.suspension(of: room) != .closing else { return }
+        guard let room = hub.room(of: project) else { return }
         hub.setSuspension(.verifying, of: room)
         membership.verifications.verify(project, reason)
     }
@@ -87,6 +103,8 @@ extension Core {
 
     /// Asks about those whose membership is unverified, as far as there is room for questions.
     package mutating func continueVerifications() {
+        if database.answersQueries { membership.noteAnswering() }
+        membership.verifications.releaseHeld(clock.now)
         guard database.answersQueries, membership.verifications.isDue(clock.now),
             membership.askAboutUsers()
         else { return }
@@ -115,7 +133,7 @@ extension Core {
 
     /// An answer about one of a suspended project's audience.
     mutating func verifiedMember(_ pair: MembershipPair, _ verdict: MembershipVerdict) {
-        if verdict == .notMember { remove(pair, .membershipRevoked) }
+        if verdict == .notMember { removeVerified(pair) }
         membership.verifications.noteAnswer(verdict, of: pair.project, clock.now)
         resumeIfVerified(pair.project)
     }
@@ -123,7 +141,7 @@ extension Core {
     /// When all have been asked about and nothing has happened meanwhile, the project's events are
     /// delivered again, behind a resync.
     private mutating func resumeIfVerified(_ project: ProjectID) {
-        guard let reason = membership.verifications.endIfVerified(project),
+        guard let reason = membership.verifications.endIfVerified(project, clock.now),
             let room = hub.room(of: project), hub.suspension(of: room) == .verifying
         else { return }
         hub.setSuspension(.none, of: room)
@@ -134,7 +152,7 @@ extension Core {
     mutating func verifiedUser(_ pair: MembershipPair, _ verdict: MembershipVerdict) {
         switch verdict {
         case .member: readmit(pair)
-        case .notMember: remove(pair, .membershipRevoked)
+        case .notMember: removeVerified(pair)
         case .unknown: membership.verifications.askAgain(pair, clock.now)
         }
     }
@@ -142,6 +160,7 @@ extension Core {
     // MARK: What becomes of the subscriptions
 
     private mutating func readmit(_ pair: MembershipPair) {
+        membership.verifications.noteUnfounded(pair.project, clock.now)
         guard let room = hub.room(of: pair.project) else { return }
         for position in stride(from: hub.suspendedCount(of: room) - 1, through: 0, by: -1) {
             let index = hub.suspendedClient(at: position, in: room)
@@ -151,6 +170,16 @@ extension Core {
             guard hub.suspension(of: room) == .none else { continue }
             queueResync(of: pair.project, .membershipChecked, to: index)
         }
+    }
+
+    private mutating func removeVerified(_ pair: MembershipPair) {
+        let isEnd = membership.verifications.isEnd(of: pair.project)
+        remove(pair, isEnd ? .projectDeleted : .membershipRevoked)
+    }
+
+    /// An answer about a membership in use, which nobody had said to have ended.
+    mutating func recheckedMember(_ pair: MembershipPair, _ verdict: MembershipVerdict) {
+        if verdict == .notMember { removeVerified(pair) }
     }
 
     /// Ends the user's subscriptions to the project.
@@ -189,41 +218,5 @@ extension Core {
             code == .projectDeleted
                 ? "the project was deleted" : "the membership of the project has ended",
             .absent, project: project, to: index)
-    }
-
-    // MARK: Deleted projects
-
-    /// Ends the subscriptions to the project when what is on its way to its audience has arrived.
-    mutating func close(_ project: ProjectID, _ code: ErrorCode) {
-        guard let room = hub.room(of: project) else { return }
-        hub.setSuspension(.closing, of: room)
-        membership.closings.append(ProjectClosing(project: project, code: code))
-    }
-
-    /// Goes on with notifying the audiences of deleted projects, within the turn's budget.
-    package mutating func continueClosings() {
-        guard !membership.closings.isEmpty else { return }
-        var budget = Limits.membersDismissedPerTurn
-        var rest: [ProjectClosing] = []
-        for closing in membership.closings where !dismissAudience(of: closing, &budget) {
-            rest.append(closing)
-        }
-        membership.closings = rest
-    }
-
-    /// Returns whether the whole audience was notified.
-    private mutating func dismissAudience(
-        of closing: ProjectClosing, _ budget: inout Int
-    ) -> Bool {
-        while let room = hub.room(of: closing.project), hub.memberCount(of: room) > 0 {
-            guard budget > 0, !hub.isActive(room) else { return false }
-            budget -= 1
-            let last = hub.memberCount(of: room) - 1
-            endSubscription(
-                of: hub.client(at: last, in: room), to: closing.project, closing.code)
-        }
-        // Those whose membership is being looked up stay, in the hands of that.
-        if let room = hub.room(of: closing.project) { hub.setSuspension(.none, of: room) }
-        return true
     }
 }

@@ -113,7 +113,7 @@ extension Core {
     }
 
     private var checksMemberships: Bool {
-        database.answersQueries || !settings.checksMembership
+        !settings.checksMembership || database.answersQueries && database.membersFault == nil
     }
 
     private var isReady: Bool {
@@ -129,21 +129,26 @@ extension Core {
                 : "[-] no canary came back in time\n")
         text.append(
             checksMemberships
-                ? "[+] memberships can be checked\n" : "[-] memberships can't be checked\n")
+                ? "[+] memberships can be checked" : "[-] memberships can't be checked")
+        if settings.checksMembership, database.answersQueries, let fault = database.membersFault {
+            text.append(": project_members ")
+            text.append(text: fault)
+        }
+        text.append("\n")
         text.append(drain == nil ? "[+] not draining\n" : "[-] draining\n")
         text.append("[i] event log ")
         text.append(database.eventLog.text)
         text.append("\n[i] sends by ")
         text.append(metrics.sendMethod.name)
         text.append("\n")
+        writeWatched(into: &text)
     }
 
     mutating func answerMetrics(as form: ResponseForm, to index: ClientIndex) {
         metrics.connectionsUnauthenticated = UInt64(admission.unauthenticatedCount)
         metrics.subscriptions = UInt64(hub.subscriptionCount)
         metrics.projects = UInt64(hub.projectCount)
-        metrics.listenerIsUp = database.isListening
-        metrics.eventLogIsUsable = database.eventLog == .usable
+        metrics.note(database)
         var message = outbox.message()
         MetricsWriter().write(
             metrics, log: log.figures, process: ProcessFigures.current(), into: &message.text)

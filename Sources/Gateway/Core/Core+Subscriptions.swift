@@ -189,9 +189,15 @@ extension Core {
         return outcome != .limitReached
     }
 
+    /// Refuses a subscription for now. A client that has no other is closed: it may take no notice of
+    /// errors, and whoever comes back is asked about anew.
     mutating func sendUncheckable(_ reference: Reference, to index: ClientIndex) {
         sendError(
             .unavailable, "the membership cannot be checked at present", reference, to: index)
+        guard hub.projectCount(of: index) == 0,
+            !history.reads.isAwaited(by: clients.handle(of: index))
+        else { return }
+        close(index, .tryAgainLater, "the membership cannot be checked", keepsQueue: true)
     }
 
     // MARK: Subscribing

@@ -23,7 +23,7 @@ package struct Core: ~Copyable {
     /// What waits to be sent.
     package var outbox: Outbox
     /// Who may look at what.
-    var membership = Membership()
+    var membership: Membership
     /// What was missed.
     var history: History
     /// Who is let in, and how much those who are in may do.
@@ -59,6 +59,9 @@ package struct Core: ~Copyable {
         outbox = Outbox(textPing: settings.textPing, compresses: settings.compresses)
         admission = Admission(settings.admission, connectionsMax: slots, seed: seed)
         history = History(seed: seed)
+        membership = Membership(
+            recheckNanoseconds: settings.checksMembership
+                ? settings.membershipRecheckNanoseconds : nil)
         hub = Hub(
             clientCapacity: slots, projectsPerClientMax: Limits.projectsPerConnectionMax)
     }

@@ -17,6 +17,9 @@ package struct CoreSettings: Sendable {
     package var queryToken = true
     /// Whether a user must be a member of a project to look at it.
     package var checksMembership = false
+    /// Within which time the memberships in use are looked at again; `nil`: only when something was
+    /// announced.
+    package var membershipRecheckNanoseconds: UInt64?
     /// Whether a client that is too slow is disconnected instead of collapsed.
     package var disconnectsSlowConsumers = false
     /// How clients are spread in time.

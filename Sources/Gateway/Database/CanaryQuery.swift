@@ -7,9 +7,9 @@ enum CanaryQuery {
     /// The canary's snapshot gives a cursor just as a change's does, so that a gateway to which
     /// nothing happens goes forward too. It has rows: how full the queue of notifications is, in
     /// parts per million; whether the event log is there, and whether this role may use it; how
-    /// often a trigger failed, and how often not everybody was told; and what holds cursors back:
-    /// transactions that the cursor is behind the newest, and the age in seconds of the oldest that
-    /// writes, as far as this role may see it. Those that are prepared, in any database, it may.
+    /// often a trigger failed, and how often not everybody was told; and what holds cursors back: the
+    /// ends of its snapshot, and the age in seconds of the oldest transaction that writes, as far as
+    /// this role may see it. Those that are prepared, in any database, it may.
     ///
     /// The log is the one beside the triggers' functions, and only while it belongs to their owner.
     static let statement = """
@@ -31,8 +31,7 @@ enum CanaryQuery {
             (SELECT coalesce(pg_catalog.bool_and(pg_catalog.has_table_privilege(oid, 'SELECT')), false)
                 FROM log),
             \(counter("cache_failures")), \(counter("cache_losses")),
-            (pg_catalog.pg_snapshot_xmax(own.snapshot)::text::numeric
-                - pg_catalog.pg_snapshot_xmin(own.snapshot)::text::numeric)::bigint,
+            pg_catalog.pg_snapshot_xmin(own.snapshot), pg_catalog.pg_snapshot_xmax(own.snapshot),
             (SELECT coalesce(pg_catalog.max(pg_catalog.date_part(
                     'epoch', pg_catalog.clock_timestamp() - began))::bigint, 0)
                 FROM (
@@ -64,22 +63,42 @@ package struct DatabaseState: Equatable, BitwiseCopyable, Sendable {
     /// Changes of which not everybody was told, or that the event log lacks: when it rises,
     /// everybody has to fetch again.
     package let triggerLosses: UInt64
-    /// Transactions that a new cursor is behind the newest: what is read again by whoever resumes.
-    package let cursorLag: UInt64
+    /// What was committed has a number below `end`, and all below `begin` has ended.
+    package let begin: Cursor
+    package let end: Cursor
     /// Age of the oldest transaction that writes, as far as the role may see it.
     package let oldestWriterSeconds: UInt64
 
+    /// Transactions that a new cursor is behind the newest: what is read again by whoever resumes.
+    package var cursorLag: UInt64 { end.transaction - min(begin.transaction, end.transaction) }
+
+    package init(
+        queueUsageMillionths: UInt64 = 0, eventLog: EventLogState = .absent,
+        triggerFailures: UInt64 = 0, triggerLosses: UInt64 = 0,
+        begin: Cursor = Cursor(transaction: 0), end: Cursor = Cursor(transaction: 0),
+        oldestWriterSeconds: UInt64 = 0
+    ) {
+        self.queueUsageMillionths = queueUsageMillionths
+        self.eventLog = eventLog
+        self.triggerFailures = triggerFailures
+        self.triggerLosses = triggerLosses
+        self.begin = begin
+        self.end = end
+        self.oldestWriterSeconds = oldestWriterSeconds
+    }
+
     /// `nil` when the rows have another shape.
     init?(_ rows: borrowing PostgresRows) {
-        guard rows.count == 1, rows.columnCount == 7,
+        guard rows.count == 1, rows.columnCount == 8,
             let usage = Self.number(rows, 0), let failures = Self.number(rows, 3),
-            let losses = Self.number(rows, 4), let lag = Self.number(rows, 5),
-            let seconds = Self.number(rows, 6)
+            let losses = Self.number(rows, 4), let begin = Cursor(rows.bytes(row: 0, column: 5)),
+            let end = Cursor(rows.bytes(row: 0, column: 6)), let seconds = Self.number(rows, 7)
         else { return nil }
         queueUsageMillionths = usage
         triggerFailures = failures
         triggerLosses = losses
-        cursorLag = lag
+        self.begin = begin
+        self.end = end
         oldestWriterSeconds = seconds
         if !rows.bytes(row: 0, column: 1).isEqual(to: "t") {
             eventLog = .absent

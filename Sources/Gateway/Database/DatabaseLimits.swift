@@ -41,6 +41,16 @@ package enum DatabaseLimits {
     package static let pruneIntervalNanoseconds: UInt64 = 60_000_000_000
     package static let pruneAgainNanoseconds: UInt64 = 1_000_000_000
 
+    /// From when on a cursor that stands is a matter for a warning: whoever resumes reads again what
+    /// came since. And how often one that goes on is warned of.
+    package static let cursorAgeWarningSeconds: UInt64 = 600
+    package static let warningIntervalNanoseconds: UInt64 = 600_000_000_000
+    /// The time from one resync of everything to the next while the triggers lose changes.
+    package static let lossResyncNanoseconds: UInt64 = 30_000_000_000
+    /// By how much the oldest row of the event log may be older than it should get before that is a
+    /// matter for a warning: pruning comes once a minute, some thousand rows a second.
+    package static let overdueWarningSeconds: UInt64 = 900
+
     /// How full the queue of notifications may be before it is a matter for a warning, in parts
     /// per million.
     package static let queueUsageWarning: UInt64 = 300_000

@@ -10,8 +10,20 @@ package struct DatabaseStatus: Sendable {
     package var eventLog = EventLogState.unknown
     /// What a resync speaks of: the tables with our trigger.
     package var resources = ResourceList.seed
+    /// The same as the catalogue said, and which of them announce nothing.
+    package var tables = AnnouncedTables()
+    /// Why memberships can't be asked for, as the end of a sentence; `nil` while nothing is known
+    /// against it.
+    package var membersFault: String?
+    /// What the canaries' answers show.
+    package var watch = DatabaseWatch()
+    /// By how many seconds the event log's oldest row is older than it should get.
+    package var overdueSeconds: UInt64 = 0
 
     package init() {}
+
+    /// Whether the event log keeps what it should have forgotten.
+    package var isOverdue: Bool { overdueSeconds >= DatabaseLimits.overdueWarningSeconds }
 
     /// Whether a resume can be served from the event log, or may be once it is known.
     package var mayReadEvents: Bool { eventLog == .usable || eventLog == .unknown }

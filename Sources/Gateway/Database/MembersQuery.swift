@@ -57,6 +57,15 @@ struct MembersTable: Equatable, Sendable {
     }
 }
 
+extension QueryParameters {
+    /// Parameters of the statement that ask about nobody.
+    package mutating func writeNoPairs() {
+        removeAll()
+        append(text: "{}")
+        append(text: "{}")
+    }
+}
+
 extension ByteBuffer {
     /// PostgreSQL's type uuid (pg_type.dat).
     private static var uuidType: UInt32 { 2_950 }

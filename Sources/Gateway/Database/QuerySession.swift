@@ -25,12 +25,10 @@ package struct QuerySession: ~Copyable {
     /// What the statements are made of. Kept while the connection is lost.
     private var catalogue = ResourceCatalogue()
 
-    /// What a resync has to name: the seed's four tables, then those others that announce their
-    /// changes, each in the order of their bytes. Empty before the first answer; kept while the
-    /// connection is lost.
-    package var resources: [String] { catalogue.names }
-    /// Those of the seed's four tables that announce nothing: not there, or without an enabled trigger.
-    package var silentResources: [String] { catalogue.silent }
+    /// Which tables announce their changes. Empty before the first answer; kept while the connection
+    /// is lost.
+    package var tables: AnnouncedTables { catalogue.tables }
+    package var resources: [String] { catalogue.tables.names }
     /// Why memberships can't be asked for, as the end of a sentence about `project_members`; `nil`
     /// as long as nothing is known against it.
     package var membersFault: String? { catalogue.membersFault }
@@ -278,6 +276,7 @@ package struct QuerySession: ~Copyable {
         guard let found = ResourceCatalogue(rows) else { return false }
         let changed = found != catalogue
         catalogue = found
+        if found.membersFault != nil { lookAgain(now) }
         if !isLive {
             link.prepared(now)
             event = .live

@@ -4,18 +4,14 @@ internal import Reactor
 /// PostgreSQL's own catalogue, so that a table that gets the trigger later is known without a change
 /// here, and one that somebody has put in another's place isn't believed.
 struct ResourceCatalogue: Equatable, Sendable {
-    /// The tables to name in a resync: the seed's four, whatever has become of them, then the others
-    /// with an enabled trigger, each in the order of the bytes.
-    private(set) var names: [String] = []
-    /// Those of the seed's four that announce nothing.
-    private(set) var silent: [String] = []
+    private(set) var tables = AnnouncedTables()
     /// Where the triggers' functions are, with a dot behind; empty when they aren't found.
     private(set) var schema = ""
     private(set) var members = MembersTable()
     /// Why memberships can't be asked for, as the end of a sentence about `project_members`.
     private(set) var membersFault: String?
 
-    /// Rows: a table, whether it announces, and in every row what there is once: the functions'
+    /// Rows: a table, the mark of its triggers if it announces, and in every row what there is once: the functions'
     /// schema, `project_members` with its schema, what is wrong with that, and the types of its columns.
     ///
     /// It also frees the session of the server's timeouts, whose ends would be taken for a database
@@ -44,23 +40,26 @@ struct ResourceCatalogue: Equatable, Sendable {
             JOIN pg_catalog.pg_namespace AS n ON n.oid = p.pronamespace
             WHERE p.oid = pg_catalog.to_regprocedure('notify_cache_invalidation()')
         ), announcing AS (
-            SELECT c.oid, c.relname
+            SELECT c.oid, c.relname, pg_catalog.string_agg(
+                    t.oid::text || '.' || t.xmin::text, ' ' ORDER BY t.oid) AS mark
             FROM pg_catalog.pg_trigger AS t
             JOIN pg_catalog.pg_class AS c ON c.oid = t.tgrelid
             JOIN functions ON functions.oid = t.tgfoid
             WHERE NOT t.tgisinternal AND t.tgparentid = 0 AND t.tgenabled <> 'D'
                 AND c.relpersistence <> 't'
+            GROUP BY c.oid, c.relname
         ), seed AS (
             SELECT name::name FROM (VALUES \(seedRows)) AS wanted (name)
         ), named AS (
-            SELECT seed.name, 0 AS rank, EXISTS (
-                SELECT FROM announcing
+            SELECT seed.name, 0 AS rank, (
+                SELECT mark FROM announcing
                 WHERE announcing.oid = pg_catalog.to_regclass(seed.name::text)
-            ) AS announces
+            ) AS mark
             FROM seed
             UNION ALL
-            SELECT DISTINCT relname, 1, true FROM announcing
+            SELECT relname, 1, pg_catalog.string_agg(mark, ' ' ORDER BY oid) FROM announcing
             WHERE NOT EXISTS (SELECT FROM seed WHERE seed.name = announcing.relname)
+            GROUP BY relname
         ), member_table AS (
             SELECT c.oid, pg_catalog.format('%I.%I', n.nspname, c.relname) AS name,
                 CASE
@@ -94,7 +93,7 @@ struct ResourceCatalogue: Equatable, Sendable {
             JOIN pg_catalog.pg_namespace AS n ON n.oid = t.typnamespace
             ORDER BY types.attname, types.depth DESC
         )
-        SELECT named.name, named.announces,
+        SELECT named.name, named.mark,
             (SELECT pg_catalog.format('%I.', nspname) FROM functions),
             member_table.name, member_table.fault,
             (SELECT form FROM forms WHERE attname = 'project_id'),
@@ -117,9 +116,8 @@ struct ResourceCatalogue: Equatable, Sendable {
         for row in 0..<min(rows.count, DatabaseLimits.resourcesMax) {
             let length = rows.bytes(row: row, column: 0).count
             guard length > 0, length <= DatabaseLimits.resourceNameBytesMax else { continue }
-            let name = rows.text(row: row, column: 0)
-            names.append(name)
-            if !rows.bytes(row: row, column: 1).isEqual(to: "t") { silent.append(name) }
+            let mark = rows.text(row: row, column: 1)
+            tables.add(rows.text(row: row, column: 0), mark: mark.isEmpty ? nil : mark)
         }
         schema = rows.text(row: 0, column: 2)
         members = MembersTable(

@@ -8,7 +8,8 @@ package import Reactor
 package struct History: ~Copyable {
     /// So that it is never copied to be looked at.
     private let place = AddressOnly()
-    /// Everything before it has been heard; `nil` before the first canary or event.
+    /// Everything before it has been heard, as a canary said, which was one of ours; `nil` before the
+    /// first. What other notifications say of cursors any role can have made up.
     package private(set) var cursor: Cursor?
     /// What is being read.
     package var reads = ReadTable()

@@ -134,6 +134,17 @@ package struct Hub: ~Copyable {
         return rooms[subscriptions[client, slot].room].project
     }
 
+    /// All projects of the client.
+    package func projects(of client: ClientIndex) -> [ProjectID] {
+        var projects: [ProjectID] = []
+        var next = subscriptions.firstSlot(of: client)
+        while let slot = next {
+            projects.append(rooms[subscriptions[client, slot].room].project)
+            next = subscriptions.nextSlot(after: slot, of: client)
+        }
+        return projects
+    }
+
     package func memberCount(of room: RoomIndex) -> Int {
         rooms[room].count
     }

@@ -151,8 +151,6 @@ enum RoomSuspension: UInt8, BitwiseCopyable {
     case none
     /// Everyone's membership is being looked up; a resync comes after it.
     case verifying
-    /// The project was deleted, and its audience is being notified.
-    case closing
 }
 
 /// The moves that one removal caused, at most three: which member now stands where.

@@ -54,8 +54,6 @@ package enum Limits {
     /// Members that are looked at for removals, after which notifications wait for the next turn:
     /// one removal looks at the project's whole audience, and each look is a cache miss.
     static let membersScannedPerTurn = 20_000
-    /// Members of deleted projects who are notified.
-    static let membersDismissedPerTurn = 1_024
     /// Bytes of one gathered write to one client.
     static let gatheredBytes = 262_144
 
@@ -143,8 +141,18 @@ package enum Limits {
     package static let membershipBatchIntervalNanoseconds: UInt64 = 15_000_000
     /// Times that a question is asked whose answer a removal has overtaken; then it is `unavailable`.
     package static let membershipAttemptsMax: UInt8 = 3
+    /// Times that a question is sent whose connection is lost before the answer comes: the second time
+    /// the database had its time for an answer, and more isn't waited for.
+    package static let membershipLossesMax: UInt8 = 2
+    /// For how long a question waits for a database that is away, counted from when it went: longer than
+    /// a restart or a failover takes, shorter than clients' patience.
+    package static let databasePatienceNanoseconds: UInt64 = 10_000_000_000
     /// The time until a verification that failed is tried again.
     package static let verificationPauseNanoseconds: UInt64 = 200_000_000
+    /// The time from an announced removal that was none to the next look at the same project, and the
+    /// projects for which that is remembered.
+    package static let unfoundedRemovalNanoseconds: UInt64 = 1_000_000_000
+    package static let unfoundedProjectsMax = 4_096
     /// Seconds for which a client may wait in all: more than the sum of what an answer may take.
     /// It only guards against a mistake.
     static let membershipSecondsMax: UInt64 = 60

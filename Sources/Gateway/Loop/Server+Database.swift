@@ -167,11 +167,15 @@ extension Server {
         }
     }
 
-    /// The tables that announce what changes, which the session reads as it begins and now and then:
-    /// a resync names them all.
+    /// What the session reads in the catalogue as it begins and now and then. Whether memberships can
+    /// be asked for is tried as well, by asking about nobody: a right may be there for one column.
     private mutating func noteResources() {
-        guard !sessions.queries.resources.isEmpty else { return }
-        core.database.resources = ResourceList(sessions.queries.resources)
+        core.tablesAre(sessions.queries.tables)
+        if let fault = sessions.queries.membersFault {
+            core.membersAre(fault: fault)
+        } else if core.settings.checksMembership {
+            probeMembers()
+        }
     }
 
     /// Tells epoll what a session wants to be told. libpq closes its sockets itself, and opens

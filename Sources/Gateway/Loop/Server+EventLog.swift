@@ -39,21 +39,13 @@ extension Server {
         switch consume outcome {
         case .rows(let rows):
             guard let state = DatabaseState(rows) else { return }
-            core.eventLogIs(state.eventLog)
-            watchQueue(state.queueUsageMillionths)
+            core.databaseIs(state)
         case .succeeded: break
         case .failed(let failure):
             // Of a loss the session tells itself.
             guard case .refused(let error) = failure else { return }
             sessions.canary.forget()
             core.log.refused("canary", error, at: core.clock.now)
-        }
-    }
-
-    private mutating func watchQueue(_ usage: UInt64) {
-        core.metrics.queueUsageMillionths = usage
-        if usage >= DatabaseLimits.queueUsageWarning {
-            core.log.queueFillsUp(percent: usage / 10_000, at: core.clock.now)
         }
     }
 
@@ -107,8 +99,10 @@ extension Server {
     mutating func handlePruned(_ outcome: consuming QueryOutcome) {
         switch consume outcome {
         case .rows(let rows):
+            let overdue = rows.integer(row: 0, column: 1).flatMap { UInt64(exactly: $0) } ?? 0
+            core.eventLogIsOverdue(seconds: overdue)
             guard let count = rows.integer(row: 0, column: 0), count > 0 else { return }
-            core.metrics.prunedEvents += UInt64(count)
+            core.metrics.prunedEvents &+= UInt64(count)
             if count >= PruneQuery.rowsMax {
                 sessions.pruneAt = core.clock.now.advanced(
                     byNanoseconds: DatabaseLimits.pruneAgainNanoseconds)

@@ -4,6 +4,7 @@ internal import Reactor
 extension Server {
     /// Sends the questions of this turn, in one query.
     package mutating func askMemberships() {
+        core.recheckMemberships()
         core.continueVerifications()
         while core.isMembershipBatchDue,
             sessions.queries.pendingCount(of: .members) < DatabaseQuery.members.pendingMax
@@ -23,7 +24,32 @@ extension Server {
         sessions.queriesRegistration = sessions.queries.registration
     }
 
+    /// The tag of a question about nobody, which no batch has.
+    private static var probeTag: UInt64 { .max }
+
+    /// Finds out whether the question can be asked at all. Without room for it those that are under
+    /// way find out.
+    mutating func probeMembers() {
+        membershipParameters.writeNoPairs()
+        _ = sessions.queries.ask(
+            .members, membershipParameters, tag: Self.probeTag, core.clock.now)
+    }
+
+    private mutating func handleProbe(_ outcome: consuming QueryOutcome) {
+        switch consume outcome {
+        case .rows: core.membersAre(fault: nil)
+        case .succeeded: break
+        case .failed(let failure):
+            guard case .refused(let error) = failure else { return }
+            core.membersAre(fault: "can't be asked: \(error.description)")
+        }
+    }
+
     mutating func handleMembers(_ answer: consuming QueryAnswer) {
+        guard answer.tag != Self.probeTag else {
+            handleProbe(answer.outcome)
+            return
+        }
         let number = Int(answer.tag)
         switch answer.outcome {
         case .rows(let rows):
@@ -41,10 +67,13 @@ extension Server {
         case .succeeded:
             core.failMembershipBatch(number)
         case .failed(let failure):
-            if case .refused(let error) = failure {
+            switch failure {
+            case .lost: core.loseMembershipBatch(number)
+            case .refused(let error):
                 core.log.refused("membership query", error, at: core.clock.now)
+                core.membersAre(fault: "can't be asked: \(error.description)")
+                core.failMembershipBatch(number)
             }
-            core.failMembershipBatch(number)
         }
     }
 }

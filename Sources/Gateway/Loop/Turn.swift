@@ -15,8 +15,6 @@ package protocol TurnPhases: ~Copyable {
     mutating func handleMembershipAnswers()
     /// Reads what clients sent while they were paused.
     mutating func receiveUnpaused()
-    /// Goes on with notifying the audiences of deleted projects.
-    mutating func continueClosings()
 
     /// Reads notifications, in commit order, within the turn's budget.
     mutating func receiveNotifications()
@@ -40,7 +38,6 @@ extension TurnPhases where Self: ~Copyable {
         try receiveReady()
         handleMembershipAnswers()
         receiveUnpaused()
-        continueClosings()
     }
 
     /// What follows from it, and what goes out.
@@ -85,6 +82,7 @@ extension Server {
         var nearest = core.clients.nanosecondsUntilNextVisit(core.clock)
         shorten(&nearest, to: sessions.deadline)
         shorten(&nearest, to: core.membershipDeadline)
+        shorten(&nearest, to: core.recheckDeadline)
         shorten(&nearest, to: core.readsDeadline)
         shorten(&nearest, to: drainDeadline)
         shorten(&nearest, to: publicListener.pausedUntil)
@@ -122,8 +120,6 @@ extension Server: TurnPhases {
     }
 
     package mutating func handleMembershipAnswers() { core.handleMembershipAnswers() }
-
-    package mutating func continueClosings() { core.continueClosings() }
 
     /// Looking at everything that may be due is for the turns in which something is: it stands
     /// between a notification and its clients.

@@ -12,15 +12,38 @@ package struct Membership: ~Copyable {
     package var checks = MembershipChecks()
     /// What has to be asked again.
     package var verifications = Verifications()
-    /// Deleted projects whose audiences have still to be notified.
-    var closings: [ProjectClosing] = []
+    /// What is looked at again although nothing was announced.
+    var rechecks: Rechecks
+    /// Since when the database answers no questions; `nil` while it does.
+    private var absentSince: Instant?
     /// Members that were looked at for removals in this turn.
     var scannedCount = 0
 
-    package init() {}
+    package init(recheckNanoseconds: UInt64? = nil) {
+        rechecks = Rechecks(periodNanoseconds: recheckNanoseconds)
+    }
+
+    // MARK: A database that is away
+
+    mutating func noteAbsence(_ now: Instant) {
+        if absentSince == nil { absentSince = now }
+    }
+
+    mutating func noteAnswering() { absentSince = nil }
+
+    /// Whether the database hasn't been away for so long that nobody should wait for it any more.
+    func mayWait(_ now: Instant) -> Bool {
+        absentSince.map { now.nanoseconds(since: $0) < Limits.databasePatienceNanoseconds } ?? true
+    }
+
+    /// While it is away: when those who wait are refused; `nil` when nobody waits.
+    var patienceDeadline: Instant? {
+        guard checks.isWaiting else { return nil }
+        return absentSince?.advanced(byNanoseconds: Limits.databasePatienceNanoseconds)
+    }
 
     /// Whether something is left to do that no event will tell of.
-    var hasWorkLeft: Bool { checks.hasAnswers || !closings.isEmpty }
+    var hasWorkLeft: Bool { checks.hasAnswers }
 
     /// Whether more members may be looked at for removals in this turn.
     var mayScan: Bool { scannedCount < Limits.membersScannedPerTurn }

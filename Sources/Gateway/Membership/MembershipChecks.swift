@@ -53,6 +53,15 @@ package struct MembershipChecks: ~Copyable {
         case full
     }
 
+    /// Whether questions wait to be sent.
+    var isWaiting: Bool { !waiting.isEmpty }
+
+    /// Whether there is room for so many questions about which nothing was announced: half of it is kept
+    /// for those of which something was.
+    package func canRecheck(_ count: Int) -> Bool {
+        verificationCount + count <= Limits.verificationsMax / 2
+    }
+
     /// Whether there is room for a question that no client has asked.
     package var canVerify: Bool { verificationCount < Limits.verificationsMax }
 
@@ -138,6 +147,20 @@ package struct MembershipChecks: ~Copyable {
     /// The batch will not be answered, or not in a way that can be understood.
     package mutating func failBatch(_ number: Int) {
         conclude(number, isAnswered: false)
+    }
+
+    /// The connection was lost before the batch was answered. The questions wait for the next one, but
+    /// once: a question may be what the database doesn't answer.
+    package mutating func loseBatch(_ number: Int) {
+        for slot in batches[number].slots {
+            if questions[Int(slot)].attempts < Limits.membershipLossesMax {
+                askAgain(slot)
+            } else {
+                finish(slot, .unknown)
+            }
+        }
+        batches[number].slots.removeAll(keepingCapacity: true)
+        batches[number].isSent = false
     }
 
     private mutating func conclude(_ number: Int, isAnswered: Bool) {

@@ -20,12 +20,14 @@ package enum MembershipPurpose: BitwiseCopyable {
     case verifyUser
     /// The same for all of a project's audience.
     case verifyRoom
+    /// A membership in use, looked at again although nothing was announced.
+    case recheck
 
     /// Whether a client waits, and not the hub.
     package var isClients: Bool {
         switch self {
         case .handshake, .status, .initialize, .join: true
-        case .verifyUser, .verifyRoom: false
+        case .verifyUser, .verifyRoom, .recheck: false
         }
     }
 }

@@ -17,17 +17,64 @@ package struct Verifications: ~Copyable {
     package var currentRoom: ProjectID?
     /// Not to be tried before that, after a failure.
     private var notBefore = Instant(nanoseconds: 0)
+    /// Projects of which a removal was announced that was none, since a while ago. Whatever is announced
+    /// of them next is looked into at the end of that while: any role may NOTIFY, and a storm of
+    /// removals that are none shall end in one look and one resync.
+    private var unfounded: Set<ProjectID> = []
+    private var unfoundedUntil: Instant?
+    private var heldUsers: [MembershipPair] = []
+    private var heldRooms: [ProjectID] = []
 
     package init() {}
 
-    package var isEmpty: Bool { users.isEmpty && waitingRooms.isEmpty && currentRoom == nil }
+    /// Whether nothing waits to be asked, now or later.
+    package var isEmpty: Bool { hasNothingReady && heldUsers.isEmpty && heldRooms.isEmpty }
+
+    private var hasNothingReady: Bool {
+        users.isEmpty && waitingRooms.isEmpty && currentRoom == nil
+    }
 
     /// When something can be asked; `nil` when nothing waits.
-    package var due: Instant? { isEmpty ? nil : notBefore }
+    package var due: Instant? {
+        if isEmpty { return nil }
+        guard hasNothingReady, let unfoundedUntil else { return notBefore }
+        return max(notBefore, unfoundedUntil)
+    }
 
     package func isDue(_ now: Instant) -> Bool { due.map { $0 <= now } ?? false }
 
+    // MARK: Pace
+
+    /// A removal of the project was announced, and nobody was removed.
+    package mutating func noteUnfounded(_ project: ProjectID, _ now: Instant) {
+        if unfoundedUntil == nil {
+            unfoundedUntil = now.advanced(byNanoseconds: Limits.unfoundedRemovalNanoseconds)
+        }
+        if unfounded.count < Limits.unfoundedProjectsMax { unfounded.insert(project) }
+    }
+
+    /// With more projects than are remembered, all are held.
+    private func isHeld(_ project: ProjectID) -> Bool {
+        unfounded.count >= Limits.unfoundedProjectsMax || unfounded.contains(project)
+    }
+
+    /// What was held can be asked about, when its time has come.
+    package mutating func releaseHeld(_ now: Instant) {
+        guard let unfoundedUntil, unfoundedUntil <= now else { return }
+        self.unfoundedUntil = nil
+        unfounded.removeAll(keepingCapacity: true)
+        users.append(contentsOf: heldUsers)
+        heldUsers.removeAll()
+        waitingRooms.append(contentsOf: heldRooms)
+        heldRooms.removeAll()
+    }
+
     // MARK: Users
+
+    /// Connections of the user were suspended.
+    package mutating func verify(_ pair: MembershipPair) {
+        if isHeld(pair.project) { heldUsers.append(pair) } else { users.append(pair) }
+    }
 
     /// The database didn't say: the user is asked about again, after a pause.
     package mutating func askAgain(_ pair: MembershipPair, _ now: Instant) {
@@ -41,17 +88,27 @@ package struct Verifications: ~Copyable {
 
     // MARK: Projects
 
-    /// Any of the project's members may have been removed. One that is being verified is verified
-    /// once more.
-    package mutating func verify(_ project: ProjectID, _ reason: ResyncReason) {
+    /// Any of the project's members may have been removed, or the project itself. One that is being
+    /// verified is verified once more.
+    package mutating func verify(
+        _ project: ProjectID, _ reason: ResyncReason, isEnd: Bool = false
+    ) {
         if rooms[project] != nil {
             rooms[project]?.isOutdated = true
             if reason == .listenerReconnected { rooms[project]?.reason = reason }
         } else {
             rooms[project] = RoomVerification(reason: reason)
-            waitingRooms.append(project)
+            wait(project)
         }
+        if isEnd { rooms[project]?.isEnd = true }
     }
+
+    private mutating func wait(_ project: ProjectID) {
+        if isHeld(project) { heldRooms.append(project) } else { waitingRooms.append(project) }
+    }
+
+    /// Whether the end of the project was announced, and is being verified.
+    package func isEnd(of project: ProjectID) -> Bool { rooms[project]?.isEnd ?? false }
 
     /// The next project whose audience has to be asked about; their order is of no matter.
     package mutating func dequeueRoom() -> ProjectID? { waitingRooms.popLast() }
@@ -86,7 +143,10 @@ package struct Verifications: ~Copyable {
     package mutating func noteAnswer(
         _ verdict: MembershipVerdict, of project: ProjectID, _ now: Instant
     ) {
-        if verdict == .unknown {
+        switch verdict {
+        case .member: break
+        case .notMember: rooms[project]?.isFounded = true
+        case .unknown:
             rooms[project]?.isOutdated = true
             pause(now)
         }
@@ -95,16 +155,23 @@ package struct Verifications: ~Copyable {
 
     /// Ends the project's verification when all have been asked about and nothing has happened
     /// meanwhile. Returns what the resync behind it says; `nil` while it isn't over.
-    package mutating func endIfVerified(_ project: ProjectID) -> ResyncReason? {
+    package mutating func endIfVerified(_ project: ProjectID, _ now: Instant) -> ResyncReason? {
         guard let room = rooms[project], room.hasBegun, room.outstanding == 0,
             room.next == room.users.count, currentRoom != project
         else { return nil }
         if room.isOutdated {
-            rooms[project] = RoomVerification(reason: room.reason)
-            waitingRooms.append(project)
+            var next = RoomVerification(reason: room.reason)
+            next.isEnd = room.isEnd
+            next.isFounded = room.isFounded
+            next.isAgain = true
+            rooms[project] = next
+            // Once more is once: whoever goes on announcing waits.
+            if room.isAgain { noteUnfounded(project, now) }
+            wait(project)
             return nil
         }
         rooms[project] = nil
+        if !room.isFounded, room.reason == .membershipChecked { noteUnfounded(project, now) }
         return room.reason
     }
 }
@@ -143,10 +210,10 @@ package struct RoomVerification {
     var outstanding = 0
     /// Whether another removal came, or a question failed: then it begins again.
     var isOutdated = false
-}
-
-/// A deleted project whose audience has still to be notified.
-struct ProjectClosing {
-    let project: ProjectID
-    let code: ErrorCode
+    /// Whether it has begun again before.
+    var isAgain = false
+    /// Whether somebody isn't a member any more.
+    var isFounded = false
+    /// Whether the end of the project was announced.
+    var isEnd = false
 }

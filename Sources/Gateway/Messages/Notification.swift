@@ -10,15 +10,16 @@ package enum Notification {
     /// the gateway itself must know of it. If it throws, nothing has been appended.
     ///
     /// `resource`, `id`, `action`, `project_id` and `timestamp` must be strings with content, in any
-    /// order; `origin` is passed on if it is such a string, `cursor` if it is a cursor. Those two only
-    /// help clients to do less, so a bad one is left out instead of costing them the event. Other
-    /// keys are ignored.
+    /// order; `origin` is passed on if it is such a string, `cursor` if it is a cursor, but not one
+    /// beyond `heard`: any role may NOTIFY, and a cursor of the future would make whoever resumes by it
+    /// miss what is committed until then. Those two only help clients to do less, so a bad one is left
+    /// out instead of costing them the event. Other keys are ignored.
     ///
     /// Hot path.
     package static func encode(
-        payload: borrowing Span<UInt8>, into buffer: inout ByteBuffer
+        payload: borrowing Span<UInt8>, heard: Cursor?, into buffer: inout ByteBuffer
     ) throws(NotificationError) -> NotificationFacts {
-        try encode(payload: payload, outline: PayloadOutline(payload), into: &buffer)
+        try encode(payload: payload, outline: PayloadOutline(payload), heard: heard, into: &buffer)
     }
 
     /// The same for who has looked at the payload before: `outline` is what it found. Without one the
@@ -26,7 +27,8 @@ package enum Notification {
     ///
     /// Hot path.
     package static func encode(
-        payload: borrowing Span<UInt8>, outline: PayloadOutline?, into buffer: inout ByteBuffer
+        payload: borrowing Span<UInt8>, outline: PayloadOutline?, heard: Cursor?,
+        into buffer: inout ByteBuffer
     ) throws(NotificationError) -> NotificationFacts {
         if let outline {
             return write(
@@ -34,7 +36,7 @@ package enum Notification {
                 id: payload.extracting(outline[.id]),
                 action: payload.extracting(outline[.action]), project: outline.project,
                 timestamp: payload.extracting(outline[.timestamp]),
-                cursor: Cursor(payload.extracting(outline[.cursor])),
+                cursor: bounded(Cursor(payload.extracting(outline[.cursor])), heard),
                 origin: payload.extracting(outline[.origin]), into: &buffer)
         }
         guard payload.count <= payloadBytesMax else { throw .tooLong }
@@ -44,13 +46,19 @@ package enum Notification {
         } catch {
             throw .invalidJSON(error)
         }
-        return try encode(document, into: &buffer)
+        return try encode(document, heard: heard, into: &buffer)
+    }
+
+    /// The cursor, if it is one that everybody may resume by.
+    private static func bounded(_ cursor: Cursor?, _ heard: Cursor?) -> Cursor? {
+        guard let cursor, let heard else { return nil }
+        return min(cursor, heard)
     }
 
     /// A step of its own: a local document that values are taken of would live on the heap
     /// (Swift 6.3 doesn't undo the box), a parameter doesn't.
     private static func encode(
-        _ document: borrowing JSONDocument, into buffer: inout ByteBuffer
+        _ document: borrowing JSONDocument, heard: Cursor?, into buffer: inout ByteBuffer
     ) throws(NotificationError) -> NotificationFacts {
         let root = document.root
         guard let resource = root.member("resource")?.string, !resource.isEmpty,
@@ -61,7 +69,7 @@ package enum Notification {
         else { throw fault(of: root) }
         guard let project = ProjectID(projectText) else { throw .projectNotUUID }
         var cursor: Cursor?
-        if let text = root.member("cursor")?.string { cursor = Cursor(text) }
+        if let text = root.member("cursor")?.string { cursor = bounded(Cursor(text), heard) }
         var origin = Span<UInt8>()
         if let text = root.member("origin")?.string { origin = text }
         return write(
@@ -96,7 +104,7 @@ package enum Notification {
         }
         buffer.append("}")
         return NotificationFacts(
-            project: project, timestamp: Timestamp(timestamp), cursor: cursor,
+            project: project, timestamp: Timestamp(timestamp),
             effect: NotificationFacts.Effect(
                 resource: resource, action: action, id: id, project: project))
     }
@@ -124,8 +132,6 @@ package struct NotificationFacts: Equatable, BitwiseCopyable, Sendable {
     package let project: ProjectID
     /// When the change was made; `nil` if the text can't be read, which clients get all the same.
     package let timestamp: Timestamp?
-    /// From where to resume after it; `nil` without an event log.
-    package let cursor: Cursor?
     package let effect: Effect
 
     /// What a change means for subscriptions (docs/protocol.md).

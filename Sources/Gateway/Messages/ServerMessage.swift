@@ -9,8 +9,10 @@ package enum ServerMessage {
     }
 
     /// The answer to `ping`.
-    package static func writePong(into buffer: inout ByteBuffer) {
-        buffer.append(#"{"type":"pong"}"#)
+    package static func writePong(reference: Reference, into buffer: inout ByteBuffer) {
+        buffer.append(#"{"type":"pong""#)
+        writeReference(reference, into: &buffer)
+        buffer.append("}")
     }
 
     /// What was asked for under `reference` is done; `cursor` is from where a new subscription can

@@ -53,6 +53,87 @@ extension EventLog {
     }
 }
 
+// What is wrong in the database, and isn't the connection's fault.
+extension EventLog {
+    /// Triggers failed, as they count themselves: what they couldn't name, clients were told to fetch
+    /// all of; of what was lost, everybody is told so now.
+    package mutating func triggersFailed(failures: UInt64, losses: UInt64, at now: Instant) {
+        guard let suppressed = admit(.databaseTrouble, at: now) else { return }
+        write(
+            .warning, "triggers failed",
+            [
+                "failures": .stringConvertible(failures), "losses": .stringConvertible(losses),
+                "advice": "devhive-gateway doctor tries what they do, and says what is wrong",
+            ],
+            suppressed: suppressed)
+    }
+
+    static let cursorAdvice =
+        "end the oldest transaction, of any database of the server: pg_prepared_xacts (ROLLBACK"
+        + " PREPARED), or pg_stat_activity by xact_start where backend_xid is set"
+
+    /// Some transaction has gone on for long, and whoever resumes reads again what came since.
+    package mutating func cursorStands(seconds: UInt64, transactions: UInt64, at now: Instant) {
+        guard let suppressed = admit(.databaseTrouble, at: now) else { return }
+        write(
+            .warning, "cursors are held back",
+            [
+                "seconds": .stringConvertible(seconds),
+                "transactions": .stringConvertible(transactions),
+                "advice": .string(Self.cursorAdvice),
+            ],
+            suppressed: suppressed)
+    }
+
+    /// Tables of the schema announce nothing: what changes in them nobody hears.
+    package func tablesAreSilent(_ names: [String]) {
+        write(
+            .warning, "tables announce nothing",
+            [
+                "tables": .string(names.joined(separator: ", ")),
+                "advice": "run devhive-gateway migrate, or ALTER TABLE ... ENABLE TRIGGER",
+            ])
+    }
+
+    /// They do again, and everybody is told to fetch again what wasn't heard.
+    package func tablesAnnounceAgain(_ names: [String]) {
+        write(
+            .notice, "tables announce again",
+            ["tables": .string(names.joined(separator: ", "))])
+    }
+
+    /// Whether memberships can be asked for has turned out, or changed.
+    package func membersAre(fault: String?) {
+        guard let fault else {
+            write(.notice, "memberships can be checked")
+            return
+        }
+        write(
+            .error, "memberships can't be checked",
+            [
+                "error": .string("project_members \(fault)"),
+                "advice":
+                    "devhive-gateway doctor says what is missing; until then nobody is let in",
+            ])
+    }
+
+    static let overdueAdvice =
+        "end the session that locks cache_events_horizon, and give the gateway's role what"
+        + " devhive-gateway doctor says it lacks"
+
+    /// Nobody deletes what the event log should have forgotten.
+    package mutating func eventLogIsOverdue(seconds: UInt64, at now: Instant) {
+        guard let suppressed = admit(.databaseTrouble, at: now) else { return }
+        write(
+            .warning, "event log isn't pruned",
+            [
+                "overdue_seconds": .stringConvertible(seconds),
+                "advice": .string(Self.overdueAdvice),
+            ],
+            suppressed: suppressed)
+    }
+}
+
 extension PostgresError {
     /// What an operator can do about the errors that a wrong server or role causes; `nil` for
     /// others. The codes are those of appendix A of PostgreSQL's manual.

@@ -88,6 +88,8 @@ package struct Metrics: ~Copyable {
     package var membershipChecksShared: UInt64 = 0
     package var membershipOutcomes = LabelledCounter<MembershipLabel>()
     package var membershipQueries: UInt64 = 0
+    /// Memberships in use that were looked at again although nothing was announced.
+    package var membershipRechecks: UInt64 = 0
     /// Events of suspended projects; a resync followed.
     package var notificationsWithheld: UInt64 = 0
     /// Subscriptions that ended because the membership did, or the project.
@@ -101,6 +103,16 @@ package struct Metrics: ~Copyable {
     package var queueUsageMillionths: UInt64 = 0
     /// Whether missed events can be read from the event log.
     package var eventLogIsUsable = false
+    /// What the triggers count of their own failures, and what they lost.
+    package var triggerFailures: UInt64 = 0
+    package var triggerLosses: UInt64 = 0
+    /// Transactions that cursors are behind, and the seconds for which they have been held back.
+    package var cursorLag: UInt64 = 0
+    package var cursorAgeSeconds: UInt64 = 0
+    /// Tables of the seed that announce nothing.
+    package var silentTables: UInt64 = 0
+    /// By how many seconds the event log's oldest row is older than it should get.
+    package var eventLogOverdueSeconds: UInt64 = 0
     /// Subscriptions with a cursor.
     package var resumes: UInt64 = 0
     /// Old events that this process deleted from the log.
@@ -116,4 +128,16 @@ package struct Metrics: ~Copyable {
     package var loopTurn = Histogram(boundsNanoseconds: HistogramBounds.loopTurn)
 
     package init() {}
+
+    /// Takes over what is known of the database.
+    package mutating func note(_ database: DatabaseStatus) {
+        listenerIsUp = database.isListening
+        eventLogIsUsable = database.eventLog == .usable
+        triggerFailures = database.watch.triggerFailures
+        triggerLosses = database.watch.triggerLosses
+        cursorLag = database.watch.cursorLag
+        cursorAgeSeconds = database.watch.cursorAgeSeconds
+        silentTables = UInt64(database.tables.silent.count)
+        eventLogOverdueSeconds = database.overdueSeconds
+    }
 }

@@ -147,6 +147,10 @@ package struct MetricsWriter: Sendable {
             help: "Queries for memberships, each with many questions.",
             metrics.membershipQueries)
         buffer.counter(
+            "devhive_membership_rechecks_total",
+            help: "Memberships in use looked up again though nothing was announced.",
+            metrics.membershipRechecks)
+        buffer.counter(
             "devhive_notifications_withheld_total",
             help: "Notifications of projects whose members were being looked up.",
             metrics.notificationsWithheld)
@@ -203,6 +207,7 @@ package struct MetricsWriter: Sendable {
         buffer.counter(
             "devhive_event_log_pruned_total", help: "Old events deleted from the event log.",
             metrics.prunedEvents)
+        Self.writeWatch(metrics, into: &buffer)
     }
 
     private func writeProgram(

@@ -17,6 +17,7 @@ extension CoreSettings {
         queryToken = configuration.queryToken
         admission = configuration.admission
         checksMembership = configuration.membership == .on
+        membershipRecheckNanoseconds = configuration.membershipRecheck?.nanoseconds
         disconnectsSlowConsumers = configuration.slowConsumer == .disconnect
         // Each worker knows its own clients only, and they ask the same back end.
         pacing = Pacing(

@@ -35,9 +35,13 @@ package struct MetricsSnapshot: Sendable {
         init(family: String) {
             switch family {
             // 1 only if each worker listens to the database; the time of the oldest process, and of
-            // the certificate that expires first; of the queue each worker tells the same.
+            // the certificate that expires first; of the
+            // database each worker tells the same.
             case "devhive_listener_up", "devhive_event_log_usable", "process_start_time_seconds",
-                "devhive_notification_queue_usage_ratio",
+                "devhive_notification_queue_usage_ratio", "devhive_trigger_failures",
+                "devhive_trigger_losses", "devhive_tables_silent",
+                "devhive_cursor_lag_transactions", "devhive_cursor_age_seconds",
+                "devhive_event_log_overdue_seconds",
                 "devhive_tls_certificate_not_after_seconds":
                 self = .least
             case "devhive_build_info": self = .first

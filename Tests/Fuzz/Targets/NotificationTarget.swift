@@ -4,12 +4,15 @@ internal import Reactor
 /// `Notification`: the message that clients get is JSON, and a payload made of its parts gives the
 /// same message again. What a plain payload is taken for is what the JSON document says.
 enum NotificationTarget {
+    private static let heard = Cursor(transaction: .max)
+
     static func run(_ input: [UInt8]) {
         var message = ByteBuffer()
         message.append("before")
         let facts: NotificationFacts
         do throws(NotificationError) {
-            facts = try Notification.encode(payload: input.span, outline: nil, into: &message)
+            facts = try Notification.encode(
+                payload: input.span, outline: nil, heard: heard, into: &message)
         } catch {
             precondition(PayloadOutline(input.span) == nil, "plain, and yet refused")
             precondition(message.copy() == Array("before".utf8), "written, and then refused")
@@ -22,7 +25,7 @@ enum NotificationTarget {
             var other = ByteBuffer()
             do throws(NotificationError) {
                 let same = try Notification.encode(
-                    payload: input.span, outline: outline, into: &other)
+                    payload: input.span, outline: outline, heard: heard, into: &other)
                 precondition(outline.project == facts.project && same == facts)
             } catch {
                 preconditionFailure("\(error)")
@@ -36,7 +39,7 @@ enum NotificationTarget {
         guard again.count <= Notification.payloadBytesMax else { return }
         message.removeAll()
         do throws(NotificationError) {
-            let same = try Notification.encode(payload: again.span, into: &message)
+            let same = try Notification.encode(payload: again.span, heard: heard, into: &message)
             precondition(same == facts)
         } catch {
             preconditionFailure("\(error)")

@@ -314,6 +314,7 @@ import Testing
         }
         harness.deliveries.perTurn = 1
         harness.notify(event: 1, project: 1)
+        for user in 1...3 as ClosedRange<UInt64> { harness.database.remove(user, from: 1) }
         harness.notifyEnd(of: 1)
         harness.notify(event: 2, project: 1)
         harness.settle()

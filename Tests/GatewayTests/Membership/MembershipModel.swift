@@ -19,6 +19,8 @@ struct MembershipModel: ~Copyable {
     private struct Client {
         let number: Int
         let user: UInt64
+        /// Whether it was closed, since its first question wasn't answered.
+        var isClosed = false
         /// Bytes of its stream that were looked at.
         var taken = 0
         /// The projects that it was told it is in, and the last commit at that moment.
@@ -127,7 +129,7 @@ struct MembershipModel: ~Copyable {
 
     private mutating func speak() {
         let index = random.below(clients.count)
-        guard clients[index].asked.isEmpty else { return }
+        guard clients[index].asked.isEmpty, !clients[index].isClosed else { return }
         let project = anyProject()
         references += 1
         if random.below(5) == 0 {
@@ -183,6 +185,7 @@ struct MembershipModel: ~Copyable {
             let stream = ServerStream(frames: Array(all[(clients[index].taken + head)...]))
             clients[index].taken = all.count - stream.restCount
             for text in stream.texts { hear(text, index) }
+            if stream.closeCode == 1013 { clients[index].isClosed = true }
         }
     }
 

@@ -44,11 +44,11 @@ import Testing
         let asked = Self.askAll(of: Self.project(1), &verifications)
         #expect(asked == Set(users).sorted().map(Self.user))
         for position in asked.indices {
-            let early = verifications.endIfVerified(Self.project(1))
+            let early = verifications.endIfVerified(Self.project(1), Self.now)
             #expect(early == nil, "\(asked.count - position) answers are still to come")
             verifications.noteAnswer(.member, of: Self.project(1), Self.now)
         }
-        let reason = verifications.endIfVerified(Self.project(1))
+        let reason = verifications.endIfVerified(Self.project(1), Self.now)
         #expect(reason == .membershipChecked)
         #expect(verifications.rooms.isEmpty && verifications.isEmpty)
     }
@@ -71,24 +71,24 @@ import Testing
         _ = verifications.dequeueUser(of: Self.project(1))
         verifications.noteAsked(of: Self.project(1))
         verifications.noteAnswer(.member, of: Self.project(1), Self.now)
-        let early = verifications.endIfVerified(Self.project(1))
+        let early = verifications.endIfVerified(Self.project(1), Self.now)
         #expect(early == nil, "one user wasn't asked about")
         _ = verifications.dequeueUser(of: Self.project(1))
         verifications.noteAsked(of: Self.project(1))
         verifications.noteAnswer(.notMember, of: Self.project(1), Self.now)
         _ = verifications.dequeueUser(of: Self.project(1))
-        let current = verifications.endIfVerified(Self.project(1))
+        let current = verifications.endIfVerified(Self.project(1), Self.now)
         #expect(current == nil, "it is the one that is gone through")
         verifications.currentRoom = nil
-        let reason = verifications.endIfVerified(Self.project(1))
+        let reason = verifications.endIfVerified(Self.project(1), Self.now)
         #expect(reason == .membershipChecked)
     }
 
     @Test func `one that has not begun, or was never wanted, isn't over`() {
         var verifications = Verifications()
         verifications.verify(Self.project(1), .membershipChecked)
-        let waiting = verifications.endIfVerified(Self.project(1))
-        let unknown = verifications.endIfVerified(Self.project(2))
+        let waiting = verifications.endIfVerified(Self.project(1), Self.now)
+        let unknown = verifications.endIfVerified(Self.project(2), Self.now)
         #expect(waiting == nil && unknown == nil)
         let nobody = verifications.dequeueUser(of: Self.project(2))
         #expect(nobody == nil)
@@ -99,7 +99,7 @@ import Testing
         _ = Self.askAll(of: Self.project(1), &verifications)
         verifications.verify(Self.project(1), .membershipChecked)
         verifications.noteAnswer(.member, of: Self.project(1), Self.now)
-        let outdated = verifications.endIfVerified(Self.project(1))
+        let outdated = verifications.endIfVerified(Self.project(1), Self.now)
         #expect(outdated == nil)
         #expect(verifications.due == Instant(nanoseconds: 0), "at once")
         let next = verifications.dequeueRoom()
@@ -108,7 +108,7 @@ import Testing
         let asked = Self.askAll(of: Self.project(1), &verifications)
         #expect(asked.count == 2)
         for _ in asked { verifications.noteAnswer(.member, of: Self.project(1), Self.now) }
-        let reason = verifications.endIfVerified(Self.project(1))
+        let reason = verifications.endIfVerified(Self.project(1), Self.now)
         #expect(reason == .membershipChecked)
     }
 
@@ -120,12 +120,12 @@ import Testing
             var verifications = Self.begun([], reasons[0])
             verifications.verify(Self.project(1), reasons[1])
             verifications.currentRoom = nil
-            let outdated = verifications.endIfVerified(Self.project(1))
+            let outdated = verifications.endIfVerified(Self.project(1), Self.now)
             #expect(outdated == nil)
             _ = verifications.dequeueRoom()
             verifications.begin(Self.project(1), [])
             verifications.currentRoom = nil
-            let reason = verifications.endIfVerified(Self.project(1))
+            let reason = verifications.endIfVerified(Self.project(1), Self.now)
             #expect(reason == .listenerReconnected)
         }
     }
@@ -140,7 +140,7 @@ import Testing
         verifications.begin(Self.project(1), [Self.user(1)])
         _ = Self.askAll(of: Self.project(1), &verifications)
         verifications.noteAnswer(.member, of: Self.project(1), Self.now)
-        let reason = verifications.endIfVerified(Self.project(1))
+        let reason = verifications.endIfVerified(Self.project(1), Self.now)
         let isEmpty = verifications.isEmpty
         #expect(reason == .membershipChecked)
         #expect(isEmpty)
@@ -158,7 +158,7 @@ import Testing
         _ = Self.askAll(of: Self.project(1), &verifications)
         verifications.noteAnswer(.unknown, of: Self.project(1), Self.now)
         verifications.noteAnswer(.member, of: Self.project(1), Self.now)
-        let unknown = verifications.endIfVerified(Self.project(1))
+        let unknown = verifications.endIfVerified(Self.project(1), Self.now)
         #expect(unknown == nil)
         #expect(verifications.due == Self.later)
         let isDueEarly = verifications.isDue(Instant(nanoseconds: Self.later.nanoseconds - 1))

@@ -113,14 +113,16 @@ private let otherText = "00000000-0000-0000-0000-000000000001"
         for count in 0..<bytes.count {
             let part = Array(bytes[..<count])
             do throws(NotificationError) {
-                _ = try Notification.encode(payload: part.span, into: &buffer)
+                _ = try Notification.encode(
+                    payload: part.span, heard: Cursor(transaction: .max), into: &buffer)
                 Issue.record("accepted a payload cut at \(count)")
             } catch {
                 let text = String(decoding: buffer)
                 #expect(text == "before")
             }
         }
-        _ = try Notification.encode(payload: bytes.span, into: &buffer)
+        _ = try Notification.encode(
+            payload: bytes.span, heard: Cursor(transaction: .max), into: &buffer)
         let written = String(decoding: buffer)
         #expect(written.hasPrefix("before{"))
     }
@@ -172,7 +174,8 @@ private let otherText = "00000000-0000-0000-0000-000000000001"
             }
             buffer.removeAll()
             do throws(NotificationError) {
-                _ = try Notification.encode(payload: bytes.span, into: &buffer)
+                _ = try Notification.encode(
+                    payload: bytes.span, heard: Cursor(transaction: .max), into: &buffer)
             } catch {
                 continue
             }
@@ -192,7 +195,8 @@ private let otherText = "00000000-0000-0000-0000-000000000001"
 
     private func encode(_ payload: String) throws(NotificationError) -> Encoded {
         var buffer = ByteBuffer()
-        let facts = try Notification.encode(payload: payload.utf8Span.span, into: &buffer)
+        let facts = try Notification.encode(
+            payload: payload.utf8Span.span, heard: Cursor(transaction: .max), into: &buffer)
         return Encoded(message: String(decoding: buffer), facts: facts)
     }
 

@@ -96,8 +96,11 @@ private let rest = #""resource":"tasks","id":"7","action":"UPDATE","timestamp":"
         var whole = ByteBuffer()
         do throws(NotificationError) {
             let facts = try Notification.encode(
-                payload: payload.span, outline: outline, into: &short)
-            let same = try Notification.encode(payload: payload.span, outline: nil, into: &whole)
+                payload: payload.span, outline: outline, heard: Cursor(transaction: 1 << 20),
+                into: &short)
+            let same = try Notification.encode(
+                payload: payload.span, outline: nil, heard: Cursor(transaction: 1 << 20),
+                into: &whole)
             #expect(facts == same && facts.project == outline.project, "seed \(seed): \(text)")
         } catch {
             Issue.record("seed \(seed): \(text): \(error)")

@@ -11,7 +11,7 @@ private let userText = "00000000-0000-0000-0000-0000000000ff"
     @Test func `ping and pong are constant`() {
         var buffer = ByteBuffer()
         ServerMessage.writePing(into: &buffer)
-        ServerMessage.writePong(into: &buffer)
+        ServerMessage.writePong(reference: .absent, into: &buffer)
         let text = String(decoding: buffer)
         #expect(text == #"{"type":"ping"}{"type":"pong"}"#)
     }

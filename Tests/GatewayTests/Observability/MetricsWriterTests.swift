@@ -102,7 +102,7 @@ import Testing
                 : name == family
             #expect(belongs, "\(line)")
         }
-        #expect(families.count == 55)
+        #expect(families.count == 63)
     }
 
     @Test func `a version with quotes, backslashes and line feeds is escaped`() {

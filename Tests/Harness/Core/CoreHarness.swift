@@ -26,7 +26,8 @@ package struct CoreHarness: ~Copyable {
         connectionsMax: Int = 64, disconnectsSlowConsumers: Bool = false, seed: UInt64 = 1,
         refetchesPerSecond: Int? = 1_000, publicKeys: [String] = [],
         admission: AdmissionLimits = AdmissionLimits(), checksMembership: Bool = false,
-        compresses: Bool = false, turn: TurnBudget.Amounts = .unlimited
+        compresses: Bool = false, turn: TurnBudget.Amounts = .unlimited,
+        membershipRecheckSeconds: UInt64? = nil
     ) throws {
         var settings = CoreSettings(
             connectionsMax: connectionsMax, jitterSeed: seed)
@@ -36,6 +37,9 @@ package struct CoreHarness: ~Copyable {
         settings.checksMembership = checksMembership
         settings.compresses = compresses
         settings.turn = turn
+        settings.membershipRecheckNanoseconds = membershipRecheckSeconds.map {
+            $0 * 1_000_000_000
+        }
         let secret = Self.secret
         var keys = KeyRing()
         try keys.add(secret: secret.span)
@@ -239,8 +243,6 @@ extension CoreHarness: TurnPhases {
 
     package mutating func handleMembershipAnswers() { core.handleMembershipAnswers() }
 
-    package mutating func continueClosings() { core.continueClosings() }
-
     /// Tests hand them to the core themselves.
     package mutating func receiveNotifications() {}
 
@@ -252,12 +254,14 @@ extension CoreHarness: TurnPhases {
     package mutating func askReads() {}
 
     package mutating func askMemberships() {
+        core.recheckMemberships()
         core.continueVerifications()
         while core.isMembershipBatchDue {
             var parameters = QueryParameters()
             let number = core.beginMembershipBatch(into: &parameters)
             database.take(number, parameters)
         }
+        if !core.database.answersQueries { core.failMembershipQuestions() }
     }
 
     package mutating func flush() { core.flush(to: &transport, deliveries) }

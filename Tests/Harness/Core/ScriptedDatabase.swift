@@ -64,7 +64,7 @@ extension CoreHarness {
 
     /// The connection of the query session is lost.
     package mutating func loseDatabase() {
-        for batch in database.batches { core.failMembershipBatch(batch.number) }
+        for batch in database.batches { core.loseMembershipBatch(batch.number) }
         database.batches = []
         core.database.answersQueries = false
         core.failMembershipQuestions()

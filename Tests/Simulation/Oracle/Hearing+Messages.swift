@@ -23,7 +23,8 @@ extension Hearing {
         case "ping", "ready": break
         case "pong":
             guard !isLawless else { return }
-            guard case .pongText? = expectations.first else {
+            let reference = object["ref"].flatMap { Int($0) }
+            guard case .pongText(let expected)? = expectations.first, expected == reference else {
                 throw Violation(.answer, "a pong where \(next) was due")
             }
             expectations.removeFirst()
@@ -42,8 +43,10 @@ extension Hearing {
             number < ledger.events.count
         else { throw Violation(.message, "an event of which the database knows nothing") }
         let event = ledger.events[number]
-        let isLogged = facts.hasEventLog && text.elementsEqual(event.loggedMessage)
-        guard isLogged || text.elementsEqual(event.message) && event.place != nil else {
+        let isWithoutCursor = text.elementsEqual(event.loggedMessage)
+        let isLogged = facts.hasEventLog && isWithoutCursor && !event.isForged
+        let isAnnounced = facts.hasEventLog ? isBounded(text, event, ledger) : isWithoutCursor
+        guard isLogged || isAnnounced && event.place != nil else {
             throw Violation(.message, "an event that isn't what was announced")
         }
         let isResuming = isLogged && resumes.contains { $0.project == event.project }
@@ -65,8 +68,21 @@ extension Hearing {
         eventCount += 1
         // When it joined and left isn't known any more.
         guard !isLawless else { return }
+        subscriptions[event.project]?.hearLogged(ledger.lostForgedPlaces(of: event.project))
         try subscriptions[event.project]?.hear(
             place, mayBeMissing: { ledger.mayBeMissing($0, of: event.project) })
+    }
+
+    /// Whether it is the event's message with a cursor by which nothing is passed over.
+    private func isBounded(
+        _ text: ArraySlice<UInt8>, _ event: Ledger.Event, _ ledger: Ledger
+    ) -> Bool {
+        let begin = event.loggedMessage.dropLast() + Array(#","cursor":""#.utf8)
+        guard text.starts(with: begin), text.suffix(2).elementsEqual(#""}"#.utf8) else {
+            return false
+        }
+        let digits = String(decoding: text.dropFirst(begin.count).dropLast(2), as: UTF8.self)
+        return Int(digits).map { $0 <= ledger.heardCommit + 1 } ?? false
     }
 
     private mutating func hearLogged(_ number: Int, _ ledger: Ledger) {

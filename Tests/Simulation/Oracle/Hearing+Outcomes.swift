@@ -13,6 +13,9 @@ extension Hearing {
             guard subscriptions.removeValue(forKey: project) != nil || isLawless else {
                 throw Violation(.subscription, "\(code) of project \(project)")
             }
+            if let user, !isLawless, !ledger.wasRemoved(user, from: project) {
+                throw Violation(.membership, "\(code) of project \(project), and it isn't so")
+            }
             return
         }
         if let position = resumes.firstIndex(where: { $0.reference == reference }) {
@@ -64,6 +67,8 @@ extension Hearing {
         if subscriptions[resume.project] == nil {
             try join(resume.project, sinceCommit: resume.sinceCommit, ledger)
             subscriptions[resume.project] = resume.subscription
+            // What never was doesn't stand in the log either.
+            subscriptions[resume.project]?.hearLogged(ledger.forgedPlaces(of: resume.project))
         }
         // What was announced while the log was read may come again.
         subscriptions[resume.project]?.allowRepeats(below: ledger.placesTaken[resume.project])

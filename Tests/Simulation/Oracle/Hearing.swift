@@ -139,7 +139,8 @@ struct Hearing {
             throw Violation(.answer, "the answer to \(resume.reference) never came")
         }
         for project in 0..<facts.projects {
-            guard let subscription = subscriptions[project] else { continue }
+            guard var subscription = subscriptions[project] else { continue }
+            subscription.hearLogged(ledger.lostForgedPlaces(of: project))
             try subscription.checkNothingMissing(placesTaken: ledger.placesTaken[project])
             if facts.checksMembership, let user, !ledger.isMember(user, of: project) {
                 throw Violation(.membership, "user \(user) is still in project \(project)")

@@ -17,6 +17,8 @@ struct Ledger {
         let isDoubtful: Bool
         /// When it was committed.
         let commit: Int
+        /// Whether it never was: somebody made it up.
+        var isForged = false
         /// The table and the row that changed.
         let resource: String
         let id: String
@@ -24,9 +26,8 @@ struct Ledger {
         /// Its place among its project's events, once it was announced or is lost.
         var place: Int?
         let payload: [UInt8]
-        /// What clients get when it is announced, with a cursor if there is an event log.
-        let message: [UInt8]
-        /// The same as the event log has it.
+        /// The same as the event log has it, and the message for that: what clients get when it is
+        /// announced has a cursor besides, if there is an event log.
         let logged: [UInt8]
         let loggedMessage: [UInt8]
     }
@@ -41,6 +42,8 @@ struct Ledger {
     private(set) var placesTaken: [Int]
     /// By project: which of these places nobody was told of.
     private var isLost: [[Bool]]
+    /// Memberships that have ended, of which nobody was told.
+    private var isUnheard: Set<Int> = []
     /// By project: the place at which its whole audience was last in doubt.
     private var doubtedAt: [Int]
     /// Committed, and not yet announced.
@@ -68,7 +71,11 @@ struct Ledger {
     /// Whether the user was a member at that commit, or has been one since.
     func wasMember(_ user: Int, of project: Int, since commit: Int) -> Bool {
         isMember(user, of: project) || removedAt[slot(user, project)] > commit
+            || isUnheard.contains(slot(user, project))
     }
+
+    /// From here on everybody knows of every removal.
+    mutating func endUnheard() { isUnheard = [] }
 
     /// Whether these events of the project may have passed somebody by, for a while: all were committed
     /// while nobody listened, so a resync is on its way; or the whole audience is in doubt, and whoever
@@ -96,7 +103,8 @@ struct Ledger {
     func places(coveredBy number: Int) -> [Int] {
         let event = events[number]
         return events[...number].compactMap {
-            $0.project == event.project && $0.resource == event.resource && $0.id == event.id
+            !$0.isForged && $0.project == event.project && $0.resource == event.resource
+                && $0.id == event.id
                 ? $0.place : nil
         }
     }
@@ -123,7 +131,8 @@ struct Ledger {
         for number in events.indices.reversed() {
             let event = events[number]
             guard event.commit >= commit else { break }
-            guard event.project == project, rows.insert("\(event.resource) \(event.id)").inserted
+            guard event.project == project, !event.isForged,
+                rows.insert("\(event.resource) \(event.id)").inserted
             else { continue }
             numbers.append(number)
         }
@@ -173,6 +182,53 @@ struct Ledger {
         }
     }
 
+    /// Somebody says what isn't so.
+    mutating func forge(_ forgery: Forgery) {
+        switch forgery {
+        case .event(let project, let ahead):
+            record("tasks", "UPDATE", id: "\(events.count)", project, forgedCursor: commits + ahead)
+        case .removal(let user, let project):
+            record(
+                "project_members", "DELETE", id: Self.memberID(user, project), project,
+                forgedCursor: commits)
+        case .removals(let project):
+            record("project_members", "DELETE", id: "*", project, forgedCursor: commits)
+        case .end(let project):
+            record(
+                "projects", "DELETE", id: "\(Names.project(project))", project,
+                forgedCursor: commits)
+        }
+    }
+
+    /// A change that isn't announced, and that the event log lacks: all cursors are too old for it.
+    mutating func loseChange(of project: Int) {
+        commit(.event(project: project))
+        guard case .event(let number)? = pending.popLast() else { return }
+        place(number, isLost: true)
+        doubtedAt[project] = placesTaken[project]
+        horizon = commits
+    }
+
+    /// A member is removed, and that isn't announced.
+    mutating func removeUnheard(_ user: Int, _ project: Int) {
+        commits += 1
+        if isMember(user, of: project) { isUnheard.insert(slot(user, project)) }
+        remove(user, project)
+    }
+
+    /// The places of the project's events that never were.
+    func forgedPlaces(of project: Int) -> [Int] {
+        events.compactMap { $0.isForged && $0.project == project ? $0.place : nil }
+    }
+
+    /// Those of them that were lost on their way, which nothing makes good.
+    func lostForgedPlaces(of project: Int) -> [Int] {
+        forgedPlaces(of: project).filter { isLost[project][$0] }
+    }
+
+    /// Whether the user ever lost the membership.
+    func wasRemoved(_ user: Int, from project: Int) -> Bool { removedAt[slot(user, project)] > 0 }
+
     mutating func addMalformed(_ bytes: [UInt8]) { pending.append(.malformed(bytes)) }
 
     mutating func addCanary() { pending.append(.canary(nextCommit: commits + 1)) }
@@ -184,7 +240,8 @@ struct Ledger {
     }
 
     private mutating func record(
-        _ resource: String, _ action: String, id: String, _ project: Int
+        _ resource: String, _ action: String, id: String, _ project: Int,
+        forgedCursor cursor: Int? = nil
     ) {
         // Each event has a time of its own, which says in the message which one it is.
         let number = "\(1_000_000 + events.count)".dropFirst()
@@ -196,14 +253,15 @@ struct Ledger {
         let message =
             #"{"type":"cache_invalidate","resource":"\#(resource)","action":"\#(action)","#
             + #""project_id":"\#(name)","data":{"id":"\#(id)","timestamp":"\#(time)"}"#
-        let end = hasEventLog ? #","cursor":"\#(commits)"}"# : "}"
+        let end = hasEventLog ? #","cursor":"\#(cursor ?? commits)"}"# : "}"
         pending.append(.event(events.count))
         events.append(
             Event(
                 project: project, isDoubtful: resource == "projects" || id == "*", commit: commits,
+                isForged: cursor != nil,
                 resource: resource, id: id, isInsertion: action == "INSERT", place: nil,
-                payload: Array((payload + end).utf8), message: Array((message + end).utf8),
-                logged: Array((payload + "}").utf8), loggedMessage: Array((message + "}").utf8)))
+                payload: Array((payload + end).utf8), logged: Array((payload + "}").utf8),
+                loggedMessage: Array((message + "}").utf8)))
     }
 
     private static func memberID(_ user: Int, _ project: Int) -> String {
@@ -224,7 +282,10 @@ struct Ledger {
     /// be told from here on.
     mutating func losePending() {
         for notification in pending {
-            if case .event(let number) = notification { place(number, isLost: true) }
+            // What never was isn't missed.
+            if case .event(let number) = notification, !events[number].isForged {
+                place(number, isLost: true)
+            }
         }
         pending.removeAll()
         doubtedAt = placesTaken

@@ -26,6 +26,14 @@ package enum Action: Equatable, Sendable {
     case burst(project: Int, count: Int)
     /// Something that isn't a notification of ours.
     case malformed(Int)
+    /// A role that may do nothing but connect says that something happened.
+    case forge(Forgery)
+    /// A trigger fails for a change, and nobody is told of it; the canary's answer shows it later.
+    case loseChange(project: Int)
+    /// The triggers of a table are switched off for a while, in which one of its rows changes.
+    case silence(project: Int)
+    /// A member is removed, and nobody says so.
+    case removeUnheard(user: Int, project: Int)
     /// Whether what was committed is on its way, and not here.
     case holdNotifications(Bool)
     case loseListener
@@ -99,6 +107,15 @@ package enum Utterance: Equatable, Sendable {
     /// Something that no client may send.
     case violation(Int)
     case noise(UInt64)
+}
+
+/// What didn't happen.
+package enum Forgery: Equatable, Sendable {
+    /// A change with a cursor of so many commits ahead.
+    case event(project: Int, ahead: Int)
+    case removal(user: Int, project: Int)
+    case removals(project: Int)
+    case end(project: Int)
 }
 
 /// A transaction.

@@ -176,9 +176,22 @@ struct Generator {
         case 9: .commit(.removeSomeMembers(project: project()))
         case 10 where random.once(in: 2): .commit(.deleteProject(project()))
         case 10..<13: .holdAnswers(random.once(in: 2))
-        case 13, 14: .look
+        case 13: .look
+        case 14 where facts.recheckSeconds != nil && random.once(in: 2):
+            .removeUnheard(user: user(), project: project())
         case 15...17: random.once(in: 6) ? .refuse(random.below(3)) : .answer(random.below(3))
+        case 18: .forge(forgery())
+        case 14: .look
         default: .holdNotifications(random.once(in: 2))
+        }
+    }
+
+    private mutating func forgery() -> Forgery {
+        switch random.below(5) {
+        case 0: .removal(user: user(), project: project())
+        case 1: .removals(project: project())
+        case 2: .end(project: project())
+        default: .event(project: project(), ahead: random.below(1_000))
         }
     }
 
@@ -186,7 +199,10 @@ struct Generator {
         if facts.hasEventLog, random.once(in: 4) {
             return random.once(in: 6) ? .prune(kept: random.below(60)) : .canary
         }
-        return switch random.below(12) {
+        return switch random.below(15) {
+        case 12: .loseChange(project: project())
+        case 13: .silence(project: project())
+        case 14: .forge(forgery())
         case 0: .loseListener
         case 1...3: .regainListener
         case 4: .loseQueries

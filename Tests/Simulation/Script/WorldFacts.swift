@@ -11,6 +11,8 @@ package struct WorldFacts: Equatable, Sendable {
     package var projects = 3
     package var connectionsMax = 64
     package var checksMembership = true
+    /// Within which time memberships in use are looked at again.
+    package var recheckSeconds: UInt64?
     /// Whether the database keeps what it has announced.
     package var hasEventLog = false
     package var disconnectsSlowConsumers = false
@@ -50,6 +52,7 @@ extension WorldFacts {
         compresses = random.once(in: 4)
         var turns = Jitter(seed: seed ^ 0x7045)
         if turns.once(in: 3) { turn = .scarce(&turns) }
+        if turns.once(in: 4) { recheckSeconds = UInt64(2 + turns.below(30)) }
     }
 }
 

@@ -35,6 +35,18 @@ struct SimulatedDatabase {
     /// What was announced while older events were being read, as the server keeps it.
     var backlog: [Ledger.Notification] = []
 
+    /// How often a trigger lost a change, and how often triggers were switched off and on.
+    var losses: UInt64 = 0
+    var switchings = 0
+
+    var tables: AnnouncedTables {
+        var tables = AnnouncedTables()
+        for name in ["project_members", "projects", "sprints", "tasks"] {
+            tables.add(name, mark: "\(switchings)")
+        }
+        return tables
+    }
+
     init(_ ledger: Ledger) {
         self.ledger = ledger
     }

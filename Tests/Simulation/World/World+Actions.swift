@@ -19,6 +19,11 @@ extension World {
         case .commit(let change): database.ledger.commit(change)
         case .burst(let project, let count):
             for _ in 0..<count { database.ledger.commit(.event(project: project)) }
+        case .forge(let forgery): database.ledger.forge(forgery)
+        case .loseChange(let project): loseChange(project)
+        case .silence(let project): silence(project)
+        case .removeUnheard(let user, let project):
+            if facts.recheckSeconds != nil { database.ledger.removeUnheard(user, project) }
         case .malformed(let kind): database.ledger.addMalformed(Malformed.payload(kind))
         case .holdNotifications(let holds): database.holdsNotifications = holds
         case .loseListener: loseListener()
@@ -125,6 +130,32 @@ extension World {
     }
 
     // MARK: The database
+
+    /// The next canary's answer shows that something was lost, and whoever wrote it has ended.
+    private mutating func loseChange(_ project: Int) {
+        database.ledger.loseChange(of: project)
+        database.losses += 1
+        isLossDue = true
+    }
+
+    /// The look at the catalogue behind it finds other triggers than before.
+    private mutating func silence(_ project: Int) {
+        database.ledger.loseChange(of: project)
+        database.switchings += 1
+        isLossDue = true
+    }
+
+    /// What the server asks every few seconds, and every minute.
+    mutating func lookAtDatabase() {
+        guard isLossDue, database.answersQueries else { return }
+        let end = Cursor(transaction: UInt64(database.ledger.commits + 1))
+        core.databaseIs(
+            DatabaseState(
+                eventLog: facts.hasEventLog ? .usable : .absent, triggerLosses: database.losses,
+                begin: end, end: end))
+        core.tablesAre(database.tables)
+        isLossDue = core.database.watch.owesResync
+    }
 
     private mutating func loseListener() {
         guard database.isListening else { return }

@@ -22,6 +22,7 @@ extension World {
             database.ledger.commit(.event(project: project))
         }
         try settle()
+        try waitForRechecks()
         for number in live where !kernel.peers[number].isVanished {
             try kernel.peers[number].hearing.checkRest(database.ledger)
         }
@@ -29,6 +30,19 @@ extension World {
         try settle()
         try checkNothingLeft()
         try checkMetrics()
+    }
+
+    /// What nobody announced is found out by then.
+    private mutating func waitForRechecks() throws(Violation) {
+        guard facts.checksMembership, let seconds = facts.recheckSeconds else { return }
+        // One that was under way before began with what was so then.
+        for _ in 0..<(seconds * 4 + 8) { try turn(milliseconds: World.awakeMillisecondsMax) }
+        try settle()
+        database.ledger.endUnheard()
+        for project in 0..<facts.projects {
+            database.ledger.commit(.event(project: project))
+        }
+        try settle()
     }
 
     private mutating func settle() throws(Violation) {
@@ -42,7 +56,7 @@ extension World {
 
     private var isAtRest: Bool {
         guard !core.hasWorkLeft, core.membershipDeadline == nil, database.queries.isEmpty,
-            !core.wantsReads, !core.isCatchingUp, database.reads.isEmpty,
+            !core.wantsReads, !isLossDue, !core.isCatchingUp, database.reads.isEmpty,
             database.backlog.isEmpty, database.ledger.pending.isEmpty
         else { return false }
         return live.allSatisfy { number in

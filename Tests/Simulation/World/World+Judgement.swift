@@ -7,6 +7,7 @@ extension World {
     private static var slack: UInt64 { 1_000_000_000 }
     private static var handshakeNanoseconds: UInt64 { 10_000_000_000 }
     private static var silenceNanoseconds: UInt64 { 60_000_000_000 }
+    private static var patienceNanoseconds: UInt64 { 10_000_000_000 }
     private static var stallNanoseconds: UInt64 { 60_000_000_000 }
     private static var closeNanoseconds: UInt64 { 5_000_000_000 }
     private static var leewaySeconds: Int64 { 30 }
@@ -33,7 +34,8 @@ extension World {
         }
         guard !peer.isVanished else { return }
         let age = now.nanoseconds(since: peer.connectedAt)
-        if peer.hearing.statuses.isEmpty, !facts.checksMembership,
+        // With so little of a turn for strangers one may wait for all that came before it.
+        if peer.hearing.statuses.isEmpty, !facts.checksMembership, facts.turn == .unlimited,
             age > Self.handshakeNanoseconds + Self.slack
         {
             throw Violation(.closing, "connection \(number) got no answer in time")
@@ -47,9 +49,11 @@ extension World {
 
     private func checkDeadlines(_ peer: Peer, _ number: Int) throws(Violation) {
         if peer.hearing.user == nil {
-            // `init` may come as late as the handshake's own deadline and its own.
-            let age = now.nanoseconds(since: peer.connectedAt)
-            if age > 2 * (Self.handshakeNanoseconds + Self.slack), !peer.hearing.isWaiting {
+            // Its time begins with the upgrade, which may have waited for others to be heard.
+            let age = now.nanoseconds(since: peer.openedAt ?? peer.connectedAt)
+            if age > 2 * (Self.handshakeNanoseconds + Self.slack), !peer.hearing.isWaiting,
+                facts.turn == .unlimited
+            {
                 throw Violation(.closing, "connection \(number) has never said who it is")
             }
         } else if wall.unixSeconds > peer.hearing.expiresAt + Self.leewaySeconds + 1,
@@ -59,7 +63,9 @@ extension World {
         }
         // A process that stands still asks nobody, and nobody can have failed to answer.
         let silence = awakeNanoseconds - max(peer.lastArrivalAwake, lastAnswer)
-        if silence > Self.silenceNanoseconds + Self.slack,
+        // Nor is who waits for a database that is away.
+        let patience = facts.checksMembership ? Self.patienceNanoseconds : 0
+        if silence > Self.silenceNanoseconds + patience + Self.slack,
             !peer.hearing.isWaiting
         {
             throw Violation(.closing, "connection \(number) has been silent for long")
@@ -100,11 +106,14 @@ extension World {
         let hasReason: Bool
         switch code {
         case 1012: hasReason = drainBegan != nil
+        case 1013: hasReason = facts.checksMembership
         case 4001: hasReason = peer.hearing.user == nil
         case 4002:
+            // Its time is up, or it said much that was no init: the last of that is unanswered.
             hasReason =
                 now.nanoseconds(since: peer.connectedAt) + Self.slack
                 >= Self.handshakeNanoseconds
+                || peer.hearing.user == nil && peer.hearing.isWaiting
         case 4101:
             hasReason =
                 wall.unixSeconds + 1 >= peer.hearing.earliestExpiry + Self.leewaySeconds

@@ -111,12 +111,11 @@ extension World: TurnPhases {
         }
     }
 
-    package mutating func continueClosings() { core.continueClosings() }
-
     package mutating func runTimers() {
         while core.runTimers(heardEveryone: true) {}
         if core.drain != nil { _ = core.continueDrain() }
         core.expireReads()
+        lookAtDatabase()
     }
 
     /// Notifications in one turn, as in the server.
@@ -186,6 +185,7 @@ extension World: TurnPhases {
     private static var readsMax: Int { 2 }
 
     package mutating func askMemberships() {
+        core.recheckMemberships()
         core.continueVerifications()
         while core.isMembershipBatchDue {
             var parameters = QueryParameters()

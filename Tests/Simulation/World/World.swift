@@ -25,6 +25,8 @@ package struct World: ~Copyable {
     var live: [Int] = []
     var references = 0
     var drainBegan: Instant?
+    /// Whether the next look at the database shows something new.
+    var isLossDue = true
     /// When the database last said something about memberships, in time awake.
     var lastAnswer: UInt64 = 0
     var tally = Tally()
@@ -41,6 +43,7 @@ package struct World: ~Copyable {
             connectionsMax: facts.connectionsMax, jitterSeed: facts.seed)
         settings.pacing = Pacing(refetchesPerSecond: nil)
         settings.checksMembership = facts.checksMembership
+        settings.membershipRecheckNanoseconds = facts.recheckSeconds.map { $0 * 1_000_000_000 }
         settings.disconnectsSlowConsumers = facts.disconnectsSlowConsumers
         settings.textPing = facts.textPing
         settings.compresses = facts.compresses
@@ -56,6 +59,8 @@ package struct World: ~Copyable {
         core.database.answersQueries = true
         core.eventLogIs(facts.hasEventLog ? .usable : .absent)
         core.listenerBecameLive()
+        // As the server does at once.
+        if let canary = CanaryPayload(Array("1 1".utf8).span) { core.receiveCanary(canary) }
     }
 
     var wall: Timestamp {

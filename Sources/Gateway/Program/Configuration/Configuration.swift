@@ -26,6 +26,8 @@ package struct Configuration: Sendable {
     // Clients.
 
     package var membership = Membership.on
+    /// The time within which memberships in use are looked at again; `nil`: not at all.
+    package var membershipRecheck: Duration? = .seconds(600)
     /// The silence after which a ping is sent.
     package var pingInterval = Duration.seconds(54)
     /// The silence after which a connection is closed; longer than `pingInterval`.
@@ -144,6 +146,11 @@ extension Setting {
                 "membership", \.membership, .choice("on/off"),
                 "Whether a user must be a member of a project to subscribe to it",
                 remark: "By the table `project_members`; `off` is for trusted networks."),
+            Setting(
+                "membership-recheck", \.membershipRecheck,
+                .duration(.seconds(1)...(.seconds(86_400)), or: "off", examples: "90s or 10m"),
+                "Time within which memberships in use are looked up again",
+                remark: "So that a removal that nobody announced doesn't last longer."),
             Setting(
                 "ping-interval", \.pingInterval, .duration,
                 "Silence after which a client is pinged"),

@@ -74,6 +74,19 @@ extension SettingKind where Value == Duration {
     }
 }
 
+extension SettingKind where Value == Duration? {
+    /// A duration, or the word that stands for having none.
+    static func duration(
+        _ range: ClosedRange<Duration>, or word: String, examples: String
+    ) -> Self {
+        let kind = SettingKind<Duration>.duration(range, examples: examples)
+        return Self(
+            valueName: "duration/\(word)", allowed: "\(word), or \(kind.allowed)",
+            parse: { $0 == word ? .some(nil) : kind.parse($0).map { $0 } },
+            text: { $0.map(kind.text) ?? word })
+    }
+}
+
 // MARK: Words
 
 extension SettingKind where Value == Bool {

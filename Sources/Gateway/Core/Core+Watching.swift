@@ -1,0 +1,91 @@
+internal import Reactor
+
+// What is found out about the database besides its changes: what it doesn't announce, and what to tell
+// an operator.
+extension Core {
+    /// The answer to a canary's statement.
+    package mutating func databaseIs(_ state: DatabaseState) {
+        eventLogIs(state.eventLog)
+        metrics.queueUsageMillionths = state.queueUsageMillionths
+        if state.queueUsageMillionths >= DatabaseLimits.queueUsageWarning {
+            log.queueFillsUp(percent: state.queueUsageMillionths / 10_000, at: clock.now)
+        }
+        let findings = database.watch.note(state, clock.now)
+        if findings.failures > 0 || findings.losses > 0 {
+            log.triggersFailed(
+                failures: findings.failures, losses: findings.losses, at: clock.now)
+        }
+        if findings.warnsOfCursor {
+            log.cursorStands(
+                seconds: database.watch.cursorAgeSeconds, transactions: database.watch.cursorLag,
+                at: clock.now)
+        }
+        if findings.needsResync { refetchEverything() }
+    }
+
+    /// Which tables announce their changes, as the catalogue said just now. A resync names them all.
+    /// What happened in one that didn't announce all the time wasn't heard: not what changed, and not
+    /// who was removed.
+    package mutating func tablesAre(_ tables: AnnouncedTables) {
+        guard !tables.names.isEmpty else { return }
+        let earlier = database.tables
+        database.tables = tables
+        database.resources = ResourceList(tables.names)
+        guard tables != earlier else { return }
+        let lost = earlier.names.isEmpty ? tables.silent : tables.lost(since: earlier)
+        if !lost.isEmpty { log.tablesAreSilent(lost) }
+        let returned = tables.returned(since: earlier)
+        guard !returned.isEmpty else { return }
+        log.tablesAnnounceAgain(returned)
+        refetchEverything()
+    }
+
+    /// Whether memberships can be asked for: `fault` is the end of a sentence about the table.
+    package mutating func membersAre(fault: String?) {
+        guard fault != database.membersFault else { return }
+        database.membersFault = fault
+        if settings.checksMembership { log.membersAre(fault: fault) }
+    }
+
+    /// How much of what the event log should have forgotten it still has.
+    package mutating func eventLogIsOverdue(seconds: UInt64) {
+        database.overdueSeconds = seconds
+        if database.isOverdue { log.eventLogIsOverdue(seconds: seconds, at: clock.now) }
+    }
+
+    /// Something may have been missed of any project. While what was missed before is being read that
+    /// is given up, since a resync says more.
+    private mutating func refetchEverything() {
+        _ = history.endCatchUp()
+        resyncEverything()
+    }
+
+    // MARK: For operators
+
+    /// Lines of `/readyz?verbose` about what doesn't keep the gateway from its work.
+    func writeWatched(into text: inout ByteBuffer) {
+        let watch = database.watch
+        let silent = database.tables.silent
+        text.append(
+            silent.isEmpty ? "[i] no table is silent" : "[!] tables that announce nothing: ")
+        text.append(text: silent.joined(separator: ", "))
+        text.append(watch.triggerFailures == 0 && watch.triggerLosses == 0 ? "\n[i] " : "\n[!] ")
+        text.append("triggers failed ")
+        text.append(decimal: watch.triggerFailures)
+        text.append(" times, and lost ")
+        text.append(decimal: watch.triggerLosses)
+        text.append(" changes")
+        text.append(watch.isCursorOld ? "\n[!] " : "\n[i] ")
+        text.append("cursors are held back for ")
+        text.append(decimal: watch.cursorAgeSeconds)
+        text.append(" s, by ")
+        text.append(decimal: watch.cursorLag)
+        text.append(" transactions")
+        if database.isOverdue {
+            text.append("\n[!] event log isn't pruned, overdue by ")
+            text.append(decimal: database.overdueSeconds)
+            text.append(" s")
+        }
+        text.append("\n")
+    }
+}

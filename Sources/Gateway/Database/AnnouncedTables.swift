@@ -1,0 +1,30 @@
+/// Which tables announce their changes, as PostgreSQL's catalogue said when it was last looked at.
+package struct AnnouncedTables: Equatable, Sendable {
+    /// Those that a resync has to name: the seed's four, whatever has become of them, then the others
+    /// with an enabled trigger, each in the order of the bytes.
+    package private(set) var names: [String] = []
+    /// Those of the seed's four that announce nothing.
+    package private(set) var silent: [String] = []
+    /// By name, which triggers they are and when they were last switched on or off. Another mark means
+    /// that there may have been a time without them.
+    private var marks: [String: String] = [:]
+
+    package init() {}
+
+    package mutating func add(_ name: String, mark: String?) {
+        names.append(name)
+        if let mark { marks[name] = mark } else { silent.append(name) }
+    }
+
+    /// Tables that announce now, and did not all the time since the earlier look: what changed in
+    /// them meanwhile may be unheard. None for a first look.
+    package func returned(since earlier: AnnouncedTables) -> [String] {
+        guard !earlier.names.isEmpty else { return [] }
+        return names.filter { marks[$0] != nil && marks[$0] != earlier.marks[$0] }
+    }
+
+    /// Tables that announced at the earlier look, and don't now.
+    package func lost(since earlier: AnnouncedTables) -> [String] {
+        earlier.names.filter { earlier.marks[$0] != nil && marks[$0] == nil }
+    }
+}

@@ -1,0 +1,193 @@
+import Gateway
+import Reactor
+import Testing
+
+/// What isn't announced, and what isn't true.
+@Suite struct CoreWatching {
+    private static func harness(
+        _ users: ClosedRange<UInt64> = 1...2, recheckSeconds: UInt64? = nil
+    ) throws -> CoreHarness {
+        var harness = try CoreHarness(
+            checksMembership: true, membershipRecheckSeconds: recheckSeconds)
+        for user in users { harness.database.add(user, to: 1) }
+        return harness
+    }
+
+    private static func story(of client: Int, in harness: borrowing CoreHarness) -> [String] {
+        harness.stream(of: client).texts.compactMap { text in
+            if text.contains(#""RESYNC""#) { return text.contains("tasks") ? "resync" : nil }
+            if text.contains("membership_revoked") { return "membership_revoked" }
+            if text.contains("project_deleted") { return "project_deleted" }
+            return text.contains("cache_invalidate") ? "event" : nil
+        }
+    }
+
+    private static func tables(_ mark: String?) -> AnnouncedTables {
+        var tables = AnnouncedTables()
+        for name in ["project_members", "projects", "sprints"] { tables.add(name, mark: "1") }
+        tables.add("tasks", mark: mark)
+        return tables
+    }
+
+    // MARK: What isn't announced
+
+    @Test func `after changes were lost everybody fetches again, but who isn't a member`() throws {
+        var harness = try Self.harness()
+        let clients = try (1...2).map { try harness.open(user: $0, project: 1) }
+        harness.core.databaseIs(DatabaseState())
+        harness.database.remove(2, from: 1)  // Nobody hears of it.
+        harness.core.databaseIs(DatabaseState(triggerLosses: 1))
+        harness.settle()
+        #expect(Self.story(of: clients[0], in: harness) == ["resync"])
+        #expect(Self.story(of: clients[1], in: harness) == ["membership_revoked"])
+    }
+
+    @Test func `a table that announces again is a resync, and one that was switched too`() throws {
+        var harness = try Self.harness()
+        let client = try harness.open(user: 1, project: 1)
+        harness.core.tablesAre(Self.tables("1"))
+        harness.core.tablesAre(Self.tables(nil))
+        harness.settle()
+        #expect(Self.story(of: client, in: harness) == [])
+        harness.core.tablesAre(Self.tables("1"))
+        harness.settle()
+        #expect(Self.story(of: client, in: harness) == ["resync"])
+        harness.core.tablesAre(Self.tables("2"))
+        harness.settle()
+        #expect(Self.story(of: client, in: harness) == ["resync", "resync"])
+    }
+
+    @Test func `a removal that nobody announces lasts no longer than the slow look`() throws {
+        var harness = try Self.harness(1...2, recheckSeconds: 10)
+        let clients = try (1...2).map { try harness.open(user: $0, project: 1) }
+        harness.pass(milliseconds: 15_000)
+        harness.database.remove(2, from: 1)
+        harness.pass(milliseconds: 12_000)
+        #expect(Self.story(of: clients[0], in: harness) == [])
+        #expect(Self.story(of: clients[1], in: harness) == ["membership_revoked"])
+        #expect(harness.core.metrics.membershipRechecks >= 4)
+    }
+
+    // MARK: What isn't true
+
+    @Test func `a cursor of the future passes nobody by`() throws {
+        var harness = try Self.harness()
+        harness.core.eventLogIs(.usable)
+        harness.core.listenerBecameLive()
+        let client = try harness.open(user: 1, project: 1)
+        try harness.hearCanary(cursor: 100)
+        let payload = Array(
+            (#"{"resource":"tasks","id":"1","action":"UPDATE","project_id":"#
+                + #""\#(CoreHarness.project(1))","timestamp":"2026-01-02T03:04:05.000006Z","#
+                + #""cursor":"18446744073709551615"}"#).utf8)
+        harness.core.notify(payload.span)
+        harness.settle()
+        #expect(harness.stream(of: client).texts.last?.hasSuffix(#","cursor":"100"}"#) == true)
+        let other = try harness.open(user: 2)
+        harness.resume(1, since: "90", reference: 1, from: other)
+        harness.settle()
+        let asked = try harness.askedReads()
+        #expect(asked.cursors == "{90}")
+    }
+
+    @Test(arguments: [false, true])
+    func `a project's end that isn't one throws nobody out`(ordered: Bool) throws {
+        var harness = try Self.harness()
+        let clients = try (1...2).map { try harness.open(user: $0, project: 1) }
+        if ordered {
+            for user in 1...2 as ClosedRange<UInt64> { harness.database.add(user, to: 2) }
+            for client in clients { harness.join(2, keep: true, from: client) }
+            harness.settle()
+        }
+        harness.notifyEnd(of: 1)
+        harness.settle()
+        harness.turn()  // The last one's answers go out.
+        for client in clients {
+            #expect(Self.story(of: client, in: harness) == ["event", "resync"])
+        }
+    }
+
+    @Test(arguments: [1, nil] as [UInt64?])
+    func `a storm of removals that are none is a resync a second`(user: UInt64?) throws {
+        var harness = try Self.harness()
+        let client = try harness.open(user: 1, project: 1)
+        for _ in 0..<600 {  // Three seconds.
+            harness.notifyRemoval(of: user, from: 1)
+            harness.turn(milliseconds: 5)
+        }
+        harness.settle()
+        let resyncs = Self.story(of: client, in: harness).count { $0 == "resync" }
+        #expect((1...5).contains(resyncs), "\(resyncs)")
+        harness.notify(event: 1, project: 1)
+        harness.settle()
+        #expect(Self.story(of: client, in: harness).last == "event")
+    }
+
+    @Test func `many removals in one turn are one look at the project`() throws {
+        var harness = try CoreHarness(connectionsMax: 300, checksMembership: true)
+        for user in 1...200 as ClosedRange<UInt64> {
+            harness.database.add(user, to: 1)
+            _ = try harness.open(user: user, project: 1)
+        }
+        for user in 1...200 as ClosedRange<UInt64> { harness.notifyRemoval(of: user, from: 1) }
+        let mayScan = harness.core.mayScanMembers
+        #expect(mayScan)
+        let asked = harness.database.asked.count
+        harness.settle()
+        #expect(harness.database.asked.count - asked <= 2)
+        #expect(harness.core.hub.subscriptionCount == 200)
+    }
+
+    // MARK: A database that is away for a moment
+
+    @Test func `a question waits for a database that blinks`() throws {
+        var harness = try Self.harness()
+        let client = try harness.open(user: 1)
+        harness.loseDatabase()
+        harness.join(1, reference: 1, from: client)
+        harness.pass(milliseconds: 9_000)
+        #expect(harness.stream(of: client).texts == [])
+        harness.core.database.answersQueries = true
+        harness.settle()
+        #expect(harness.stream(of: client).texts == [#"{"type":"ok","ref":1}"#])
+    }
+
+    @Test func `a question whose connection is lost is asked on the next one`() throws {
+        var harness = try Self.harness()
+        let client = try harness.open(user: 1)
+        harness.database.answersAtOnce = false
+        harness.join(1, reference: 1, from: client)
+        harness.turn()
+        harness.loseDatabase()
+        harness.turn()
+        #expect(harness.stream(of: client).texts == [])
+        harness.core.database.answersQueries = true
+        harness.database.answersAtOnce = true
+        harness.settle()
+        #expect(harness.stream(of: client).texts == [#"{"type":"ok","ref":1}"#])
+    }
+
+    @Test func `who gets no first subscription is closed, to come back`() throws {
+        var harness = try Self.harness()
+        harness.database.add(1, to: 2)
+        let client = try harness.open(user: 1)
+        let inside = try harness.open(user: 2, project: 1)
+        harness.loseDatabase()
+        harness.join(1, reference: 1, from: client)
+        harness.join(2, keep: true, reference: 1, from: inside)
+        harness.pass(milliseconds: 10_200)
+        harness.settle()
+        #expect(harness.stream(of: client).texts.last?.contains("unavailable") == true)
+        #expect(harness.stream(of: client).closeCode == 1013)
+        #expect(harness.stream(of: inside).texts.last?.contains("unavailable") == true)
+        #expect(harness.stream(of: inside).closeCode == nil)
+    }
+
+    @Test func `a ping's ref comes back with its pong`() throws {
+        var harness = try Self.harness()
+        let client = try harness.open(user: 1)
+        harness.receive(text: #"{"type":"ping","ref":"a"}"#, from: client)
+        harness.settle()
+        #expect(harness.stream(of: client).texts == [#"{"type":"pong","ref":"a"}"#])
+    }
+}
