@@ -8,6 +8,7 @@ extension Server {
         sessions.pruneAt = core.clock.now.advanced(byNanoseconds: delay)
         listenerDid(sessions.listener.start(core.clock.now))
         queriesDid(sessions.queries.start(core.clock.now))
+        readsDid(sessions.reads.start(core.clock.now))
     }
 
     mutating func listenerReady() {
@@ -26,6 +27,9 @@ extension Server {
         if sessions.queries.needsResolution {
             queriesDid(sessions.queries.resolved(hosts, core.clock.now))
         }
+        if sessions.reads.needsResolution {
+            readsDid(sessions.reads.resolved(hosts, core.clock.now))
+        }
     }
 
     mutating func runDatabaseTimers() {
@@ -34,6 +38,9 @@ extension Server {
         }
         if let deadline = sessions.queries.deadline, deadline <= core.clock.now {
             queriesDid(sessions.queries.timer(core.clock.now))
+        }
+        if let deadline = sessions.reads.deadline, deadline <= core.clock.now {
+            readsDid(sessions.reads.timer(core.clock.now))
         }
         runCanary()
         prune()
@@ -109,6 +116,7 @@ extension Server {
         core.listenerBecameLive()
         sessions.canary.begin(core.clock.now)
         queriesDid(sessions.queries.refreshResources(core.clock.now))
+        readsDid(sessions.reads.refreshResources(core.clock.now))
     }
 
     private mutating func listenerIsLost(_ loss: DatabaseLoss) {
@@ -136,8 +144,8 @@ extension Server {
         sessions.resolveIfNeeded()
     }
 
-    /// Hands an answer of the query session to who asked.
-    private mutating func handle(_ answer: consuming QueryAnswer) {
+    /// Hands an answer of a session to who asked.
+    mutating func handle(_ answer: consuming QueryAnswer) {
         switch answer.query {
         case .resources: preconditionFailure("the session reads this answer itself")
         case .members: handleMembers(answer)
