@@ -18,6 +18,12 @@ package enum DatabaseLimits {
     /// How often the list of resources is read again: triggers are added by migrations, rarely.
     package static let resourcesIntervalNanoseconds: UInt64 = 60_000_000_000
 
+    /// Bytes that the server may send without an answer or a notification that is whole: libpq keeps
+    /// them. The longest answer is the event log's, 2,048 rows with payloads of up to 8,000 bytes.
+    package static let answerBytesMax = 32 << 20
+    /// The same of the listener, which is answered a few words, and to which a notification is 8 KB.
+    package static let listenerBytesMax = 1 << 20
+
     /// Statements that wait for their answers at once, of all kinds: beyond that nothing is asked.
     /// Each kind has a share of its own (`DatabaseQuery.pendingMax`), so that none keeps another out.
     package static let pendingStatementsMax = 64
