@@ -42,6 +42,12 @@ package enum DatabaseLimits {
     package static let backlogCountMax = 16_384
     package static let backlogBytesMax = 4 << 20
 
+    /// Notifications, and bytes of them, that wait for their turns: some hundred thousand handled in a
+    /// second. Beyond that they come faster than they can be acted on, and a resync of every project
+    /// takes their place.
+    package static let waitingCountMax = 131_072
+    package static let waitingBytesMax = 16 << 20
+
     /// How often old events are looked for, and how soon again when there were as many as one
     /// statement deletes.
     package static let pruneIntervalNanoseconds: UInt64 = 60_000_000_000

@@ -47,50 +47,6 @@ extension Server {
         core.expireReads()
     }
 
-    // MARK: Notifications
-
-    /// Dequeues notifications, in commit order, within the turn's budget. libpq has read them from
-    /// its socket already, however slow our clients are: a listener that doesn't read fills
-    /// PostgreSQL's queue, and in the end writers fail.
-    package mutating func receiveNotifications() {
-        var bytes = 0
-        var count = 0
-        hasMoreNotifications = true
-        while count < Limits.notificationsPerTurn, bytes < Limits.notificationBytesPerTurn,
-            core.mayScanMembers
-        {
-            // What was kept while missed events were read is older than what libpq holds.
-            if !core.isCatchingUp, sessions.backlog.dequeueFirst(into: &sessions.payload) {
-                core.notify(sessions.payload)
-                bytes += sessions.payload.count
-                count += 1
-                continue
-            }
-            switch sessions.listener.dequeueNotification() {
-            case .some(let notification): bytes += receive(notification)
-            case .none: hasMoreNotifications = false
-            }
-            guard hasMoreNotifications else { break }
-            count += 1
-        }
-        core.continueResync()
-    }
-
-    // Hot path. By a parameter: a local value whose spans are looked at would live on the heap.
-    /// Returns the length of the payload.
-    private mutating func receive(_ notification: borrowing PostgresNotification) -> Int {
-        let payload = notification.payload
-        if !notification.channel.isEqual(to: "cache_invalidate") {
-            receiveCanary(payload)
-        } else if !core.isCatchingUp {
-            core.notify(payload)
-        } else {
-            sessions.backlog.append(payload)
-            if sessions.backlog.isFull { core.giveUpCatchingUp() }
-        }
-        return payload.count
-    }
-
     // MARK: What became of a call
 
     mutating func listenerDid(_ event: DatabaseEvent) {

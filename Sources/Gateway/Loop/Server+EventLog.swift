@@ -26,8 +26,8 @@ extension Server {
     }
 
     /// The listener has heard something that isn't a change.
-    mutating func receiveCanary(_ payload: borrowing Span<UInt8>) {
-        guard let canary = CanaryPayload(payload) else { return }
+    mutating func receiveCanary(_ canary: CanaryPayload?) {
+        guard let canary else { return }
         if let nanoseconds = sessions.canary.heard(number: canary.number, core.clock.now) {
             core.metrics.canaryRoundTrip.observe(nanoseconds: nanoseconds)
         }
