@@ -10,6 +10,7 @@ import pytest
 from support.clients import NodeClient, PythonClient
 from support.cluster import TEMPLATE
 from support.database import Database
+from support.false_postgres import FalsePostgres, long_row, parameters, rows
 from support.gateway import BINARY, Gateway
 from support.waiting import wait_until
 
@@ -191,10 +192,10 @@ def test_timeouts_of_the_role_do_not_cut_the_sessions(database, start_gateway, r
         database.execute(f"ALTER ROLE {name} SET {timeout} = '300ms'")
     gateway = start_gateway(url=url)
     old = "SELECT count(*) FROM pg_stat_activity WHERE usename = %s AND backend_start < clock_timestamp() - interval '2 s'"
-    wait_until(lambda: database.execute(old, name) == [(2,)], "both sessions grow older than the timeouts")
+    wait_until(lambda: database.execute(old, name) == [(3,)], "all sessions grow older than the timeouts")
     assert gateway.metrics()["devhive_listener_reconnects_total"] == 0
-    assert not gateway.log("listener lost") and not gateway.log("query session lost")
-    assert database.execute("SELECT count(*) FROM pg_stat_activity WHERE usename = %s", name) == [(2,)]
+    assert not any(gateway.log(line) for line in ["listener lost", "query session lost", "read session lost"])
+    assert database.execute("SELECT count(*) FROM pg_stat_activity WHERE usename = %s", name) == [(3,)]
 
 
 async def test_bytes_that_are_not_utf8_do_not_cut_the_listener(cluster):
@@ -261,3 +262,26 @@ async def test_a_log_that_somebody_put_in_place_is_not_believed(database, start_
     gateway.wait_for_log("event log", state="not installed")
     assert gateway.metrics()["devhive_event_log_usable"] == 0
     database.execute(f"DROP OWNED BY {name}; DROP ROLE {name}")
+
+
+@pytest.mark.parametrize("pieces", [rows, long_row])
+def test_a_server_that_answers_without_end_is_given_up(start_gateway, pieces):
+    with FalsePostgres(to_question=pieces) as server:
+        gateway = start_gateway("--membership", "on", url=server.url, ready=False)
+        before = gateway.most_memory()
+        for line in ("query session lost", "read session lost"):
+            loss = gateway.wait_for_log(line)
+            assert loss["error"] == "more than 32 MiB sent without an answer or a notification"
+            assert "DATABASE_URL" in loss["advice"]
+        # Two sessions, and what libpq's doubling buffers hold of them. A sanitizer's own memory would be judged.
+        assert gateway.most_memory() - before < 256 << 20 or "DEVHIVE_TEST_SANITIZER" in os.environ
+        assert gateway.request("/livez", admin=True)[0] == 200
+
+
+def test_a_server_that_tells_the_listener_other_things_without_end_is_given_up(start_gateway):
+    with FalsePostgres(to_listener=parameters) as server:
+        gateway = start_gateway(url=server.url, ready=False)
+        before = gateway.most_memory()
+        assert gateway.wait_for_log("listener lost")["error"] == "more than 1 MiB sent without an answer or a notification"
+        assert gateway.most_memory() - before < 64 << 20 or "DEVHIVE_TEST_SANITIZER" in os.environ
+        assert gateway.request("/livez", admin=True)[0] == 200

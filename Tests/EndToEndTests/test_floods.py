@@ -3,6 +3,7 @@
 DEVHIVE_FLOOD_CONNECTIONS scales them: 1,000 by default, 20,000 for a soak on a host whose limits allow it.
 """
 
+import json
 import os
 import resource
 import select
@@ -15,7 +16,7 @@ import pytest
 from support import tokens
 from support.clients import announce
 from support.gateway import PATH, UNLIMITED, VISIBLE
-from support.raw import RawSocket, handshake
+from support.raw import TEXT, RawSocket, handshake
 from support.waiting import wait_until
 
 MANY = int(os.environ.get("DEVHIVE_FLOOD_CONNECTIONS", "1000"))
@@ -239,3 +240,37 @@ def test_many_that_come_and_drop_at_once(start_gateway):
         # about to be given back.
         wait_until(
             lambda: gateway.metrics()["process_resident_memory_bytes"] < first + (2 << 20), "no more memory than before")
+
+
+def test_a_storm_of_removals_is_dropped_for_a_resync_of_everybody(start_gateway, database):
+    """Each looks at a large audience, so they come faster than they can be acted on."""
+    gateway = start_gateway("--membership", "on", *UNLIMITED)
+    user = database.add_user()
+    project, other = database.add_project(user), database.add_project(user)
+    token = tokens.token(user)
+    # Of so many as many removals as are looked at in a turn fit in it exactly: no storm of one turn.
+    crowd = [RawSocket.upgrade(gateway, token=token, project=project) for _ in range(1_000)]
+    try:
+        with RawSocket.upgrade(gateway, token=token, project=other) as bystander:
+            before = gateway.most_memory()
+            database.execute(
+                "SELECT count(pg_notify('cache_invalidate', json_build_object('resource', 'project_members',"
+                " 'id', %s || ':' || gen_random_uuid(), 'action', 'DELETE', 'project_id', %s,"
+                " 'timestamp', '2026-01-02T03:04:05.678901Z')::text)) FROM generate_series(1, 200000)", project, project)
+            bystander.send_frame(TEXT, b'{"type":"ping"}')
+            messages = []
+            while not ({"pong", "RESYNC"} <= {m.get("action", m["type"]) for m in messages}):
+                messages.append(json.loads(bystander.read_frame()[1]))
+            assert gateway.metrics()["devhive_notifications_dropped_total"] >= 10_000
+            assert gateway.log("notifications dropped")
+            if "DEVHIVE_TEST_SANITIZER" not in os.environ:  # Its own memory would be judged.
+                assert gateway.most_memory() - before < 80 << 20
+            # What is announced behind it reaches everybody.
+            announce(database, other, "behind")
+            while json.loads(bystander.read_frame()[1])["data"]["id"] != "behind":
+                pass
+            while json.loads(crowd[0].read_frame()[1])["action"] != "RESYNC":
+                pass  # Removals that were heard before.
+    finally:
+        for client in crowd:
+            client.close()

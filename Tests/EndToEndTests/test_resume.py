@@ -87,6 +87,28 @@ async def test_a_client_that_was_away_gets_each_row_once_then_ready_then_what_co
     assert pairs([await client.receive_json()]) == [("tasks", third)]
 
 
+async def test_memberships_do_not_wait_for_a_read_of_the_event_log(database, start_gateway):
+    gateway = start_gateway("--membership", "on")
+    gateway.wait_for_metric("devhive_event_log_usable", 1)
+    user = database.add_user()
+    project, other = database.add_project(user), database.add_project(user)
+    before = await PythonClient.connect(gateway, project, user)
+    cursor = (await ready(before))[1]["cursor"]
+    await before.close()
+    task = database.add_task(project)
+    resuming, joining = [await PythonClient.connect(gateway, user=user) for _ in range(2)]
+    waiting = "SELECT count(*) FROM pg_locks WHERE relation = 'cache_events'::regclass AND NOT granted"
+    with database.transaction() as cursor_of_lock:
+        cursor_of_lock.execute("LOCK TABLE cache_events IN ACCESS EXCLUSIVE MODE")
+        await resuming.send_json({"type": "join_project", "project_id": project, "since": cursor, "ref": 1})
+        wait_until(lambda: database.execute(waiting) == [(1,)], "the read waits for the lock")
+        await joining.join(other)
+        assert database.execute(waiting) == [(1,)], "the read still waits"
+        assert not gateway.log("query session lost") and not gateway.log("read session lost")
+    missed, answer = await until(resuming, "ok")
+    assert pairs(missed) == [("tasks", task)] and answer["ref"] == 1
+
+
 async def test_join_project_and_the_url_resume_too(database, gateway):
     project = database.add_project()
     cursor = await first_cursor(gateway, project)

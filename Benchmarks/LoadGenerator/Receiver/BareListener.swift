@@ -16,7 +16,7 @@ struct Listen: ParsableCommand {
         _ = nice(-15)  // Without the privilege it waits like everybody else.
         let target = try ConnectionString(database)
         guard let parameters = target.parameters(resolved: []),
-            var connection = PostgresConnection(parameters)
+            var connection = PostgresConnection(parameters, unclaimedBytesMax: .max)
         else { throw ValidationError("DATABASE_URL must name an address") }
         let channel = RecordChannel(descriptor: RecordChannel.childDescriptor)
         try Self.connect(&connection)

@@ -37,6 +37,7 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/pidfd.h>
 #include <sys/prctl.h>
@@ -295,6 +296,12 @@ static inline void ces_prefetch_SSL(const SSL *session) {
 static const uint64_t ces_tls_server_options =
     SSL_OP_NO_COMPRESSION | SSL_OP_NO_RENEGOTIATION | SSL_OP_CIPHER_SERVER_PREFERENCE
     | SSL_OP_PRIORITIZE_CHACHA | SSL_OP_NO_SSLv3;
+
+// ioctl_tty(2), FIONREAD, for sockets as well; none where it isn't known.
+static inline int ces_readable_bytes(int descriptor) {
+    int count = 0;
+    return ioctl(descriptor, FIONREAD, &count) == 0 ? count : 0;
+}
 
 // stat(2): the permission bits alone; negative on failure.
 static inline int ces_stat_permissions(const char *path) {

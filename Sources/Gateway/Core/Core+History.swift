@@ -104,6 +104,16 @@ extension Core {
         resyncEverything()
     }
 
+    /// More was announced than can be acted on, and was dropped: as if the listener had been lost. What
+    /// is being read is read again, since it is to have what was dropped.
+    package mutating func notificationsWereDropped(count: Int) {
+        metrics.notificationsDropped &+= UInt64(count)
+        log.notificationsDropped(count: count, at: clock.now)
+        _ = history.endCatchUp()
+        history.reads.askAllAgain()
+        resyncEverything()
+    }
+
     /// What was announced isn't known, and so not who was removed.
     mutating func resyncEverything() {
         if settings.checksMembership {

@@ -31,6 +31,8 @@ package enum DatabaseLoss: Error, Equatable, Sendable {
     /// The server didn't answer a statement in time.
     case answerTimeout
     case outOfMemory
+    /// The server sends more than any answer has.
+    case flooded(bytesMax: Int)
     /// The listener didn't hear the canaries.
     case silent
 }
@@ -46,6 +48,8 @@ extension DatabaseLoss: CustomStringConvertible {
         case .preparingFailed(let error): "statement refused: \(error)"
         case .answerTimeout: "no answer to a statement in time"
         case .outOfMemory: "out of memory"
+        case .flooded(let bytesMax):
+            "more than \(bytesMax >> 20) MiB sent without an answer or a notification"
         case .silent: "no canary came back"
         }
     }
@@ -54,6 +58,8 @@ extension DatabaseLoss: CustomStringConvertible {
     package var advice: String? {
         switch self {
         case .closed(let error), .preparingFailed(let error): error.advice
+        case .flooded:
+            "check that DATABASE_URL leads to PostgreSQL, and to the database with the gateway's tables"
         case .silent:
             "if a pooler in transaction mode is between, connect to PostgreSQL itself"
         case .unresolved, .resolvingTimeout:

@@ -18,6 +18,12 @@ package enum DatabaseLimits {
     /// How often the list of resources is read again: triggers are added by migrations, rarely.
     package static let resourcesIntervalNanoseconds: UInt64 = 60_000_000_000
 
+    /// Bytes that the server may send without an answer or a notification that is whole: libpq keeps
+    /// them. The longest answer is the event log's, 2,048 rows with payloads of up to 8,000 bytes.
+    package static let answerBytesMax = 32 << 20
+    /// The same of the listener, which is answered a few words, and to which a notification is 8 KB.
+    package static let listenerBytesMax = 1 << 20
+
     /// Statements that wait for their answers at once, of all kinds: beyond that nothing is asked.
     /// Each kind has a share of its own (`DatabaseQuery.pendingMax`), so that none keeps another out.
     package static let pendingStatementsMax = 64
@@ -35,6 +41,12 @@ package enum DatabaseLimits {
     /// seconds of a busy database. Beyond that every project gets a resync instead.
     package static let backlogCountMax = 16_384
     package static let backlogBytesMax = 4 << 20
+
+    /// Notifications, and bytes of them, that wait for their turns: some hundred thousand handled in a
+    /// second. Beyond that they come faster than they can be acted on, and a resync of every project
+    /// takes their place.
+    package static let waitingCountMax = 131_072
+    package static let waitingBytesMax = 16 << 20
 
     /// How often old events are looked for, and how soon again when there were as many as one
     /// statement deletes.

@@ -1,6 +1,6 @@
 package import Reactor
 
-/// What the two sessions have in common: getting connected, staying registered in epoll, losing the
+/// What the sessions have in common: getting connected, staying registered in epoll, losing the
 /// connection and trying again. It never blocks.
 ///
 /// The session calls `advance` and does its own part when that says `.connected`; everything else
@@ -19,12 +19,15 @@ package struct DatabaseLink: ~Copyable {
 
     private let target: ConnectionString
     private let resolves: Bool
+    private let unclaimedBytesMax: Int
     private var connection: PostgresConnection?
     private var jitter: Jitter
     private var attempts = 0
     private var epoch: UInt64 = 0
 
-    package init(target: ConnectionString, seed: UInt64) {
+    /// - Parameter unclaimedBytesMax: what the server may send without an answer or a notification.
+    package init(target: ConnectionString, seed: UInt64, unclaimedBytesMax: Int) {
+        self.unclaimedBytesMax = unclaimedBytesMax
         self.target = target
         self.resolves = !target.hostsToResolve.isEmpty
         self.jitter = Jitter(seed: seed)
@@ -75,7 +78,7 @@ package struct DatabaseLink: ~Copyable {
             return .lost(lose(.unresolved(reasons.joined(separator: "; ")), now))
         }
         attempts &+= 1  // It only picks the first host; wrapping would be harmless.
-        connection = PostgresConnection(parameters)
+        connection = PostgresConnection(parameters, unclaimedBytesMax: unclaimedBytesMax)
         guard let step = connection?.firstStep else { return .lost(lose(.outOfMemory, now)) }
         return follow(step, now)
     }
@@ -140,10 +143,15 @@ package struct DatabaseLink: ~Copyable {
     }
 
     /// Takes from the socket what has arrived, and sends what is left to send.
-    package mutating func exchange() throws(PostgresError) {
-        try perform { (open: inout PostgresConnection) throws(PostgresError) in
-            try open.consumeInput()
+    package mutating func exchange() throws(DatabaseLoss) {
+        do {
+            try perform { (open: inout PostgresConnection) throws(PostgresError) in
+                try open.consumeInput()
+            }
+        } catch {
+            throw .closed(error)
         }
+        guard connection?.isFlooded != true else { throw .flooded(bytesMax: unclaimedBytesMax) }
     }
 
     /// The next answer that has arrived.

@@ -1,6 +1,6 @@
 package import Reactor
 
-/// What the query session can be asked. A new kind is one case here, the text of its statement
+/// What a query session can be asked. A new kind is one case here, the text of its statement
 /// (`ResourceCatalogue.statement(of:)`), and its answer's reader, which is whoever asked (`Server.handle`).
 package enum DatabaseQuery: UInt8, CaseIterable, Sendable {
     /// Which tables announce their changes: asked and read by the session itself.

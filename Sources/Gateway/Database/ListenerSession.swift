@@ -22,7 +22,8 @@ package struct ListenerSession: ~Copyable {
 
     /// - Parameter canaryChannel: a second channel, a plain lower-case name.
     package init(target: ConnectionString, seed: UInt64, canaryChannel: String? = nil) {
-        link = DatabaseLink(target: target, seed: seed)
+        link = DatabaseLink(
+            target: target, seed: seed, unclaimedBytesMax: DatabaseLimits.listenerBytesMax)
         // One transaction: all, or none. A role or a database may have timeouts, which would cut a
         // session that only waits, again and again.
         statement =
@@ -34,8 +35,8 @@ package struct ListenerSession: ~Copyable {
     /// When `timer` has to be called; `nil`: no need.
     package var deadline: Instant? { link.lifecycle.deadline }
     package var phase: LinkLifecycle.Phase { link.lifecycle.phase }
-    /// The caller has to call `HostResolver.begin`, and pass what it finds to `resolved` of both
-    /// sessions: the one that doesn't wait for it ignores it.
+    /// The caller has to call `HostResolver.begin`, and pass what it finds to `resolved` of the
+    /// sessions: one that doesn't wait for it ignores it.
     package var needsResolution: Bool { link.isResolving }
 
     package var isLive: Bool {
@@ -64,7 +65,7 @@ package struct ListenerSession: ~Copyable {
         do {
             try link.exchange()
         } catch {
-            return .lost(link.lose(.closed(error), now))
+            return .lost(link.lose(error, now))
         }
         return isLive ? .none : readListenReply(now)
     }

@@ -36,13 +36,14 @@ package struct QuerySession: ~Copyable {
     package init(target: ConnectionString, seed: UInt64) {
         let shares = DatabaseQuery.allCases.reduce(0) { $0 + $1.pendingMax }
         precondition(shares <= DatabaseLimits.pendingStatementsMax)
-        link = DatabaseLink(target: target, seed: seed)
+        link = DatabaseLink(
+            target: target, seed: seed, unclaimedBytesMax: DatabaseLimits.answerBytesMax)
     }
 
     package var registration: DatabaseRegistration? { link.registration }
     package var phase: LinkLifecycle.Phase { link.lifecycle.phase }
-    /// The caller has to call `HostResolver.begin`, and pass what it finds to `resolved` of both
-    /// sessions: the one that doesn't wait for it ignores it.
+    /// The caller has to call `HostResolver.begin`, and pass what it finds to `resolved` of the
+    /// sessions: one that doesn't wait for it ignores it.
     package var needsResolution: Bool { link.isResolving }
 
     package var isLive: Bool {
@@ -89,7 +90,7 @@ package struct QuerySession: ~Copyable {
         do {
             try link.exchange()
         } catch {
-            return lose(.closed(error), now)
+            return lose(error, now)
         }
         return readReplies(now)
     }

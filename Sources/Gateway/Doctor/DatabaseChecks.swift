@@ -2,8 +2,8 @@
 package enum DatabaseChecks {
     /// What the gateway's statements and the triggers need.
     static let versionMin = 140_000
-    /// Two sessions for each process.
-    static let sessionsPerProcess = 2
+    /// Three sessions for each process: one listens, one asks, one reads the event log.
+    static let sessionsPerProcess = 3
 
     /// `version` as `server_version_num` has it, 150004 for 15.4.
     package static func version(_ version: Int) -> Finding {

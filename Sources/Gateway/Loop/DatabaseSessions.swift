@@ -1,10 +1,14 @@
 internal import Reactor
 
-/// The two sessions with PostgreSQL, and the look-up of its host's name.
+/// The sessions with PostgreSQL, and the look-up of its host's name.
 struct DatabaseSessions: ~Copyable {
     private let place = AddressOnly()
     var listener: ListenerSession
+    /// Asks about memberships and sends canaries.
     var queries: QuerySession
+    /// Reads the event log and prunes it. A session answers in the order of the questions, and nobody's
+    /// membership is to wait for a read that takes long.
+    var reads: QuerySession
     var canary: Canary
     /// What came while missed events were being read.
     var backlog = NotificationBacklog()
@@ -15,6 +19,7 @@ struct DatabaseSessions: ~Copyable {
     // What epoll watches the sessions for.
     var listenerRegistration: DatabaseRegistration?
     var queriesRegistration: DatabaseRegistration?
+    var readsRegistration: DatabaseRegistration?
 
     /// When old events are to be deleted next.
     var pruneAt: Instant?
@@ -54,6 +59,7 @@ struct DatabaseSessions: ~Copyable {
         self.retentionSeconds = retentionSeconds
         listener = ListenerSession(target: target, seed: seed, canaryChannel: canary.channel)
         queries = QuerySession(target: target, seed: seed &+ 1)
+        reads = QuerySession(target: target, seed: seed &+ 2)
         resolverDescriptor = Self.descriptor(of: resolver)
         self.resolver = resolver
     }
@@ -67,7 +73,8 @@ struct DatabaseSessions: ~Copyable {
 
     /// When a session's timer, the canary or the pruning is due.
     var deadline: Instant? {
-        let sessions = Self.earlier(listener.deadline, queries.deadline)
+        let asking = Self.earlier(queries.deadline, reads.deadline)
+        let sessions = Self.earlier(listener.deadline, asking)
         return Self.earlier(sessions, Self.earlier(canary.deadline, pruneAt))
     }
 
@@ -78,7 +85,9 @@ struct DatabaseSessions: ~Copyable {
 
     /// Begins a look-up when a session waits for one and none is under way.
     mutating func resolveIfNeeded() {
-        if listener.needsResolution || queries.needsResolution { resolver?.begin() }
+        if listener.needsResolution || queries.needsResolution || reads.needsResolution {
+            resolver?.begin()
+        }
     }
 
     mutating func dequeueResolvedHosts() -> [ResolvedHost]? {

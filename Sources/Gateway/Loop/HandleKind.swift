@@ -7,5 +7,6 @@ enum HandleKind: UInt8 {
     case signals
     case listenerSession
     case querySession
+    case readSession
     case resolver
 }

@@ -8,6 +8,7 @@ extension Server {
         sessions.pruneAt = core.clock.now.advanced(byNanoseconds: delay)
         listenerDid(sessions.listener.start(core.clock.now))
         queriesDid(sessions.queries.start(core.clock.now))
+        readsDid(sessions.reads.start(core.clock.now))
     }
 
     mutating func listenerReady() {
@@ -26,6 +27,9 @@ extension Server {
         if sessions.queries.needsResolution {
             queriesDid(sessions.queries.resolved(hosts, core.clock.now))
         }
+        if sessions.reads.needsResolution {
+            readsDid(sessions.reads.resolved(hosts, core.clock.now))
+        }
     }
 
     mutating func runDatabaseTimers() {
@@ -35,53 +39,12 @@ extension Server {
         if let deadline = sessions.queries.deadline, deadline <= core.clock.now {
             queriesDid(sessions.queries.timer(core.clock.now))
         }
+        if let deadline = sessions.reads.deadline, deadline <= core.clock.now {
+            readsDid(sessions.reads.timer(core.clock.now))
+        }
         runCanary()
         prune()
         core.expireReads()
-    }
-
-    // MARK: Notifications
-
-    /// Dequeues notifications, in commit order, within the turn's budget. libpq has read them from
-    /// its socket already, however slow our clients are: a listener that doesn't read fills
-    /// PostgreSQL's queue, and in the end writers fail.
-    package mutating func receiveNotifications() {
-        var bytes = 0
-        var count = 0
-        hasMoreNotifications = true
-        while count < Limits.notificationsPerTurn, bytes < Limits.notificationBytesPerTurn,
-            core.mayScanMembers
-        {
-            // What was kept while missed events were read is older than what libpq holds.
-            if !core.isCatchingUp, sessions.backlog.dequeueFirst(into: &sessions.payload) {
-                core.notify(sessions.payload)
-                bytes += sessions.payload.count
-                count += 1
-                continue
-            }
-            switch sessions.listener.dequeueNotification() {
-            case .some(let notification): bytes += receive(notification)
-            case .none: hasMoreNotifications = false
-            }
-            guard hasMoreNotifications else { break }
-            count += 1
-        }
-        core.continueResync()
-    }
-
-    // Hot path. By a parameter: a local value whose spans are looked at would live on the heap.
-    /// Returns the length of the payload.
-    private mutating func receive(_ notification: borrowing PostgresNotification) -> Int {
-        let payload = notification.payload
-        if !notification.channel.isEqual(to: "cache_invalidate") {
-            receiveCanary(payload)
-        } else if !core.isCatchingUp {
-            core.notify(payload)
-        } else {
-            sessions.backlog.append(payload)
-            if sessions.backlog.isFull { core.giveUpCatchingUp() }
-        }
-        return payload.count
     }
 
     // MARK: What became of a call
@@ -109,6 +72,7 @@ extension Server {
         core.listenerBecameLive()
         sessions.canary.begin(core.clock.now)
         queriesDid(sessions.queries.refreshResources(core.clock.now))
+        readsDid(sessions.reads.refreshResources(core.clock.now))
     }
 
     private mutating func listenerIsLost(_ loss: DatabaseLoss) {
@@ -136,8 +100,8 @@ extension Server {
         sessions.resolveIfNeeded()
     }
 
-    /// Hands an answer of the query session to who asked.
-    private mutating func handle(_ answer: consuming QueryAnswer) {
+    /// Hands an answer of a session to who asked.
+    mutating func handle(_ answer: consuming QueryAnswer) {
         switch answer.query {
         case .resources: preconditionFailure("the session reads this answer itself")
         case .members: handleMembers(answer)

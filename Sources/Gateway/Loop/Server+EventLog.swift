@@ -1,6 +1,6 @@
 internal import Reactor
 
-// What the query session is asked besides the members: canaries, missed events, and to prune.
+// What the database is asked besides the members: canaries, missed events, and to prune.
 extension Server {
     // MARK: Canary
 
@@ -26,8 +26,8 @@ extension Server {
     }
 
     /// The listener has heard something that isn't a change.
-    mutating func receiveCanary(_ payload: borrowing Span<UInt8>) {
-        guard let canary = CanaryPayload(payload) else { return }
+    mutating func receiveCanary(_ canary: CanaryPayload?) {
+        guard let canary else { return }
         if let nanoseconds = sessions.canary.heard(number: canary.number, core.clock.now) {
             core.metrics.canaryRoundTrip.observe(nanoseconds: nanoseconds)
         }
@@ -53,12 +53,13 @@ extension Server {
 
     /// Asks for what clients have missed, as much as may be under way at once.
     package mutating func askReads() {
-        while core.wantsReads, sessions.queries.hasRoom(for: .events) {
+        defer { applyReads() }
+        while core.wantsReads, sessions.reads.hasRoom(for: .events) {
             guard let tag = core.askReads(&sessions.projects, &sessions.cursors) else { return }
             sessions.parameters.removeAll()
             sessions.parameters.append(text: sessions.projects)
             sessions.parameters.append(text: sessions.cursors)
-            switch sessions.queries.ask(.events, sessions.parameters, tag: tag, core.clock.now) {
+            switch sessions.reads.ask(.events, sessions.parameters, tag: tag, core.clock.now) {
             case .asked: continue
             case .full, .notLive:
                 core.eventsFailed(tag: tag, .lost)
@@ -93,7 +94,7 @@ extension Server {
         sessions.parameters.removeAll()
         sessions.parameters.append(decimal: Int64(sessions.retentionSeconds))
         // Nothing is lost when it can't be asked now: the next time will do.
-        _ = sessions.queries.ask(.prune, sessions.parameters, tag: 0, core.clock.now)
+        _ = sessions.reads.ask(.prune, sessions.parameters, tag: 0, core.clock.now)
     }
 
     mutating func handlePruned(_ outcome: consuming QueryOutcome) {

@@ -113,6 +113,7 @@ extension Server: TurnPhases {
             case .signals: receiveSignals()
             case .listenerSession: listenerReady()
             case .querySession: queriesReady()
+            case .readSession: readsReady()
             case .resolver: hostsResolved()
             case nil: preconditionFailure("epoll reported a handle that was never registered")
             }

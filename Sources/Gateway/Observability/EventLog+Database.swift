@@ -17,20 +17,30 @@ extension EventLog {
         error: String, advice: String?, retryNanoseconds: UInt64, at now: Instant
     ) {
         guard let suppressed = listenerLosses.admit(error, at: now) else { return }
-        var metadata: Logger.Metadata = [
-            "error": .string(error),
-            "retry_ms": .stringConvertible(retryNanoseconds / 1_000_000),
-        ]
-        if let advice { metadata["advice"] = .string(advice) }
+        var metadata = Self.metadata(of: error, advice)
+        metadata["retry_ms"] = .stringConvertible(retryNanoseconds / 1_000_000)
         write(.error, "listener lost", metadata, suppressed: suppressed)
     }
 
-    /// The session that asks about memberships and missed events; it is connected again by itself.
+    /// The session that asks about memberships; it is connected again by itself.
     package mutating func queriesLost(error: String, advice: String?, at now: Instant) {
         guard let suppressed = queryLosses.admit(error, at: now) else { return }
+        write(
+            .error, "query session lost", Self.metadata(of: error, advice),
+            suppressed: suppressed)
+    }
+
+    /// The session that asks about missed events; it is connected again by itself.
+    package mutating func readsLost(error: String, advice: String?, at now: Instant) {
+        guard let suppressed = readLosses.admit(error, at: now) else { return }
+        write(
+            .error, "read session lost", Self.metadata(of: error, advice), suppressed: suppressed)
+    }
+
+    private static func metadata(of error: String, _ advice: String?) -> Logger.Metadata {
         var metadata: Logger.Metadata = ["error": .string(error)]
         if let advice { metadata["advice"] = .string(advice) }
-        write(.error, "query session lost", metadata, suppressed: suppressed)
+        return metadata
     }
 
     /// Hot path: nothing is built unless debug lines are wanted.

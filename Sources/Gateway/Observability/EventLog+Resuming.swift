@@ -25,6 +25,18 @@ extension EventLog {
         write(.warning, "gave up catching up")
     }
 
+    /// Notifications came faster than they can be acted on: every project gets a resync.
+    package mutating func notificationsDropped(count: Int, at now: Instant) {
+        guard let suppressed = admit(.databaseTrouble, at: now) else { return }
+        write(
+            .warning, "notifications dropped",
+            [
+                "count": .stringConvertible(count),
+                "advice": "look for who changes or announces so much at once",
+            ],
+            suppressed: suppressed)
+    }
+
     /// A statement was refused that the gateway needs all the time.
     package mutating func refused(_ what: String, _ error: PostgresError, at now: Instant) {
         guard let suppressed = admit(.databaseTrouble, at: now) else { return }

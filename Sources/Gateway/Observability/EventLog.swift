@@ -16,6 +16,7 @@ package struct EventLog: ~Copyable {
     private var limiter: LogLimiter
     var listenerLosses = RepeatedLine()
     var queryLosses = RepeatedLine()
+    var readLosses = RepeatedLine()
     private var nextReport = Instant(nanoseconds: 0)
 
     /// How often suppressed lines are reported that no later line of their kind reported.

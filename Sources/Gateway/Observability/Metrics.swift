@@ -70,6 +70,8 @@ package struct Metrics: ~Copyable {
     package var notificationsReceived: UInt64 = 0
     /// Those that were skipped because their payload isn't what the triggers write.
     package var notificationsInvalid: UInt64 = 0
+    /// Those that came faster than they can be acted on; a resync of every project stood in for them.
+    package var notificationsDropped: UInt64 = 0
     /// Those whose project had no subscriber.
     package var notificationsWithoutAudience: UInt64 = 0
     /// Whether LISTEN is established and answering.

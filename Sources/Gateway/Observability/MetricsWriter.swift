@@ -168,6 +168,10 @@ package struct MetricsWriter: Sendable {
             "devhive_notifications_invalid_total",
             help: "Notifications skipped for a malformed payload.", metrics.notificationsInvalid)
         buffer.counter(
+            "devhive_notifications_dropped_total",
+            help: "Notifications dropped for a resync of every project, because too many waited.",
+            metrics.notificationsDropped)
+        buffer.counter(
             "devhive_notifications_without_audience_total",
             help: "Notifications whose project had no subscriber.",
             metrics.notificationsWithoutAudience)

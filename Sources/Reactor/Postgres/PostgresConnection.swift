@@ -18,6 +18,17 @@ public struct PostgresConnection: ~Copyable {
     /// its address while this value moves.
     private let lastWords: UnsafeMutablePointer<PostgresError?>
 
+    private let unclaimedBytesMax: Int
+    /// What libpq has read since it last gave something whole, by a careful guess: it doesn't tell.
+    private var unclaimedBytes = 0
+    /// libpq's input buffer, unless it holds a message that is longer: the most that one call reads then.
+    private static let bufferBytes = 16_384
+    /// The least that a call counts for: some may arrive between the count and the call.
+    private static let readBytesMin = 1_024
+    private var pollCount = 0
+    /// Steps of connecting, each of which reads a buffer at most. A server takes some ten.
+    private static let pollCountMax = 1_024
+
     /// What connecting waits for.
     public enum ConnectStep: Equatable, Sendable {
         /// Call `poll()` when the descriptor is readable.
@@ -37,12 +48,15 @@ public struct PostgresConnection: ~Copyable {
     }
 
     /// Begins to connect (PQconnectStartParams); `nil` when there is no memory for it.
-    public init?(_ parameters: ConnectionParameters) {
+    ///
+    /// - Parameter unclaimedBytesMax: bytes beyond which `isFlooded`.
+    public init?(_ parameters: ConnectionParameters, unclaimedBytesMax: Int) {
         guard
             let connection = unsafe parameters.withCArrays({ keywords, values in
                 unsafe PQconnectStartParams(keywords, values, 0)
             })
         else { return nil }
+        self.unclaimedBytesMax = unclaimedBytesMax
         unsafe self.connection = connection
         unsafe self.lastWords = .allocate(capacity: 1)
         unsafe lastWords.initialize(to: nil)
@@ -66,6 +80,10 @@ public struct PostgresConnection: ~Copyable {
     /// Goes on with connecting (PQconnectPoll). Call it only when the descriptor is ready in the
     /// direction that the last step named.
     public mutating func poll() -> ConnectStep {
+        pollCount += 1
+        guard pollCount <= Self.pollCountMax else {
+            return .failed("the server sends without end")
+        }
         switch unsafe PQconnectPoll(connection) {
         case PGRES_POLLING_READING: return .reading
         case PGRES_POLLING_WRITING: return .writing
@@ -104,14 +122,29 @@ public struct PostgresConnection: ~Copyable {
 
     // MARK: Input and output
 
+    /// Whether the server has sent more than it may without a whole answer or notification. libpq keeps
+    /// all of that, so the connection is to be given up.
+    public var isFlooded: Bool { unclaimedBytes > unclaimedBytesMax }
+
     /// Takes from the socket what has arrived (PQconsumeInput). Harmless when nothing has.
     public mutating func consumeInput() throws(PostgresError) {
         repeat {
+            let before = readableBytes
             guard unsafe PQconsumeInput(connection) == 1 else { throw lossOfConnection() }
+            // A message that is longer than the buffer makes it grow, and then one call reads all that
+            // is there. The sum of counts can't overflow: the caller looks at each.
+            if before > 0 {
+                let least = max(Self.readBytesMin, before - readableBytes)
+                unclaimedBytes += max(least, min(before, Self.bufferBytes))
+            }
             // libpq may leave a part of a TLS record inside OpenSSL, for which the socket will
             // never become readable. A record is at most 16 KiB and libpq takes at least 8 KiB of
             // it each time, so this ends.
         } while hasDecryptedInput
+    }
+
+    private var readableBytes: Int {
+        unsafe Int(ces_readable_bytes(PQsocket(connection)))
     }
 
     /// Hands waiting output to the kernel (PQflush).
@@ -174,6 +207,7 @@ public struct PostgresConnection: ~Copyable {
     public mutating func nextReply() -> PostgresReply {
         // PQgetResult blocks when PQisBusy says 1.
         guard unsafe PQisBusy(connection) == 0 else { return .busy }
+        unclaimedBytes = 0
         guard let result = unsafe PQgetResult(connection) else { return .endOfStatement }
         return unsafe PostgresReply(adopting: result)
     }
@@ -182,6 +216,7 @@ public struct PostgresConnection: ~Copyable {
     /// none. Hot path.
     public mutating func nextNotification() -> PostgresNotification? {
         guard let notification = unsafe PQnotifies(connection) else { return nil }
+        unclaimedBytes = 0
         return unsafe PostgresNotification(adopting: notification)
     }
 }

@@ -146,6 +146,11 @@ class Gateway:
     def wait_for_metric(self, name, at_least):
         wait_until(lambda: self.metrics().get(name, 0) >= at_least, f"{name} >= {at_least}\n{self.tail()}")
 
+    def most_memory(self):
+        """Bytes: the most that it ever had resident."""
+        with open(f"/proc/{self.process.pid}/status", encoding="ascii") as status:
+            return next(int(line.split()[1]) << 10 for line in status if line.startswith("VmHWM"))
+
     # Its end
 
     @contextlib.contextmanager

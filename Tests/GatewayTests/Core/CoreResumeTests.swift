@@ -338,6 +338,40 @@ import Testing
         #expect(deadline == nil, "the loop would turn for nothing")
     }
 
+    @Test func `what is being read when notifications are dropped is read again`() throws {
+        var harness = try harness()
+        let client = try harness.open()
+        harness.resume(1, since: "100", reference: 1, from: client)
+        harness.turn()
+        let first = try harness.askedReads()
+        harness.core.notificationsWereDropped(count: 1)
+        harness.core.continueResync()
+        let second = try harness.askedReads()
+        harness.answer(first.tag, events: [1], project: 1, cursor: 150)
+        harness.settle()
+        #expect(kinds(of: client, in: harness).isEmpty, "it began before what was dropped")
+        harness.answer(second.tag, events: [1, 2], project: 1, cursor: 160)
+        harness.settle()
+        #expect(kinds(of: client, in: harness).starts(with: ["1", "2"]))
+    }
+
+    @Test func `notifications that are dropped end a catch-up with a resync of everybody`() throws {
+        var harness = try harness()
+        try harness.hearCanary(cursor: 100)
+        let client = try harness.open(project: 1)
+        harness.settle()
+        let before = harness.stream(of: client).texts.count
+        harness.core.listenerWasLost()
+        harness.core.listenerBecameLive()
+        harness.core.notificationsWereDropped(count: 1)
+        let goesOn = harness.core.isCatchingUp
+        #expect(!goesOn)
+        harness.core.continueResync()
+        harness.settle()
+        let heard = kinds(of: client, in: harness).dropFirst(before)
+        #expect(heard.filter { $0 == "resync" }.count == 4)
+    }
+
     @Test func `a hundred resyncs at once make nobody slow`() throws {
         var harness = try harness()
         harness.core.eventLogIs(.forbidden)

@@ -284,6 +284,19 @@ import Testing
         #expect(harness.core.metrics.resyncs[.listenerReconnected] == 3)
     }
 
+    @Test func `after notifications were dropped everyone is looked up, then gets a resync`() throws
+    {
+        var harness = try Self.harness(users: 1...2)
+        let clients = try (1...2).map { try harness.open(user: $0, project: 1) }
+        harness.database.remove(2, from: 1)  // Its announcement is among those.
+        harness.core.notificationsWereDropped(count: 5)
+        harness.notify(event: 7, project: 1)
+        harness.settle()
+        #expect(Self.story(of: clients[0], in: harness) == ["resync"])
+        #expect(Self.story(of: clients[1], in: harness) == ["membership_revoked"])
+        #expect(harness.core.metrics.notificationsDropped == 5)
+    }
+
     @Test func `a check that was sent before the listener listened is asked again`() throws {
         var harness = try Self.harness(users: 1...1)
         harness.core.listenerWasLost()

@@ -88,7 +88,9 @@ import Testing
 
     private func connected() throws -> PostgresConnection {
         let parameters = try #require(ConnectionString(url).parameters(resolved: []))
-        guard var connection = PostgresConnection(parameters) else { throw Silence() }
+        guard var connection = PostgresConnection(parameters, unclaimedBytesMax: 1 << 20) else {
+            throw Silence()
+        }
         var step = connection.firstStep
         while true {
             switch step {

@@ -95,8 +95,8 @@ import Testing
         #expect(filtered == .ok)
     }
 
-    @Test(arguments: [(1, 2, Verdict.ok), (1, 1, .failure), (4, 7, .failure), (4, 8, .ok)])
-    func `each process needs two sessions`(workers: Int, free: Int, verdict: Finding.Verdict) {
+    @Test(arguments: [(1, 3, Verdict.ok), (1, 2, .failure), (4, 11, .failure), (4, 12, .ok)])
+    func `each process needs three sessions`(workers: Int, free: Int, verdict: Finding.Verdict) {
         #expect(DatabaseChecks.sessions(free: free, workers: workers).verdict == verdict)
     }
 

@@ -1,0 +1,35 @@
+internal import Reactor
+
+// The session that reads the event log, beside the one that everybody's membership waits for.
+extension Server {
+    mutating func readsReady() {
+        readsDid(sessions.reads.ready(core.clock.now))
+    }
+
+    mutating func readsDid(_ event: DatabaseEvent) {
+        actOnReads(event)
+        while let answer = sessions.reads.dequeueAnswer() {
+            handle(answer)
+            actOnReads(sessions.reads.continueReading(core.clock.now))
+        }
+        applyReads()
+        sessions.resolveIfNeeded()
+    }
+
+    /// Tells epoll what the session wants to be told.
+    mutating func applyReads() {
+        apply(sessions.reads.registration, instead: sessions.readsRegistration, kind: .readSession)
+        sessions.readsRegistration = sessions.reads.registration
+    }
+
+    /// What it finds in the catalogue is for its own statements: the query session tells the core.
+    private mutating func actOnReads(_ event: DatabaseEvent) {
+        switch event {
+        case .none, .live, .resources: break
+        case .lost(let loss):
+            core.log.readsLost(error: loss.description, advice: loss.advice, at: core.clock.now)
+        case .refused(let error):
+            core.log.refused("a statement of the read session", error, at: core.clock.now)
+        }
+    }
+}
