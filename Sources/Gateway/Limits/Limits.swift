@@ -6,8 +6,8 @@ package enum Limits {
     // MARK: One turn of the loop
 
     /// Connections accepted from one listener, and their requests answered: a storm must not keep
-    /// those who are connected waiting. At 45 µs each that is three milliseconds.
-    static let acceptsPerTurn = 64
+    /// those who are connected waiting. At 45 µs each that is a millisecond and a half.
+    static let acceptsPerTurn = 32
     /// The same for the admin listener: fewer than its places, so that each has been answered before a
     /// later one needs its place.
     static let adminAcceptsPerTurn = 4
@@ -18,8 +18,8 @@ package enum Limits {
     /// Nanoseconds of hearing those who have yet to show who they are, TLS handshakes among it, and of
     /// hearing all others. A handshake costs 0.25 to 0.5 ms with the usual keys, and 10 times that with
     /// an RSA key of 4,096 bits; the one that exceeds the bound is finished.
-    static let strangersNanosecondsPerTurn: UInt64 = 3_000_000
-    static let membersNanosecondsPerTurn: UInt64 = 4_000_000
+    static let strangersNanosecondsPerTurn: UInt64 = 2_000_000
+    static let membersNanosecondsPerTurn: UInt64 = 2_000_000
     /// Nanoseconds of work on what one client says until the next one is heard; the message that
     /// exceeds them is finished. Work is estimated, so that the same bytes are always cut in the same
     /// place.
@@ -45,12 +45,12 @@ package enum Limits {
     /// Signatures of public keys that are checked: at 20 to 120 µs each that is two milliseconds at
     /// most, however many come with one.
     package static let signatureChecksPerTurn = 16
-    /// Connections closed: close(2) of a live one costs 7 to 14 µs.
-    static let closesPerTurn = 128
+    /// Connections closed: close(2) of a live one costs 7 to 14 µs, and 70 with much that wasn't read.
+    static let closesPerTurn = 32
     /// Projects that get a resync after the listener came back.
     static let resyncRoomsPerTurn = 256
-    /// Answers about membership that are acted on: each may open a WebSocket, at 10 to 20 µs.
-    static let membershipAnswersPerTurn = 256
+    /// Answers about membership that are acted on: each may open a WebSocket, at 10 to 20 µs, and is sent one.
+    static let membershipAnswersPerTurn = 128
     /// Members that are looked at for removals, after which notifications wait for the next turn:
     /// one removal looks at the project's whole audience, and each look is a cache miss.
     static let membersScannedPerTurn = 20_000
