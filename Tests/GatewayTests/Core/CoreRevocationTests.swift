@@ -136,15 +136,15 @@ import Testing
         harness.turn()
         harness.answerAll()
         harness.turn()
-        #expect(harness.core.metrics.connections == 256)
+        #expect(harness.core.metrics.connections == 128)
         harness.database.remove(1, from: 1)
         harness.notifyRemoval(of: bulk ? nil : 1, from: 1)
         harness.notify(event: 1, project: 1)
         harness.database.answersAtOnce = true
         harness.settle()
         let statuses = clients.map { harness.stream(of: $0).status }
-        #expect(statuses.count { $0 == 101 } == 256)
-        #expect(statuses.count { $0 == 403 } == 244)
+        #expect(statuses.count { $0 == 101 } == 128)
+        #expect(statuses.count { $0 == 403 } == 372)
         let heard = clients.filter { harness.stream(of: $0).status == 101 }
             .map { Self.story(of: $0, in: harness) }
         #expect(heard.allSatisfy { $0 == ["membership_revoked"] })
