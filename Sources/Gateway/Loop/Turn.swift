@@ -13,7 +13,7 @@ package protocol TurnPhases: ~Copyable {
     /// Acts on answers about memberships. They come before the turn's notifications: a removal that is
     /// among those was committed after the answer was found, and must come after it here too.
     mutating func handleMembershipAnswers()
-    /// Reads what clients sent while they were paused.
+    /// Reads what waits for its turn: of clients that were paused, or came when their share was used up.
     mutating func receiveUnpaused()
 
     /// Reads notifications, in commit order, within the turn's budget.
