@@ -26,6 +26,8 @@ struct Server: ~Copyable {
 
     /// Events that epoll has reported in this turn.
     var eventCount = 0
+    /// The program's processor time when the last turn ended.
+    var processorNanoseconds = Clock.processorNanoseconds()
     /// When old events were to be deleted first: not by all gateways in the same moment.
     var jitter: Jitter
     /// Whether something was put off that must not wait for an event.

@@ -63,9 +63,18 @@ extension Server {
         runInboundPhases()
         runOutboundPhases()
 
-        core.metrics.loopTurn.observe(nanoseconds: Clock.monotonic().nanoseconds(since: began))
+        measureTurn(since: began)
         core.checkInvariants()
         return !isOver
+    }
+
+    /// A turn that takes longer than its processor time was kept from running: by other programs, or by
+    /// the kernel's work for their sockets.
+    private mutating func measureTurn(since began: Instant) {
+        core.metrics.loopTurn.observe(nanoseconds: Clock.monotonic().nanoseconds(since: began))
+        let used = Clock.processorNanoseconds()
+        core.metrics.loopTurnProcessor.observe(nanoseconds: used &- processorNanoseconds)
+        processorNanoseconds = used
     }
 
     /// How long the turn may wait for events: not at all while work is left over from the last one,

@@ -128,6 +128,8 @@ package struct Metrics: ~Copyable {
     package var ringRefusals: UInt64 = 0
     /// The working part of a turn, without the wait.
     package var loopTurn = Histogram(boundsNanoseconds: HistogramBounds.loopTurn)
+    /// The processor time of a turn and of the wait before it.
+    package var loopTurnProcessor = Histogram(boundsNanoseconds: HistogramBounds.loopTurn)
 
     package init() {}
 

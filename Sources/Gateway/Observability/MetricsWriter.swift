@@ -220,6 +220,11 @@ package struct MetricsWriter: Sendable {
         buffer.histogram(
             "devhive_loop_turn_seconds", help: "The working part of the loop's turns.",
             metrics.loopTurn)
+        buffer.histogram(
+            "devhive_loop_turn_cpu_seconds",
+            help:
+                "The processor time of the loop's turns: what it worked, without what it waited for.",
+            metrics.loopTurnProcessor)
         buffer.gauge(
             "devhive_io_uring", help: "Whether broadcasts are sent by io_uring.",
             metrics.sendMethod == .ring ? 1 : 0)

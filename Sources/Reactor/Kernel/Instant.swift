@@ -32,7 +32,7 @@ public struct Instant: Comparable, Hashable, BitwiseCopyable, Sendable {
     }
 }
 
-/// The two clocks of the program.
+/// The clocks of the program.
 public enum Clock {
     /// CLOCK_MONOTONIC: deadlines and durations. It doesn't jump, and stands still in suspend.
     public static func monotonic() -> Instant {
@@ -43,6 +43,10 @@ public enum Clock {
     public static func wallMicroseconds() -> Int64 {
         Int64(read(CLOCK_REALTIME) / 1_000)
     }
+
+    /// CLOCK_THREAD_CPUTIME_ID in nanoseconds: the processor time of the calling thread, in the kernel as
+    /// well, without what it had to wait for a processor. A system call, where the others are none.
+    public static func processorNanoseconds() -> UInt64 { read(CLOCK_THREAD_CPUTIME_ID) }
 
     private static func read(_ clock: clockid_t) -> UInt64 {
         var time = timespec()

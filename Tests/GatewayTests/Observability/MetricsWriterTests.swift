@@ -102,7 +102,7 @@ import Testing
                 : name == family
             #expect(belongs, "\(line)")
         }
-        #expect(families.count == 64)
+        #expect(families.count == 65)
     }
 
     @Test func `a version with quotes, backslashes and line feeds is escaped`() {
