@@ -104,6 +104,7 @@ struct SteadyState: ~Copyable {
 extension SteadyState: TurnPhases {
     mutating func receiveReady() {}
     mutating func handleMembershipAnswers() { core.handleMembershipAnswers() }
+    mutating func answerResumes() { core.answerResumes() }
     mutating func receiveUnpaused() {}
     mutating func receiveNotifications() { core.continueResync() }
     mutating func runTimers() { while core.runTimers(heardEveryone: true) {} }

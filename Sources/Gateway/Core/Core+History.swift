@@ -12,28 +12,6 @@ struct FinishedRead: BitwiseCopyable {
     var cursor: Cursor?
 }
 
-/// Whose membership a read makes one to verify.
-///
-/// A read may show a removal before the listener has heard of it, and with it what was committed
-/// behind. Whoever was a member when the read was wanted, and isn't any more, has a removal in it:
-/// it was committed after the cursor.
-private struct UnverifiedUsers {
-    private var users: Set<UserID> = []
-    private var isEverybody = false
-
-    mutating func note(_ effect: NotificationFacts.Effect) {
-        switch effect {
-        case .none: break
-        case .memberRemoved(let user): users.insert(user)
-        case .someMembersRemoved, .projectDeleted: isEverybody = true
-        }
-    }
-
-    func contains(_ user: UserID) -> Bool {
-        isEverybody || users.contains(user)
-    }
-}
-
 // What is read from the event log, and what is done when the listener is back.
 extension Core {
     // MARK: The listener
@@ -50,7 +28,11 @@ extension Core {
     package mutating func listenerWasLost() {
         database.isListening = false
         _ = history.endCatchUp()
-        history.reads.askAllAgain()
+        readAllAgain()
+    }
+
+    private mutating func readAllAgain() {
+        for segment in history.reads.askAllAgain() { outbox.release(segment) }
     }
 
     /// A canary has come back: everything before it has been heard.
@@ -65,7 +47,9 @@ extension Core {
         database.eventLog = state
         guard state != .usable else { return }
         // What is wanted can't be had: resyncs instead.
-        for answered in history.reads.removeAll() { finish(answered, resync: .cursorExpired) }
+        let unreadable = history.reads.answerAll(.cursorExpired)
+        for segment in unreadable.segments { outbox.release(segment) }
+        for project in unreadable.audiences { resyncAudience(of: project, .cursorExpired) }
     }
 
     // MARK: Catching up
@@ -110,7 +94,7 @@ extension Core {
         metrics.notificationsDropped &+= UInt64(count)
         log.notificationsDropped(count: count, at: clock.now)
         _ = history.endCatchUp()
-        history.reads.askAllAgain()
+        readAllAgain()
         resyncEverything()
     }
 
@@ -133,8 +117,11 @@ extension Core {
 
     // MARK: Asking and answers
 
-    /// Whether there is something to ask the event log for.
-    package var wantsReads: Bool { database.isListening && history.reads.hasWanted }
+    /// Whether there is something to ask the event log for. Those whose reads are answered come first, so
+    /// that what was read doesn't pile up.
+    package var wantsReads: Bool {
+        database.isListening && history.reads.hasWanted && !history.reads.hasAnswered
+    }
 
     /// Fills in the parameters of the next statement and returns its tag; `nil` when there is
     /// nothing to ask at present.
@@ -186,8 +173,8 @@ extension Core {
         }
     }
 
-    /// Answers those who have waited for too long: the database doesn't answer. They are subscribed,
-    /// and told to fetch all.
+    /// Answers those who have waited for too long, some in each turn: the database doesn't answer. They
+    /// are subscribed, and told to fetch all.
     package mutating func expireReads() {
         if history.isCatchUpLate(clock.now) { giveUpCatchingUp() }
         for one in history.removeExpired(clock.now) {
@@ -216,78 +203,102 @@ extension Core {
         }
     }
 
-    private mutating func finish(_ project: ProjectID, resync reason: ResyncReason) {
-        if let answered = history.reads.finish(project) { finish(answered, resync: reason) }
-    }
-
     /// There is nothing to say but that all may have changed.
-    private mutating func finish(_ answered: AnsweredRead, resync reason: ResyncReason) {
-        let project = answered.read.project
-        if answered.read.isForAudience { resyncAudience(of: project, reason) }
-        let finished = FinishedRead(project: project, resync: reason)
-        for waiter in answered.waiters { deliver(finished, to: waiter) }
+    private mutating func finish(_ project: ProjectID, resync reason: ResyncReason) {
+        guard let read = history.reads.take(project) else { return }
+        if read.isForAudience { resyncAudience(of: project, reason) }
+        guard !history.reads.dropUnlessAwaited(read) else { return }
+        history.reads.give(ReadAnswer(resync: reason), of: read)
     }
 
     private mutating func finish(
         _ project: ProjectID, _ answer: borrowing EventsAnswer, _ rows: Range<Int>
     ) {
-        guard let answered = history.reads.finish(project) else { return }
-        var finished = FinishedRead(project: project)
-        var unverified = UnverifiedUsers()
+        guard let read = history.reads.take(project) else { return }
+        let isAwaited = !history.reads.dropUnlessAwaited(read)
+        var found = ReadAnswer(resync: nil)
         var payload = ByteBuffer()
         for row in rows {
             payload.removeAll()
             answer.writePayload(of: row, into: &payload)
             guard payload.count > 0 else { continue }
-            if answered.read.isForAudience { notify(payload.bytes) }
-            if !answered.waiters.isEmpty {
-                append(payload.bytes, of: project, to: &finished.missed, &unverified)
+            if read.isForAudience { notify(payload.bytes) }
+            if isAwaited { append(payload.bytes, of: project, to: &found) }
+        }
+        guard isAwaited else { return }
+        if outbox.byteCount(of: found.missed) > Limits.segmentBytesMax {
+            found.resync = .tooManyChanges
+        }
+        found.cursor = answer.cursor
+        found.last = answer.last
+        history.reads.give(found, of: read)
+    }
+
+    // MARK: Giving what was read
+
+    /// Gives those who wait what was read for them, some in each turn.
+    package mutating func answerResumes() {
+        var left = settings.resumesPerTurn
+        while left > 0, let read = history.reads.firstAnswered, let answer = read.answer {
+            let finished = finishedRead(read, answer)
+            while left > 0, let waiter = history.reads.removeFirstWaiter(of: read) {
+                deliver(finished, answer, to: waiter)
+                left -= 1
             }
+            guard left > 0 else { return }
+            for segment in history.reads.finishFirstAnswered() { outbox.release(segment) }
         }
-        let isTooLarge = outbox.byteCount(of: finished.missed) > Limits.segmentBytesMax
-        if isTooLarge || answered.read.isOverflown { finished.resync = .tooManyChanges }
-        if !answered.waiters.isEmpty, !answered.read.frames.isEmpty {
-            finished.kept = outbox.segments.make(capacity: answered.read.frames.count)
-            outbox.segments.append(
-                answered.read.frames.span, frames: answered.read.frameCount, to: finished.kept)
+    }
+
+    /// What the next ones get: what was missed, and what was kept until now.
+    private mutating func finishedRead(_ read: ProjectRead, _ answer: ReadAnswer) -> FinishedRead {
+        var finished = FinishedRead(project: read.project, resync: answer.resync)
+        guard answer.resync == nil else { return finished }
+        guard !read.isOverflown else {
+            finished.resync = .tooManyChanges
+            return finished
         }
+        finished.missed = answer.missed
+        finished.kept = answer.kept
         finished.cursor = answer.cursor
-        for waiter in answered.waiters { deliver(finished, answer, to: waiter, unverified) }
-        outbox.release(finished.missed)
-        outbox.release(finished.kept)
+        guard read.frameCount > answer.keptFrameCount else { return finished }
+        outbox.release(answer.kept)
+        finished.kept = outbox.segments.make(capacity: read.frames.count)
+        outbox.segments.append(read.frames.span, frames: read.frameCount, to: finished.kept)
+        history.reads.noteKept(finished.kept, of: read)
+        return finished
     }
 
     private mutating func deliver(
-        _ finished: FinishedRead, _ answer: borrowing EventsAnswer, to waiter: ReadWaiter,
-        _ unverified: UnverifiedUsers
+        _ finished: FinishedRead, _ answer: ReadAnswer, to waiter: ReadWaiter
     ) {
         var waiter = waiter
         if settings.checksMembership, let index = clients.index(of: waiter.client),
-            unverified.contains(clients[index].user)
+            answer.unverified.contains(clients[index].user)
         {
             waiter.isUnverified = true
         }
         // What was read for it may have begun before what it asked for.
         let isOfTheFuture = answer.last.map { waiter.since > $0 } ?? true
-        deliver(
-            isOfTheFuture
-                ? FinishedRead(project: finished.project, resync: .cursorExpired) : finished,
-            to: waiter)
+        guard finished.resync == nil, isOfTheFuture else {
+            deliver(finished, to: waiter)
+            return
+        }
+        deliver(FinishedRead(project: finished.project, resync: .cursorExpired), to: waiter)
     }
 
-    /// Appends the frame of an event to a segment, which is made for the first.
+    /// Appends the frame of an event to what was missed.
     private mutating func append(
-        _ payload: borrowing Span<UInt8>, of project: ProjectID, to segment: inout SegmentIndex,
-        _ unverified: inout UnverifiedUsers
+        _ payload: borrowing Span<UInt8>, of project: ProjectID, to answer: inout ReadAnswer
     ) {
         var message = outbox.message()
         do throws(NotificationError) {
             let facts = try Notification.encode(
                 payload: payload, heard: nil, into: &message.text)
             if facts.project == project {
-                unverified.note(facts.effect)
+                answer.unverified.note(facts.effect)
                 message.endFrame()
-                outbox.append(message, to: &segment)
+                outbox.append(message, to: &answer.missed)
             }
         } catch {
             metrics.notificationsInvalid += 1

@@ -79,6 +79,7 @@ package struct Core: ~Copyable {
     package var hasWorkLeft: Bool {
         !outbox.dirty.isEmpty || outbox.hasOverflown || clients.closedCount > 0
             || clients.hasInterestChanges || clients.hasWaiting || membership.hasWorkLeft
-            || history.resyncPosition != nil || hub.activeRoomCount > 0
+            || history.resyncPosition != nil || history.reads.hasAnswered
+            || hub.activeRoomCount > 0
     }
 }

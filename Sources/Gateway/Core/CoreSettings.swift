@@ -34,6 +34,8 @@ package struct CoreSettings: Sendable {
     package var turn = TurnBudget.Amounts(
         strangers: Limits.strangersNanosecondsPerTurn,
         members: Limits.membersNanosecondsPerTurn, client: Limits.clientWorkPerTurn)
+    /// How many of those who resume are answered in a turn.
+    package var resumesPerTurn = Limits.resumesPerTurn
 
     /// Bytes of any message, before it is known what it says.
     var frameBytesMax: Int { max(messageBytesMax, Limits.initMessageBytesMax) }

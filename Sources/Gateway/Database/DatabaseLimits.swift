@@ -19,7 +19,7 @@ package enum DatabaseLimits {
     package static let resourcesIntervalNanoseconds: UInt64 = 60_000_000_000
 
     /// Bytes that the server may send without an answer or a notification that is whole: libpq keeps
-    /// them. The longest answer is the event log's, 2,048 rows with payloads of up to 8,000 bytes.
+    /// them. The longest answer is the event log's, 1,024 rows with payloads of up to 8,000 bytes.
     package static let answerBytesMax = 32 << 20
     /// The same of the listener, which is answered a few words, and to which a notification is 8 KB.
     package static let listenerBytesMax = 1 << 20

@@ -4,8 +4,8 @@ package enum EventsQuery {
     /// Projects in one statement.
     package static let projectsMax = 32
     /// Rows of one statement: more than one project can have, and few enough to be handled within
-    /// one turn (2,048 at 3 µs).
-    static let rowsMax = 2_048
+    /// one turn (1,024 at 3 µs).
+    package static let rowsMax = 1_024
     /// Distinct rows of one project that are listed; more are a resync.
     package static let eventsMax = 1_000
     /// Recorded events of one project that are looked at for it.

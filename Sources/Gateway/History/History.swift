@@ -82,10 +82,12 @@ package struct History: ~Copyable {
         return .waits
     }
 
-    /// Those who have waited for too long, taken out of the table.
+    /// Those who have waited for too long, taken out of the table; the rest of them in the next turns.
     package mutating func removeExpired(_ now: Instant) -> [RemovedWaiter] {
         guard let check = expiryCheck, check <= now else { return [] }
-        let expired = reads.removeExpired(now)
+        var expired: [RemovedWaiter] = []
+        // While some are left to look at, the check stays due.
+        guard reads.removeExpired(now, &expired) else { return expired }
         expiryCheck =
             reads.waiterCount > 0
             ? now.advanced(byNanoseconds: Limits.resumeCheckNanoseconds) : nil

@@ -58,6 +58,9 @@ package struct ProjectRead {
     package var frameCount = 0
     /// Whether there were too many to keep.
     package var isOverflown = false
+    /// What it has found; `nil` as long as it isn't answered. From then on those who wait get it, some
+    /// in each turn, and events go on being kept for those who are left.
+    package var answer: ReadAnswer?
 
     init(project: ProjectID, since: Cursor, waiters: UInt32) {
         self.project = project
@@ -68,6 +71,7 @@ package struct ProjectRead {
     /// Forgets that it was asked: its answer is lost, or was made before a gap in what is heard.
     mutating func unask() {
         statement = nil
+        answer = nil
         frames = []
         frameCount = 0
         isOverflown = false

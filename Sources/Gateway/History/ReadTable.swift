@@ -13,8 +13,12 @@ package import Reactor
 /// the asking; unless its own cursor is lower: then it waits for the next read. A client waits for a
 /// project once.
 ///
+/// Answering everybody may take several turns. A read that is answered stays here until then: what comes
+/// goes on being kept beside it, and whoever gets its answer later gets more of what was kept. Nobody
+/// joins those who wait for it any more.
+///
 /// When the listener is lost, what is heard has a gap: reads under way are asked again when it is
-/// back.
+/// back, and so are those that haven't been given to everybody.
 package struct ReadTable: ~Copyable {
     /// Reads by project, the one that was asked first.
     private var asked: [ProjectID: ProjectRead] = [:]
@@ -26,6 +30,9 @@ package struct ReadTable: ~Copyable {
     /// The projects of the statements under way, in their order.
     private var statements: [UInt64: [ProjectID]] = [:]
     private var lastStatement: UInt64 = 0
+    /// The reads that are answered, the first first. All are among `asked`.
+    private var answered: [ProjectID] = []
+    private var answeredStart = 0
 
     /// Projects whose audience waits.
     package private(set) var audienceCount = 0
@@ -49,7 +56,9 @@ package struct ReadTable: ~Copyable {
     /// False when there are as many waiters as there may be. The client doesn't wait for the project.
     package mutating func add(_ waiter: ReadWaiter, for project: ProjectID) -> Bool {
         guard waiterCount < Limits.resumesWaitingMax else { return false }
-        if let under = asked[project], under.since <= waiter.from, !under.isOverflown {
+        if let under = asked[project], under.answer == nil, under.since <= waiter.from,
+            !under.isOverflown
+        {
             waiters.append(waiter, of: project, to: under.waiters)
         } else {
             waiters.append(waiter, of: project, to: want(project, since: waiter.from))
@@ -138,28 +147,103 @@ package struct ReadTable: ~Copyable {
     /// How many projects a statement asks about.
     package func projectCount(of statement: UInt64) -> Int? { statements[statement]?.count }
 
-    /// Takes a read out of the table, with those who waited for it: it is answered.
-    package mutating func finish(_ project: ProjectID) -> AnsweredRead? {
-        guard let read = asked.removeValue(forKey: project) else { return nil }
+    /// Takes a read that was asked out of the table. Those who wait for it go on waiting, until `give` or
+    /// `drop`.
+    package mutating func take(_ project: ProjectID) -> ProjectRead? {
+        guard var read = asked[project], read.answer == nil else { return nil }
+        asked[project] = nil
         if read.isForAudience { audienceCount -= 1 }
-        return AnsweredRead(read: read, waiters: waiters.removeAll(of: read.waiters))
+        read.statement = nil
+        return read
     }
 
-    /// Empties the table, and returns what was in it. Late answers are still known as such.
-    package mutating func removeAll() -> [AnsweredRead] {
-        let all = Array(asked.values) + Array(wanted.values)
-        asked = [:]
+    /// Puts a read back that was taken, with its answer for those who wait for it.
+    package mutating func give(_ answer: ReadAnswer, of read: ProjectRead) {
+        var read = read
+        read.isForAudience = false
+        read.answer = answer
+        asked[read.project] = read
+        answered.append(read.project)
+    }
+
+    /// Forgets a read that was taken, if nobody waits for it.
+    package mutating func dropUnlessAwaited(_ read: ProjectRead) -> Bool {
+        guard waiters.isEmpty(read.waiters) else { return false }
+        waiters.freeList(read.waiters)
+        return true
+    }
+
+    /// Whether somebody waits whose read is answered.
+    package var hasAnswered: Bool { answeredStart < answered.count }
+
+    /// The first read that is answered; it is among the answered until `finishFirstAnswered`.
+    package var firstAnswered: ProjectRead? {
+        hasAnswered ? asked[answered[answeredStart]] : nil
+    }
+
+    /// The next of those who wait for a read that is answered, who waits no more.
+    package mutating func removeFirstWaiter(of read: ProjectRead) -> ReadWaiter? {
+        waiters.removeFirst(of: read.waiters)
+    }
+
+    /// The frames that were kept are in a segment now, for the next ones as well.
+    package mutating func noteKept(_ segment: SegmentIndex, of read: ProjectRead) {
+        asked[read.project]?.answer?.kept = segment
+        asked[read.project]?.answer?.keptFrameCount = read.frameCount
+    }
+
+    /// Everybody who waited for the first read that is answered has been given it. Returns what has to be
+    /// released.
+    package mutating func finishFirstAnswered() -> [SegmentIndex] {
+        guard let read = firstAnswered else { return [] }
+        asked[read.project] = nil
+        waiters.freeList(read.waiters)
+        answeredStart += 1
+        if !hasAnswered { forgetAnswered() }
+        return read.answer?.segments ?? []
+    }
+
+    private mutating func forgetAnswered() {
+        answered.removeAll(keepingCapacity: true)
+        answeredStart = 0
+    }
+
+    /// Gives everybody a resync: nothing can be read any more. Late answers are still known as such.
+    package mutating func answerAll(_ reason: ResyncReason) -> UnreadableProjects {
+        var result = UnreadableProjects()
+        for read in asked.values { result.segments += read.answer?.segments ?? [] }
+        for read in Array(wanted.values) {
+            if let earlier = asked[read.project] {
+                waiters.join(read.waiters, to: earlier.waiters)
+                if read.isForAudience { asked[read.project]?.isForAudience = true }
+            } else {
+                asked[read.project] = read
+            }
+        }
         wanted = [:]
         order = []
         orderStart = 0
         statements = [:]
         audienceCount = 0
-        return all.map { AnsweredRead(read: $0, waiters: waiters.removeAll(of: $0.waiters)) }
+        forgetAnswered()
+        for read in Array(asked.values) {
+            if read.isForAudience { result.audiences.append(read.project) }
+            asked[read.project] = nil
+            if !dropUnlessAwaited(read) { give(ReadAnswer(resync: reason), of: read) }
+        }
+        return result
     }
 
-    /// Wants a read again that was asked.
+    /// Wants a read again that was asked and isn't answered.
     package mutating func askAgain(_ project: ProjectID) {
-        guard var read = asked.removeValue(forKey: project) else { return }
+        guard let read = asked[project], read.answer == nil else { return }
+        wantAgain(read)
+    }
+
+    private mutating func wantAgain(_ read: ProjectRead) {
+        var read = read
+        let project = read.project
+        asked[project] = nil
         read.unask()
         guard let later = wanted[project] else {
             wanted[project] = read
@@ -173,10 +257,14 @@ package struct ReadTable: ~Copyable {
         wanted[project] = read
     }
 
-    /// Wants everything again that was asked: there was a gap in what is heard.
-    package mutating func askAllAgain() {
+    /// Wants everything again that was asked: there was a gap in what is heard. Returns what has to be
+    /// released.
+    package mutating func askAllAgain() -> [SegmentIndex] {
+        let segments = asked.values.flatMap { $0.answer?.segments ?? [] }
         statements.removeAll()
-        for project in Array(asked.keys) { askAgain(project) }
+        forgetAnswered()
+        for read in Array(asked.values) { wantAgain(read) }
+        return segments
     }
 
     // MARK: Unverified memberships
@@ -230,11 +318,12 @@ package struct ReadTable: ~Copyable {
         waiterCount == 0 ? [] : waiters.projects(of: client)
     }
 
-    /// Takes out those who should have been answered by now.
-    package mutating func removeExpired(_ now: Instant) -> [RemovedWaiter] {
-        let expired = waiters.expired(now)
+    /// Takes out those who should have been answered by now, as many as may be answered in a turn.
+    /// Returns whether it has looked at everybody.
+    package mutating func removeExpired(_ now: Instant, _ expired: inout [RemovedWaiter]) -> Bool {
+        let isComplete = waiters.findExpired(now, &expired)
         for one in expired { _ = remove(one.waiter.client, from: one.project) }
-        return expired
+        return isComplete
     }
 
     /// The audiences get a resync instead: what was to be read for them is no longer wanted.
@@ -262,10 +351,12 @@ package struct AskedReads {
     package let projects: [ProjectID]
 }
 
-/// A read that is over, and who waited for it.
-package struct AnsweredRead {
-    package let read: ProjectRead
-    package let waiters: [ReadWaiter]
+/// What follows from nothing being readable any more.
+package struct UnreadableProjects {
+    /// The projects whose audience gets a resync.
+    package var audiences: [ProjectID] = []
+    /// What has to be released.
+    package var segments: [SegmentIndex] = []
 }
 
 /// A waiter that isn't waiting any more.

@@ -22,6 +22,8 @@ package struct WaiterLists: ~Copyable {
     private var firstOfClient: [Handle: UInt32] = [:]
     /// Waiters in all lists.
     package private(set) var count = 0
+    /// The node from which `findExpired` goes on.
+    private var nextLook = 0
 
     package init() {}
 
@@ -68,12 +70,13 @@ package struct WaiterLists: ~Copyable {
         return waiters
     }
 
-    /// Empties a list, gives it back, and returns who was in it.
-    package mutating func removeAll(of list: UInt32) -> [ReadWaiter] {
-        let waiters = waiters(of: list)
-        while !isEmpty(list) { remove(nodes[Int(list)].next) }
-        freeList(list)
-        return waiters
+    /// Takes the first waiter out of a list; `nil` when it is empty.
+    package mutating func removeFirst(of list: UInt32) -> ReadWaiter? {
+        let first = nodes[Int(list)].next
+        guard first != list else { return nil }
+        let waiter = nodes[Int(first)].waiter
+        remove(first)
+        return waiter
     }
 
     // MARK: Waiters
@@ -124,12 +127,21 @@ package struct WaiterLists: ~Copyable {
         }
     }
 
-    /// Who should have been answered by now.
-    package func expired(_ now: Instant) -> [RemovedWaiter] {
-        nodes.compactMap { node in
-            guard let waiter = node.waiter, waiter.deadline <= now else { return nil }
-            return RemovedWaiter(waiter: waiter, project: node.project)
+    /// Who should have been answered by now, as many as may be answered in a turn, among as many as may
+    /// be looked at. Returns whether all have been looked at; else the next call goes on from there.
+    package mutating func findExpired(_ now: Instant, _ expired: inout [RemovedWaiter]) -> Bool {
+        let end = min(nodes.count, nextLook + Limits.waitersSeenPerTurn)
+        while nextLook < end {
+            guard expired.count < Limits.resumesPerTurn else { return false }
+            let node = nodes[nextLook]
+            if let waiter = node.waiter, waiter.deadline <= now {
+                expired.append(RemovedWaiter(waiter: waiter, project: node.project))
+            }
+            nextLook += 1
         }
+        guard end == nodes.count else { return false }
+        nextLook = 0
+        return true
     }
 
     // MARK: Nodes

@@ -51,6 +51,11 @@ package enum Limits {
     static let resyncRoomsPerTurn = 256
     /// Answers about membership that are acted on: each may open a WebSocket, at 10 to 20 µs, and is sent one.
     static let membershipAnswersPerTurn = 128
+    /// Clients that are given what was read for them, or told that it couldn't be: at 30 to 50 µs each, its
+    /// sending among it.
+    package static let resumesPerTurn = 64
+    /// Of those who wait for it, how many are looked at for whether they have waited for too long.
+    package static let waitersSeenPerTurn = 16_384
     /// Members that are looked at for removals, after which notifications wait for the next turn:
     /// one removal looks at the project's whole audience, and each look is a cache miss.
     static let membersScannedPerTurn = 20_000

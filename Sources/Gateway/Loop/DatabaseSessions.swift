@@ -21,6 +21,10 @@ struct DatabaseSessions: ~Copyable {
     var queriesRegistration: DatabaseRegistration?
     var readsRegistration: DatabaseRegistration?
 
+    /// The turn in which an answer of the event log was acted on last: its rows are a turn's worth, and the
+    /// next one is acted on in the next turn. `nil` when none is left.
+    var eventsReadAt: Instant?
+
     /// When old events are to be deleted next.
     var pruneAt: Instant?
     /// How long events are kept, in seconds.

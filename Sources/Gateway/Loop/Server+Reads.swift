@@ -8,12 +8,20 @@ extension Server {
 
     mutating func readsDid(_ event: DatabaseEvent) {
         actOnReads(event)
-        while let answer = sessions.reads.dequeueAnswer() {
+        while sessions.eventsReadAt != core.clock.now, let answer = sessions.reads.dequeueAnswer() {
+            if answer.query == .events { sessions.eventsReadAt = core.clock.now }
             handle(answer)
             actOnReads(sessions.reads.continueReading(core.clock.now))
         }
         applyReads()
         sessions.resolveIfNeeded()
+    }
+
+    /// Reads on behind the answer of an earlier turn.
+    mutating func continueReads() {
+        guard let turn = sessions.eventsReadAt, turn != core.clock.now else { return }
+        sessions.eventsReadAt = nil
+        readsDid(sessions.reads.continueReading(core.clock.now))
     }
 
     /// Tells epoll what the session wants to be told.

@@ -13,6 +13,8 @@ package protocol TurnPhases: ~Copyable {
     /// Acts on answers about memberships. They come before the turn's notifications: a removal that is
     /// among those was committed after the answer was found, and must come after it here too.
     mutating func handleMembershipAnswers()
+    /// Gives those who resume what was read for them, some in each turn.
+    mutating func answerResumes()
     /// Reads what waits for its turn: of clients that were paused, or came when their share was used up.
     mutating func receiveUnpaused()
 
@@ -37,6 +39,7 @@ extension TurnPhases where Self: ~Copyable {
     package mutating func runInboundPhases() throws(Failure) {
         try receiveReady()
         handleMembershipAnswers()
+        answerResumes()
         receiveUnpaused()
     }
 
@@ -84,6 +87,7 @@ extension Server {
         timersDue = nearest.map { core.clock.now.advanced(byNanoseconds: $0) }
         if hasMoreNotifications || hasMoreTimers || core.hasWorkLeft { return 0 }
         if !core.isCatchingUp && !sessions.backlog.isEmpty { return 0 }
+        if sessions.eventsReadAt == core.clock.now { return 0 }
         return nearest
     }
 
@@ -130,6 +134,11 @@ extension Server: TurnPhases {
     }
 
     package mutating func handleMembershipAnswers() { core.handleMembershipAnswers() }
+
+    package mutating func answerResumes() {
+        continueReads()
+        core.answerResumes()
+    }
 
     /// Looking at everything that may be due is for the turns in which something is: it stands
     /// between a notification and its clients.

@@ -37,7 +37,7 @@ extension CoreHarness {
             tag: tag, projects: String(decoding: projects), cursors: String(decoding: cursors))
     }
 
-    /// The event log has these events for the one project that was asked for.
+    /// The event log has these events for the one project that was asked for. Those who wait get them.
     mutating func answer(_ tag: UInt64, events: [Int], project: UInt64, cursor: UInt64) {
         var answer = EventsAnswer(
             cursor: Cursor(transaction: cursor), last: Cursor(transaction: 1_000_000))
@@ -46,5 +46,6 @@ extension CoreHarness {
             answer.append(.event, project: 0, payload: payload.span)
         }
         core.receiveEvents(answer, tag: tag)
+        core.answerResumes()
     }
 }

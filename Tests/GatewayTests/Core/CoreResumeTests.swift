@@ -126,6 +126,7 @@ import Testing
             cursor: Cursor(transaction: 150), last: Cursor(transaction: 1_000_000))
         answer.append(row, project: 0, payload: Span())
         harness.core.receiveEvents(answer, tag: asked.tag)
+        harness.core.answerResumes()
         harness.notify(event: 3, project: 1)
         harness.settle()
         #expect(

@@ -17,3 +17,22 @@ enum HistoryTesting {
             isUnverified: isUnverified)
     }
 }
+
+// Reads that are answered all at once.
+extension HistoryTesting {
+    struct Finished {
+        let read: ProjectRead
+        let waiters: [ReadWaiter]
+    }
+
+    /// Answers a project's read, and gives it to all who wait.
+    static func finish(_ project: Int, in table: inout ReadTable) -> Finished? {
+        guard let read = table.take(self.project(project)) else { return nil }
+        if table.dropUnlessAwaited(read) { return Finished(read: read, waiters: []) }
+        table.give(ReadAnswer(resync: .cursorExpired), of: read)
+        var waiters: [ReadWaiter] = []
+        while let waiter = table.removeFirstWaiter(of: read) { waiters.append(waiter) }
+        _ = table.finishFirstAnswered()
+        return Finished(read: read, waiters: waiters)
+    }
+}

@@ -19,8 +19,8 @@ import Testing
     }
 
     /// The answer to the project's read.
-    private static func finish(in history: inout History) throws -> AnsweredRead {
-        let answered = history.reads.finish(Given.project(1))
+    private static func finish(in history: inout History) throws -> Given.Finished {
+        let answered = Given.finish(1, in: &history.reads)
         return try #require(answered)
     }
 

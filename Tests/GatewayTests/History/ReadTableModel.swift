@@ -16,6 +16,7 @@ struct ReadTableModel: ~Copyable {
         var waits: [Wait] = []
         var isForAudience = false
         var frameCount = 0
+        var isAnswered = false
     }
 
     private static let clientCount = 20
@@ -36,7 +37,7 @@ struct ReadTableModel: ~Copyable {
     mutating func step() {
         time += 1
         let project = random.below(Self.projectCount)
-        switch random.below(24) {
+        switch random.below(28) {
         case 0..<7: add(project)
         case 7: addAudience(project)
         case 8, 9: remove(random.below(Self.clientCount), from: project)
@@ -49,7 +50,8 @@ struct ReadTableModel: ~Copyable {
         case 20: unverify(project)
         case 21: removeExpired()
         case 22 where random.below(4) == 0: dropAudiences()
-        case 23 where random.below(20) == 0: removeAll()
+        case 23 where random.below(20) == 0: answerAll()
+        case 24..<28: giveSome(upTo: 3)
         default: break
         }
         compare()
@@ -59,7 +61,7 @@ struct ReadTableModel: ~Copyable {
     mutating func finish() {
         repeat {
             while !statements.isEmpty { answer() }
-            for project in Array(asked.keys) { finish(project) }
+            while table.hasAnswered { giveSome(upTo: .max) }
             ask()
         } while !asked.isEmpty || !wanted.isEmpty
         compare()
@@ -86,7 +88,7 @@ struct ReadTableModel: ~Copyable {
                 isUnverified: wait.isUnverified),
             for: HistoryTesting.project(project))
         #expect(isAdded)
-        if let under = asked[project], under.since <= wait.from,
+        if let under = asked[project], !under.isAnswered, under.since <= wait.from,
             under.frameCount <= Limits.segmentFramesMax
         {
             asked[project]?.waits.append(wait)
@@ -124,22 +126,45 @@ struct ReadTableModel: ~Copyable {
         let projects = table.removeStatement(statement.number)
         #expect(projects == statement.projects.map(HistoryTesting.project))
         let hasFailed = random.below(4) == 0
-        for project in statement.projects where asked[project] != nil {
-            if hasFailed { askAgain(project) } else { finish(project) }
+        for project in statement.projects where asked[project]?.isAnswered == false {
+            if hasFailed { askAgain(project) } else { give(project) }
         }
     }
 
-    private mutating func finish(_ project: Int) {
-        let answered = table.finish(HistoryTesting.project(project))
-        let expected = asked.removeValue(forKey: project)
-        #expect(answered?.read.since.transaction == expected?.since)
-        #expect(answered?.read.isForAudience == expected?.isForAudience)
-        expect(answered?.waiters ?? [], expected?.waits ?? [])
+    private mutating func give(_ project: Int) {
+        guard let read = table.take(HistoryTesting.project(project)) else {
+            Issue.record("a read that was asked isn't there")
+            return
+        }
+        #expect(read.since.transaction == asked[project]?.since)
+        #expect(read.isForAudience == asked[project]?.isForAudience)
+        asked[project]?.isForAudience = false
+        if table.dropUnlessAwaited(read) {
+            #expect(asked[project]?.waits.isEmpty == true)
+            asked[project] = nil
+        } else {
+            table.give(ReadAnswer(resync: .cursorExpired), of: read)
+            asked[project]?.isAnswered = true
+        }
     }
 
-    private func expect(_ waiters: [ReadWaiter], _ waits: [Wait]) {
-        #expect(waiters.map(\.client) == waits.map { HistoryTesting.client($0.client) })
-        #expect(waiters.map(\.isUnverified) == waits.map(\.isUnverified))
+    /// Some of those get it who wait for the read that was answered first.
+    private mutating func giveSome(upTo most: Int) {
+        guard let read = table.firstAnswered else { return }
+        let project = Int(read.project.low)
+        #expect(asked[project]?.isAnswered == true)
+        for _ in 0..<most {
+            let waiter = table.removeFirstWaiter(of: read)
+            let wait = asked[project]?.waits.first
+            #expect(waiter?.client == wait.map { HistoryTesting.client($0.client) })
+            #expect(waiter?.isUnverified == wait?.isUnverified)
+            guard wait != nil else {
+                _ = table.finishFirstAnswered()
+                asked[project] = nil
+                return
+            }
+            asked[project]?.waits.removeFirst()
+        }
     }
 
     private mutating func keep(_ project: Int) {
@@ -153,12 +178,13 @@ struct ReadTableModel: ~Copyable {
     }
 
     private mutating func askAgain(_ project: Int) {
+        guard asked[project]?.isAnswered != true else { return }
         table.askAgain(HistoryTesting.project(project))
         wantAgain(project)
     }
 
     private mutating func askAllAgain() {
-        table.askAllAgain()
+        _ = table.askAllAgain()
         for statement in statements {
             let projects = table.removeStatement(statement.number)
             #expect(projects == nil, "a late answer is known as one")
@@ -170,6 +196,7 @@ struct ReadTableModel: ~Copyable {
     private mutating func wantAgain(_ project: Int) {
         guard var read = asked.removeValue(forKey: project) else { return }
         read.frameCount = 0
+        read.isAnswered = false
         if let later = wanted[project] {
             read.since = min(read.since, later.since)
             read.waits += later.waits
@@ -211,7 +238,9 @@ struct ReadTableModel: ~Copyable {
     }
 
     private mutating func removeExpired() {
-        let expired = table.removeExpired(Instant(nanoseconds: time))
+        var expired: [RemovedWaiter] = []
+        let isComplete = table.removeExpired(Instant(nanoseconds: time), &expired)
+        #expect(isComplete)
         var count = 0
         for project in 0..<Self.projectCount {
             let late = [asked[project], wanted[project]].reduce(0) { count, read in
@@ -235,14 +264,21 @@ struct ReadTableModel: ~Copyable {
         }
     }
 
-    private mutating func removeAll() {
-        let all = table.removeAll()
-        #expect(all.count == asked.count + wanted.count)
-        let waits = (Array(asked.values) + Array(wanted.values)).reduce(0) { $0 + $1.waits.count }
-        #expect(all.reduce(0) { $0 + $1.waiters.count } == waits)
-        asked = [:]
+    private mutating func answerAll() {
+        let audiences = Set(
+            (Array(asked) + Array(wanted)).lazy.filter(\.value.isForAudience).map(\.key))
+        let unreadable = table.answerAll(.cursorExpired)
+        #expect(Set(unreadable.audiences) == Set(audiences.map(HistoryTesting.project)))
+        for (project, read) in wanted {
+            asked[project, default: Read(since: read.since)].waits += read.waits
+        }
         wanted = [:]
         statements = []
+        for project in Array(asked.keys) {
+            asked[project]?.isForAudience = false
+            asked[project]?.isAnswered = true
+            if asked[project]?.waits.isEmpty == true { asked[project] = nil }
+        }
     }
 
     private mutating func unverify(_ project: Int) {

@@ -43,12 +43,12 @@ import Testing
         }
         let early = table.ask()
         #expect(early == nil, "one is under way")
-        let firstOrNone = table.finish(Given.project(1))
+        let firstOrNone = Given.finish(1, in: &table)
         let first = try #require(firstOrNone)
         #expect(first.waiters.map(\.client) == [1, 2, 4, 5].map(Given.client))
         #expect(first.read.since == Cursor(transaction: 10))
         _ = table.ask()
-        let secondOrNone = table.finish(Given.project(1))
+        let secondOrNone = Given.finish(1, in: &table)
         let second = try #require(secondOrNone)
         #expect(second.waiters.map(\.client) == [Given.client(3)])
         #expect(second.read.since == Cursor(transaction: 9))
@@ -67,14 +67,47 @@ import Testing
             let isAdded = Self.add(client, from: 5, for: 1, to: &table)
             #expect(isAdded)
         }
-        table.askAllAgain()
+        _ = table.askAllAgain()
         _ = table.ask()
-        let answeredOrNone = table.finish(Given.project(1))
+        let answeredOrNone = Given.finish(1, in: &table)
         let answered = try #require(answeredOrNone)
         #expect(answered.waiters.map(\.client) == [5, 3, 4, 2, 1].map(Given.client))
         #expect(answered.read.since == Cursor(transaction: 5))
         let isEmpty = table.isEmpty
         #expect(isEmpty)
+    }
+
+    @Test
+    func
+        `reads that are answered are given to all who wait, the first first, and nobody joins them`()
+        throws
+    {
+        var table = ReadTable()
+        for (client, project) in [(1, 2), (2, 1), (3, 2)] {
+            let isAdded = Self.add(client, for: project, to: &table)
+            #expect(isAdded)
+        }
+        _ = table.ask()
+        for project in [2, 1] {
+            let readOrNone = table.take(Given.project(project))
+            let read = try #require(readOrNone)
+            let isDropped = table.dropUnlessAwaited(read)
+            #expect(!isDropped)
+            table.give(ReadAnswer(resync: .cursorExpired), of: read)
+        }
+        let isAdded = Self.add(4, for: 2, to: &table)
+        #expect(isAdded)
+        var given: [Handle] = []
+        while let read = table.firstAnswered {
+            while let waiter = table.removeFirstWaiter(of: read) { given.append(waiter.client) }
+            _ = table.finishFirstAnswered()
+        }
+        #expect(given == [1, 3, 2].map(Given.client))
+        let asked = table.ask()
+        #expect(asked?.projects == [Given.project(2)])
+        let last = Given.finish(2, in: &table)
+        #expect(last?.waiters.map(\.client) == [Given.client(4)])
+        #expect(table.isEmpty && !table.hasAnswered)
     }
 
     @Test func `as many wait as may`() {
@@ -125,7 +158,7 @@ import Testing
             for _ in 0..<Limits.segmentFramesMax + excess {
                 table.keep(frame, of: Given.project(1))
             }
-            let readOrNone = table.finish(Given.project(1))
+            let readOrNone = Given.finish(1, in: &table)
             let read = try #require(readOrNone).read
             #expect(read.isOverflown == (excess > 0))
             #expect(read.frames.isEmpty == (excess > 0))

@@ -30,7 +30,7 @@ struct WaiterListsModel: ~Copyable {
         case 1..<6: append()
         case 6, 7: remove()
         case 8: join()
-        case 9: takeAll()
+        case 9: removeFirst()
         case 10: unverify()
         default: unverifyList()
         }
@@ -39,8 +39,10 @@ struct WaiterListsModel: ~Copyable {
 
     mutating func finish() {
         for list in models.keys {
-            let waiters = lists.removeAll(of: list)
-            #expect(waiters.count == models[list]?.count)
+            var count = 0
+            while lists.removeFirst(of: list) != nil { count += 1 }
+            lists.freeList(list)
+            #expect(count == models[list]?.count)
         }
         #expect(lists.count == 0)
         for client in 0..<Self.clientCount {
@@ -99,11 +101,17 @@ struct WaiterListsModel: ~Copyable {
         models[other]? += moved
     }
 
-    private mutating func takeAll() {
+    private mutating func removeFirst() {
         guard let list = anyList() else { return }
-        let waiters = lists.removeAll(of: list)
-        let expected = models.removeValue(forKey: list) ?? []
-        #expect(waiters.map(\.client) == expected.map { HistoryTesting.client($0.client) })
+        let waiter = lists.removeFirst(of: list)
+        let expected = models[list]?.first
+        #expect(waiter?.client == expected.map { HistoryTesting.client($0.client) })
+        guard expected == nil else {
+            models[list]?.removeFirst()
+            return
+        }
+        lists.freeList(list)
+        models[list] = nil
     }
 
     private mutating func unverify() {
@@ -128,7 +136,7 @@ struct WaiterListsModel: ~Copyable {
         }
     }
 
-    private func compare() {
+    private mutating func compare() {
         let all = models.values.joined()
         #expect(lists.count == all.count)
         for (list, model) in models {
@@ -144,8 +152,11 @@ struct WaiterListsModel: ~Copyable {
             }
             #expect(projects == Set(expected))
         }
-        let expired = lists.expired(Instant(nanoseconds: time)).count
-        #expect(expired == all.count { $0.deadline <= time })
+        var expired: [RemovedWaiter] = []
+        let isComplete = lists.findExpired(Instant(nanoseconds: time), &expired)
+        let expectedCount = all.count { $0.deadline <= time }
+        #expect(isComplete == (expired.count < Limits.resumesPerTurn))
+        #expect(expired.count == min(expectedCount, Limits.resumesPerTurn))
     }
 }
 

@@ -243,6 +243,8 @@ extension CoreHarness: TurnPhases {
 
     package mutating func handleMembershipAnswers() { core.handleMembershipAnswers() }
 
+    package mutating func answerResumes() { core.answerResumes() }
+
     /// Tests hand them to the core themselves.
     package mutating func receiveNotifications() {}
 

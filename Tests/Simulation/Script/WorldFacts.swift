@@ -23,6 +23,8 @@ package struct WorldFacts: Equatable, Sendable {
     package var admission = AdmissionLimits()
     /// What a turn may spend on what clients say.
     package var turn = TurnBudget.Amounts.unlimited
+    /// How many of those who resume are answered in a turn.
+    package var resumesPerTurn = Limits.resumesPerTurn
     package var plantedFault: PlantedFault?
 
     package init(seed: UInt64) {
@@ -53,6 +55,7 @@ extension WorldFacts {
         var turns = Jitter(seed: seed ^ 0x7045)
         if turns.once(in: 3) { turn = .scarce(&turns) }
         if turns.once(in: 4) { recheckSeconds = UInt64(2 + turns.below(30)) }
+        if turns.once(in: 2) { resumesPerTurn = 1 + turns.below(3) }
     }
 }
 

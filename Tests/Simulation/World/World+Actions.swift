@@ -186,18 +186,16 @@ extension World {
             Self.rows(of: found.records, found.nextCommit, database.ledger), tag: read.tag)
     }
 
-    /// Rows of one statement.
-    private static var rowsMax: Int { 2_048 }
-
     private static func rows(
         of records: [Ledger.Record], _ nextCommit: Int, _ ledger: Ledger
     ) -> EventsAnswer {
         let count = records.reduce(0) { $0 + $1.rowCount }
         var answer = EventsAnswer(
             cursor: Cursor(transaction: UInt64(nextCommit)),
-            last: Cursor(transaction: UInt64(nextCommit)), isCut: count >= rowsMax)
+            last: Cursor(transaction: UInt64(nextCommit)), isCut: count >= EventsQuery.rowsMax)
         for (project, record) in records.enumerated() {
-            for (row, payload) in rows(of: record, ledger) where answer.count < rowsMax {
+            for (row, payload) in rows(of: record, ledger) where answer.count < EventsQuery.rowsMax
+            {
                 answer.append(row, project: project, payload: payload.span)
             }
         }

@@ -99,6 +99,8 @@ extension World: TurnPhases {
 
     package mutating func handleMembershipAnswers() { core.handleMembershipAnswers() }
 
+    package mutating func answerResumes() { core.answerResumes() }
+
     package mutating func receiveUnpaused() {
         while let index = core.dequeueTurn() {
             if core.hasUnread(index) {

@@ -48,6 +48,7 @@ package struct World: ~Copyable {
         settings.textPing = facts.textPing
         settings.compresses = facts.compresses
         settings.turn = facts.turn
+        settings.resumesPerTurn = facts.resumesPerTurn
         settings.admission = facts.admission
         let secret = Tokens.secret
         core = Core(
