@@ -144,7 +144,7 @@ async def test_the_queue_of_a_slow_client_collapses_into_a_resync(gateway, datab
         assert sorted(resynced) == RESOURCES
         assert numbers, "what the kernel had taken arrives whole"
         announce(database, project, "afterwards")
-        while (message := json.loads(slow.read_frame()[1]))["data"]["id"] != "afterwards":
+        while (message := slow.read_message())["data"]["id"] != "afterwards":
             pass
     assert [json.loads(text)["data"]["id"] for text in await fast.until_fence(database, project)] == [
         "while it doesn't read", "afterwards"]

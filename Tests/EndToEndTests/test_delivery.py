@@ -309,7 +309,7 @@ def test_nobody_is_told_of_what_they_left_in_the_middle_of_a_burst(gateway, data
                 announce(database, first if number % 2 else second, f"{round_number} {number}")
             raw.send_frame(TEXT, json.dumps({"type": "join_project", "project_id": there, "ref": round_number}).encode())
             while True:
-                message = json.loads(raw.read_frame()[1])
+                message = raw.read_message()
                 if message["type"] == "ok":
                     break
                 assert message["project_id"] == here

@@ -3,7 +3,6 @@
 DEVHIVE_FLOOD_CONNECTIONS scales them: 1,000 by default, 20,000 for a soak on a host whose limits allow it.
 """
 
-import json
 import os
 import resource
 import select
@@ -260,16 +259,16 @@ def test_a_storm_of_removals_is_dropped_for_a_resync_of_everybody(start_gateway,
             bystander.send_frame(TEXT, b'{"type":"ping"}')
             messages = []
             while not ({"pong", "RESYNC"} <= {m.get("action", m["type"]) for m in messages}):
-                messages.append(json.loads(bystander.read_frame()[1]))
+                messages.append(bystander.read_message())
             assert gateway.metrics()["devhive_notifications_dropped_total"] >= 10_000
             assert gateway.log("notifications dropped")
             if "DEVHIVE_TEST_SANITIZER" not in os.environ:  # Its own memory would be judged.
                 assert gateway.most_memory() - before < 80 << 20
             # What is announced behind it reaches everybody.
             announce(database, other, "behind")
-            while json.loads(bystander.read_frame()[1])["data"]["id"] != "behind":
+            while bystander.read_message()["data"]["id"] != "behind":
                 pass
-            while json.loads(crowd[0].read_frame()[1])["action"] != "RESYNC":
+            while crowd[0].read_message()["action"] != "RESYNC":
                 pass  # Removals that were heard before.
     finally:
         for client in crowd:

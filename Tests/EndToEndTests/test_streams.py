@@ -143,12 +143,12 @@ def test_resets_in_the_middle_of_broadcasts_hurt_nobody_else(start_gateway, data
     announce(database, mine, "end")
     announce(database, other, "end")
     for raw in steady:
-        ids = [json.loads(raw.read_frame()[1])["data"]["id"] for _ in range(61)]
+        ids = [raw.read_message()["data"]["id"] for _ in range(61)]
         assert ids == [str(number) for number in range(60)] + ["end"]
     for raw in late:
         ids = []
         while not ids or ids[-1] != "end":
-            ids.append(json.loads(raw.read_frame()[1])["data"]["id"])
+            ids.append(raw.read_message()["data"]["id"])
         numbers = [int(row.removeprefix("other ")) for row in ids[:-1]]
         assert numbers == list(range(60 - len(numbers), 60)), "all of its own project since it came"
     gateway.wait_for_metric('devhive_connections_closed_total{code="1006"}', 30)

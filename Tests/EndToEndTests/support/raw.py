@@ -1,6 +1,7 @@
 """A socket that speaks HTTP and WebSocket by hand: for what no library would send, or would answer by itself."""
 
 import base64
+import json
 import os
 import socket
 import struct
@@ -104,6 +105,14 @@ class RawSocket:
             (length,) = struct.unpack(">Q", self.read(8))
             assert length >= 65536, "a length longer than need be"
         return first & 0xF, self.read(length)
+
+    def read_message(self):
+        """The next message, for tests that may last longer than the keepalive's pings are apart."""
+        while True:
+            opcode, payload = self.read_frame()
+            if opcode == TEXT and (message := json.loads(payload))["type"] != "ping":
+                return message
+            assert opcode in (TEXT, PING), f"a frame that is no message: {opcode}, {payload}"
 
     def read_close(self):
         """The code and reason of the close frame; frames before it are skipped."""
