@@ -165,6 +165,7 @@ enum ConnectionTarget {
         harness.core.database.answersQueries = true
         for number in harness.sockets.indices { harness.setCapacity(.max, of: number) }
         harness.settle()
+        while EventLogSteps.answer(isComplete: true, in: &harness) { harness.settle() }
         for number in harness.sockets.indices {
             PeerView.check(harness.sockets[number].taken, isCut: harness.isClosed(number))
         }

@@ -13,14 +13,16 @@ enum EventLogSteps {
     }
 
     /// Answers what is asked, if anything is: an event of the first project, or that the cursor is
-    /// too old.
-    static func answer(isComplete: Bool, in harness: inout CoreHarness) {
-        guard let tag = ask(&harness) else { return }
+    /// too old. Returns whether anything was.
+    @discardableResult
+    static func answer(isComplete: Bool, in harness: inout CoreHarness) -> Bool {
+        guard let tag = ask(&harness) else { return false }
         var answer = EventsAnswer(
             cursor: Cursor(transaction: 300), last: Cursor(transaction: 1_000_000))
         let payload = CoreHarness.payload(event: 9, project: 0)
         answer.append(isComplete ? .event : .expired, project: 0, payload: payload.span)
         harness.core.receiveEvents(answer, tag: tag)
+        return true
     }
 
     static func fail(in harness: inout CoreHarness) {
