@@ -45,16 +45,6 @@ extension Hub {
             open: rooms[room].openSegment)
     }
 
-    /// Members to whom the room's segments go.
-    package func fanOutMemberCount(of room: RoomIndex) -> Int {
-        Int(rooms[room].members.count)
-    }
-
-    /// Members whose queues get each event by itself; none when the room was freed meanwhile.
-    package func orderedMemberCount(of room: RoomIndex) -> Int {
-        rooms.isOccupied(room) ? Int(rooms[room].ordered.count) : 0
-    }
-
     package func orderedClient(at position: Int, in room: RoomIndex) -> ClientIndex {
         rooms[room].ordered[UInt32(position)].client
     }

@@ -1,15 +1,15 @@
-internal import Reactor
+package import Reactor
 
-/// What became of a wish to join a project.
-package enum JoinOutcome: Equatable, Sendable {
-    case joined
-    /// The client was in it before.
-    case already
-    /// The client is in as many projects as one connection may be.
-    case limitReached
+/// What a fan-out step met.
+package enum Recipient: Sendable {
+    /// Deliver the room's segment to this member.
+    case member(Member)
+    /// All members were served: release the segment.
+    case finished(SegmentIndex)
 }
 
-/// Who looks at which project.
+/// Who looks at which project, and what is on its way to them: the rooms, from a notification to its
+/// recipients in this file, what clients do with them in the others.
 ///
 /// A plain value: it knows indices of clients and segments of frames, and no socket, message or
 /// clock. A notification costs one dictionary look-up; from there on everything is an index.
@@ -20,90 +20,18 @@ package struct Hub: ~Copyable {
     private var roomOfProject: [ProjectID: RoomIndex] = [:]
     var rooms = RoomTable()
     var subscriptions: SubscriptionTable
-    private let projectsPerClientMax: Int
+    let projectsPerClientMax: Int
 
     /// Rooms that have something to send, in the order in which they are served next.
-    var activeRooms = IndexList()
+    private var activeRooms = IndexList()
     /// Where `rotateActiveRooms` builds the next list; kept for its memory.
-    var rotatedRooms = IndexList()
+    private var rotatedRooms = IndexList()
     /// Memberships of all clients together.
-    package private(set) var subscriptionCount = 0
+    package internal(set) var subscriptionCount = 0
 
     package init(clientCapacity: Int, projectsPerClientMax: Int) {
         subscriptions = SubscriptionTable(clientCapacity: clientCapacity)
         self.projectsPerClientMax = projectsPerClientMax
-    }
-
-    // MARK: Joining and leaving
-
-    /// A client that is in a project already becomes an ordered member of this one, and must have
-    /// been made one of the other: call `makeOrdered` before.
-    package mutating func join(_ client: ClientIndex, _ project: ProjectID) -> JoinOutcome {
-        if slot(of: client, in: project) != nil { return .already }
-        let others = subscriptions.count(of: client)
-        if others >= projectsPerClientMax { return .limitReached }
-        let room = makeRoom(of: project)
-        let slot = subscriptions.insert(Subscription(room: room), of: client)
-        place(client, slot: slot)
-        subscriptionCount += 1
-        return .joined
-    }
-
-    /// Adds the client to one of its room's lists: to the fan-out when it is in no other room.
-    mutating func place(_ client: ClientIndex, slot: UInt32) {
-        let room = subscriptions[client, slot].room
-        let member = Member(client: client, slot: slot)
-        if subscriptions.count(of: client) == 1 {
-            subscriptions[client, slot].standing = .fanOut
-            subscriptions[client, slot].position = rooms[room].append(member)
-        } else {
-            subscriptions[client, slot].standing = .ordered
-            subscriptions[client, slot].position = rooms[room].appendOrdered(member)
-        }
-    }
-
-    /// Takes the client out of the list in which it stands.
-    mutating func displace(_ client: ClientIndex, slot: UInt32) {
-        let subscription = subscriptions[client, slot]
-        switch subscription.standing {
-        case .fanOut:
-            removeFromFanOut(subscription)
-        case .ordered:
-            let moved = rooms[subscription.room].removeOrdered(at: subscription.position)
-            note(moved, at: subscription.position)
-        case .suspended:
-            let moved = rooms[subscription.room].removeSuspended(at: subscription.position)
-            note(moved, at: subscription.position)
-        }
-    }
-
-    private mutating func note(_ moved: Member?, at position: UInt32) {
-        if let moved { subscriptions[moved.client, moved.slot].position = position }
-    }
-
-    /// Returns whether the client was in the project.
-    @discardableResult
-    package mutating func leave(_ client: ClientIndex, _ project: ProjectID) -> Bool {
-        guard let slot = slot(of: client, in: project) else { return false }
-        leave(client, slot: slot)
-        return true
-    }
-
-    package mutating func leaveAll(_ client: ClientIndex) {
-        while let slot = subscriptions.firstSlot(of: client) {
-            leave(client, slot: slot)
-        }
-    }
-
-    /// Leaves every project but one, which the client may or may not be in.
-    package mutating func leaveAll(_ client: ClientIndex, except project: ProjectID) {
-        var next = subscriptions.firstSlot(of: client)
-        while let slot = next {
-            next = subscriptions.nextSlot(after: slot, of: client)
-            if rooms[subscriptions[client, slot].room].project != project {
-                leave(client, slot: slot)
-            }
-        }
     }
 
     // MARK: Asking
@@ -120,33 +48,18 @@ package struct Hub: ~Copyable {
         rooms[room].project
     }
 
-    package func isMember(_ client: ClientIndex, of project: ProjectID) -> Bool {
-        slot(of: client, in: project) != nil
-    }
-
-    package func projectCount(of client: ClientIndex) -> Int {
-        subscriptions.count(of: client)
-    }
-
-    /// The first project of the client; `nil` when it is in none.
-    package func firstProject(of client: ClientIndex) -> ProjectID? {
-        guard let slot = subscriptions.firstSlot(of: client) else { return nil }
-        return rooms[subscriptions[client, slot].room].project
-    }
-
-    /// All projects of the client.
-    package func projects(of client: ClientIndex) -> [ProjectID] {
-        var projects: [ProjectID] = []
-        var next = subscriptions.firstSlot(of: client)
-        while let slot = next {
-            projects.append(rooms[subscriptions[client, slot].room].project)
-            next = subscriptions.nextSlot(after: slot, of: client)
-        }
-        return projects
-    }
-
     package func memberCount(of room: RoomIndex) -> Int {
         rooms[room].count
+    }
+
+    /// Members to whom the room's segments go.
+    package func fanOutMemberCount(of room: RoomIndex) -> Int {
+        Int(rooms[room].members.count)
+    }
+
+    /// Members whose queues get each event by itself; none when the room was freed meanwhile.
+    package func orderedMemberCount(of room: RoomIndex) -> Int {
+        rooms.isOccupied(room) ? Int(rooms[room].ordered.count) : 0
     }
 
     package func client(at position: Int, in room: RoomIndex) -> ClientIndex {
@@ -171,44 +84,128 @@ package struct Hub: ~Copyable {
         subscriptions.returnMemory(from: first)
     }
 
-    // MARK: Inner workings
+    // MARK: What is to be sent
 
-    private func slot(of client: ClientIndex, in project: ProjectID) -> UInt32? {
-        guard let room = roomOfProject[project] else { return nil }
-        return slot(of: client, in: room)
+    /// Appends a frame to the project's segment of this turn. Beyond `framesMax` or `bytesMax` the
+    /// segment is full: returns `false` and changes nothing.
+    package mutating func append(
+        _ frame: borrowing ByteBuffer, to room: RoomIndex, in pool: inout SegmentPool,
+        framesMax: Int, bytesMax: Int
+    ) -> Bool {
+        let segment = openSegment(of: room, in: &pool, capacity: frame.count)
+        guard pool.frames(of: segment) < framesMax,
+            pool.count(of: segment) + frame.count <= bytesMax
+        else { return false }
+        pool.append(frame.bytes, frames: 1, to: segment)
+        return true
     }
 
-    /// Walks the client's subscriptions: one for most clients, at most `projectsPerClientMax`.
-    func slot(of client: ClientIndex, in room: RoomIndex) -> UInt32? {
-        var next = subscriptions.firstSlot(of: client)
-        while let slot = next {
-            if subscriptions[client, slot].room == room { return slot }
-            next = subscriptions.nextSlot(after: slot, of: client)
+    /// Puts `frames`, a resync of the project, in the place of everything that the project's
+    /// segment of this turn holds, and of whatever would follow: it says the same and more.
+    package mutating func replaceWithResync(
+        _ frames: borrowing ByteBuffer, frameCount: Int, in room: RoomIndex,
+        pool: inout SegmentPool
+    ) {
+        let segment = openSegment(of: room, in: &pool, capacity: frames.count)
+        pool.removeAll(segment)
+        pool.append(frames.bytes, frames: frameCount, to: segment)
+        rooms[room].openIsResync = true
+    }
+
+    /// Whether the segment of this turn is a resync already, so that nothing need be added.
+    package func isResyncPending(in room: RoomIndex) -> Bool {
+        rooms[room].openIsResync
+    }
+
+    /// Rooms with something to send.
+    package var activeRoomCount: Int { activeRooms.count }
+
+    package func activeRoom(at index: Int) -> RoomIndex {
+        RoomIndex(raw: activeRooms[index])
+    }
+
+    /// Starts the room's next fan-out unless one is under way. Returns the segment that is being
+    /// delivered; `nil` when the room has nothing to send any more.
+    package mutating func fanOut(of room: RoomIndex) -> SegmentIndex? {
+        if rooms[room].fanOutSegment == .none {
+            guard rooms[room].openSegment != .none else { return nil }
+            rooms[room].beginFanOut()
         }
-        return nil
+        return rooms[room].fanOutSegment
     }
 
-    private mutating func makeRoom(of project: ProjectID) -> RoomIndex {
+    // Hot path.
+    /// The next member to get the segment of the room's fan-out.
+    @inline(__always)
+    package mutating func nextRecipient(in room: RoomIndex) -> Recipient {
+        if let member = rooms[room].nextRecipient() { return .member(member) }
+        return .finished(rooms[room].endFanOut())
+    }
+
+    // Hot path.
+    /// Who gets the segment of the room's fan-out after `steps` others; `nil` beyond the last member.
+    package func recipient(after steps: UInt32, in room: RoomIndex) -> Member? {
+        rooms[room].recipient(after: steps)
+    }
+
+    /// The compressed form of the room's fan-out; `nil` while there is none.
+    package func compressedFanOut(of room: RoomIndex) -> SegmentIndex? {
+        rooms[room].fanOutCompressed == .none ? nil : rooms[room].fanOutCompressed
+    }
+
+    /// Takes over the caller's reference to `segment`.
+    package mutating func setCompressedFanOut(_ segment: SegmentIndex, of room: RoomIndex) {
+        precondition(rooms[room].fanOutCompressed == .none)
+        rooms[room].fanOutCompressed = segment
+    }
+
+    /// Hands the reference to the compressed form over to the caller.
+    package mutating func removeCompressedFanOut(of room: RoomIndex) -> SegmentIndex? {
+        let compressed = compressedFanOut(of: room)
+        rooms[room].fanOutCompressed = .none
+        return compressed
+    }
+
+    /// Removes the rooms that have nothing left to send from the list of active ones, and moves
+    /// the first `served` of the others behind the rest, so that each gets its turn.
+    package mutating func rotateActiveRooms(served: Int) {
+        precondition(served <= activeRooms.count)
+        rotatedRooms.removeAll()
+        for index in served..<activeRooms.count { keepIfActive(activeRooms[index]) }
+        for index in 0..<served { keepIfActive(activeRooms[index]) }
+        swap(&activeRooms, &rotatedRooms)
+    }
+
+    private mutating func keepIfActive(_ raw: UInt32) {
+        let room = RoomIndex(raw: raw)
+        if rooms[room].fanOutSegment == .none && rooms[room].openSegment == .none {
+            rooms[room].isActive = false
+            discardIfUnused(room)
+        } else {
+            rotatedRooms.append(raw)
+        }
+    }
+
+    private mutating func openSegment(
+        of room: RoomIndex, in pool: inout SegmentPool, capacity: Int
+    ) -> SegmentIndex {
+        if rooms[room].openSegment == .none {
+            rooms[room].openSegment = pool.make(capacity: capacity)
+            if !rooms[room].isActive {
+                rooms[room].isActive = true
+                activeRooms.append(room.raw)
+            }
+        }
+        return rooms[room].openSegment
+    }
+
+    // MARK: Rooms
+
+    mutating func makeRoom(of project: ProjectID) -> RoomIndex {
         if let room = roomOfProject[project] { return room }
         let room = rooms.insert(Room(project: project))
         roomOfProject[project] = room
         return room
-    }
-
-    private mutating func leave(_ client: ClientIndex, slot: UInt32) {
-        let room = subscriptions[client, slot].room
-        displace(client, slot: slot)
-        subscriptions.remove(slot, of: client)
-        subscriptionCount -= 1
-        discardIfUnused(room)
-    }
-
-    mutating func removeFromFanOut(_ subscription: Subscription) {
-        let moves = rooms[subscription.room].remove(at: subscription.position)
-        for index in 0..<moves.count {
-            let moved = moves[index].member
-            subscriptions[moved.client, moved.slot].position = moves[index].position
-        }
     }
 
     /// Frees a room that has neither members nor anything to send. One that still stands in the
