@@ -3,8 +3,9 @@ package import Reactor
 /// What the sessions have in common: getting connected, staying registered in epoll, losing the
 /// connection and trying again. It never blocks.
 ///
-/// The session calls `advance` and does its own part when that says `.connected`; everything else
-/// in the result goes to the caller.
+/// The session calls `timer`, `ready` and `resolved` and does its own part when one says `.connected`;
+/// everything else in the result goes to the caller. From then on until `lose` the session reads from
+/// the `connection` itself.
 package struct DatabaseLink: ~Copyable {
     package enum Step: Equatable, Sendable {
         case nothing
@@ -17,10 +18,12 @@ package struct DatabaseLink: ~Copyable {
     /// What epoll has to watch; `nil` while there is no socket.
     package private(set) var registration: DatabaseRegistration?
 
+    /// `nil` while there is none, from which nothing comes.
+    var connection: PostgresConnection?
+
     private let target: ConnectionString
     private let resolves: Bool
     private let unclaimedBytesMax: Int
-    private var connection: PostgresConnection?
     private var jitter: Jitter
     private var attempts = 0
     private var epoch: UInt64 = 0
@@ -152,17 +155,6 @@ package struct DatabaseLink: ~Copyable {
             throw .closed(error)
         }
         guard connection?.isFlooded != true else { throw .flooded(bytesMax: unclaimedBytesMax) }
-    }
-
-    /// The next answer that has arrived.
-    package mutating func nextReply() -> PostgresReply {
-        // Without a connection nothing comes.
-        connection?.nextReply() ?? .busy
-    }
-
-    /// The next notification that has arrived. Hot path.
-    package mutating func nextNotification() -> PostgresNotification? {
-        connection?.nextNotification()
     }
 
     /// Drops the connection, with whatever of it wasn't read yet, and sets the time of the next

@@ -61,20 +61,34 @@ package struct ListenerSession: ~Copyable {
 
     /// The socket is readable, writable or broken, in whichever mixture: libpq finds out itself.
     package mutating func ready(_ now: Instant) -> DatabaseEvent {
+        if isLive { return listen(now) }
         if let step = link.ready(now) { return act(step, now) }
         do {
             try link.exchange()
         } catch {
             return .lost(link.lose(error, now))
         }
-        return isLive ? .none : readListenReply(now)
+        return readListenReply(now)
+    }
+
+    /// Takes from the socket what has arrived. There is nothing to be sent: LISTEN was answered.
+    private mutating func listen(_ now: Instant) -> DatabaseEvent {
+        do throws(PostgresError) {
+            try link.connection?.consumeInput()
+        } catch {
+            return .lost(link.lose(.closed(error), now))
+        }
+        guard link.connection?.isFlooded != true else {
+            return .lost(link.lose(.flooded(bytesMax: DatabaseLimits.listenerBytesMax), now))
+        }
+        return .none
     }
 
     /// The next notification, in commit order; `nil` when there is none, or when the session isn't
     /// live. Call it until `nil`, or until the turn's budget is spent: then don't wait in the next
     /// turn, because no readiness tells of those that libpq has already read. Hot path.
     package mutating func dequeueNotification() -> PostgresNotification? {
-        isLive ? link.nextNotification() : nil
+        isLive ? link.connection?.nextNotification() : nil
     }
 
     /// Drops a connection that is live and yet doesn't do its work.
@@ -109,7 +123,7 @@ package struct ListenerSession: ~Copyable {
     /// Live only at the end of the answer: then the subscription is committed.
     private mutating func readListenReply(_ now: Instant) -> DatabaseEvent {
         while true {
-            switch link.nextReply() {
+            switch link.connection?.nextReply() ?? .busy {
             case .busy: return .none
             case .succeeded: reply = .succeeded
             case .failed(let error): return .lost(link.lose(.preparingFailed(error), now))

@@ -214,7 +214,7 @@ package struct QuerySession: ~Copyable {
     private mutating func readReplies(_ now: Instant) -> DatabaseEvent {
         var event = DatabaseEvent.none
         while answer == nil, let oldest = pending.first {
-            switch link.nextReply() {
+            switch link.connection?.nextReply() ?? .busy {
             case .busy: return event
             case .endOfStatement:
                 // Its sync follows. libpq answers so for ever once the connection is broken.

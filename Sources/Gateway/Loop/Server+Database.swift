@@ -11,10 +11,6 @@ extension Server {
         readsDid(sessions.reads.start(core.clock.now))
     }
 
-    mutating func listenerReady() {
-        listenerDid(sessions.listener.ready(core.clock.now))
-    }
-
     mutating func queriesReady() {
         queriesDid(sessions.queries.ready(core.clock.now))
     }
@@ -49,45 +45,7 @@ extension Server {
 
     // MARK: What became of a call
 
-    mutating func listenerDid(_ event: DatabaseEvent) {
-        switch event {
-        case .none: break
-        case .live: listenerIsLive()
-        case .lost(let loss): listenerIsLost(loss)
-        case .resources, .refused: preconditionFailure("the listener asks nothing")
-        }
-        apply(
-            sessions.listener.registration, instead: sessions.listenerRegistration,
-            kind: .listenerSession)
-        sessions.listenerRegistration = sessions.listener.registration
-        sessions.resolveIfNeeded()
-    }
-
-    private mutating func listenerIsLive() {
-        if sessions.hasListened { core.metrics.listenerReconnects += 1 }
-        sessions.hasListened = true
-        let down = sessions.lostSince.map { core.clock.now.nanoseconds(since: $0) }
-        core.log.listenerUp(channel: "cache_invalidate", downNanoseconds: down)
-        sessions.lostSince = nil
-        core.listenerBecameLive()
-        sessions.canary.begin(core.clock.now)
-        queriesDid(sessions.queries.refreshResources(core.clock.now))
-        readsDid(sessions.reads.refreshResources(core.clock.now))
-    }
-
-    private mutating func listenerIsLost(_ loss: DatabaseLoss) {
-        if core.database.isListening { sessions.lostSince = core.clock.now }
-        core.listenerWasLost()
-        sessions.backlog.removeAll()
-        sessions.canary.end()
-        core.database.isCanaryInTime = false
-        let retry = sessions.listener.deadline?.nanoseconds(since: core.clock.now) ?? 0
-        core.log.listenerLost(
-            error: loss.description, advice: loss.advice, retryNanoseconds: retry,
-            at: core.clock.now)
-    }
-
-    private mutating func queriesDid(_ event: DatabaseEvent) {
+    mutating func queriesDid(_ event: DatabaseEvent) {
         act(on: event)
         while let answer = sessions.queries.dequeueAnswer() {
             handle(answer)

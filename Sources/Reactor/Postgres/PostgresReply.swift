@@ -18,6 +18,24 @@ public enum PostgresReply: ~Copyable {
     case endOfStatement
 }
 
+extension PostgresReply {
+    /// Takes over `result`.
+    @unsafe init(adopting result: OpaquePointer) {
+        switch unsafe PQresultStatus(result) {
+        case PGRES_TUPLES_OK, PGRES_SINGLE_TUPLE:
+            self = unsafe .rows(PostgresRows(adopting: result))
+            return
+        case PGRES_COMMAND_OK, PGRES_EMPTY_QUERY: self = .succeeded
+        case PGRES_PIPELINE_SYNC: self = .synchronized
+        case PGRES_PIPELINE_ABORTED: self = .skipped
+        case PGRES_COPY_IN, PGRES_COPY_OUT, PGRES_COPY_BOTH:
+            self = .failed(PostgresError(message: "COPY to or from the client isn't supported"))
+        default: self = unsafe .failed(PostgresError(result: result))
+        }
+        unsafe PQclear(result)
+    }
+}
+
 /// The rows of one result; their memory is given back when this value ends.
 ///
 /// Safe outside: the pointer never leaves, and the spans can't outlive the value.

@@ -1,7 +1,14 @@
 internal import Reactor
 
-// What the database announces, from libpq to the core.
+// The session that listens, and what the database announces, from libpq to the core.
 extension Server {
+    /// libpq reads its socket. What it finds there waits for `receiveNotifications`.
+    mutating func listenerReady() {
+        listenerDid(sessions.listener.ready(core.clock.now))
+    }
+
+    // MARK: Notifications
+
     /// Dequeues notifications, in commit order, within the turn's budget. libpq has read them from
     /// its socket already, however slow our clients are: a listener that doesn't read fills
     /// PostgreSQL's queue, and in the end writers fail.
@@ -85,5 +92,46 @@ extension Server {
         guard sessions.backlog.isOverflowing else { return }
         core.notificationsWereDropped(count: sessions.backlog.count)
         sessions.backlog.removeAll()
+    }
+
+    // MARK: What became of a call
+
+    mutating func listenerDid(_ event: DatabaseEvent) {
+        switch event {
+        case .none: break
+        case .live: listenerIsLive()
+        case .lost(let loss): listenerIsLost(loss)
+        case .resources, .refused: preconditionFailure("the listener asks nothing")
+        }
+        let registration = sessions.listener.registration
+        if registration != sessions.listenerRegistration {
+            apply(registration, instead: sessions.listenerRegistration, kind: .listenerSession)
+            sessions.listenerRegistration = registration
+        }
+        if sessions.listener.needsResolution { sessions.resolveIfNeeded() }
+    }
+
+    private mutating func listenerIsLive() {
+        if sessions.hasListened { core.metrics.listenerReconnects += 1 }
+        sessions.hasListened = true
+        let down = sessions.lostSince.map { core.clock.now.nanoseconds(since: $0) }
+        core.log.listenerUp(channel: "cache_invalidate", downNanoseconds: down)
+        sessions.lostSince = nil
+        core.listenerBecameLive()
+        sessions.canary.begin(core.clock.now)
+        queriesDid(sessions.queries.refreshResources(core.clock.now))
+        readsDid(sessions.reads.refreshResources(core.clock.now))
+    }
+
+    private mutating func listenerIsLost(_ loss: DatabaseLoss) {
+        if core.database.isListening { sessions.lostSince = core.clock.now }
+        core.listenerWasLost()
+        sessions.backlog.removeAll()
+        sessions.canary.end()
+        core.database.isCanaryInTime = false
+        let retry = sessions.listener.deadline?.nanoseconds(since: core.clock.now) ?? 0
+        core.log.listenerLost(
+            error: loss.description, advice: loss.advice, retryNanoseconds: retry,
+            at: core.clock.now)
     }
 }
