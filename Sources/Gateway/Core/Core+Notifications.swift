@@ -19,7 +19,7 @@ extension Core {
         do throws(NotificationError) {
             let facts = try Notification.encode(
                 payload: payload, outline: outline, heard: history.cursor, into: &message.text)
-            if settings.checksMembership { revoke(facts) }
+            if settings.checksMembership, facts.effect != .none { revoke(facts) }
             announce(facts, &message)
         } catch {
             metrics.notificationsInvalid += 1
@@ -43,7 +43,7 @@ extension Core {
             return
         }
         let audience = room.map { hub.memberCount(of: $0) } ?? 0
-        ServerMessage.addSpread(
+        Notification.addSpread(
             milliseconds: settings.pacing.spreadMilliseconds(audience: audience),
             to: &message.text)
         message.endFrame()

@@ -77,19 +77,6 @@ package enum ServerMessage {
         buffer.append(#""}"#)
     }
 
-    /// Adds `spread_ms` to a `cache_invalidate` that stands complete in `buffer`: the client waits a
-    /// random part of it before it fetches again. It is the last key, and known only when the
-    /// audience is. 0 adds nothing.
-    ///
-    /// Hot path.
-    package static func addSpread(milliseconds: UInt32, to buffer: inout ByteBuffer) {
-        guard milliseconds > 0 else { return }
-        buffer.truncate(to: buffer.count - 1)
-        buffer.append(#","spread_ms":"#)
-        buffer.append(decimal: UInt64(milliseconds))
-        buffer.append("}")
-    }
-
     /// The answer to `init` (docs/protocol.md).
     package static func writeReady(_ ready: borrowing Ready, into buffer: inout ByteBuffer) {
         buffer.append(#"{"type":"ready","connection_id":""#)

@@ -55,7 +55,7 @@ package struct OutgoingMessage: ~Copyable {
             let name = resources.names[position]
             ServerMessage.writeResync(
                 ofResource: name.span, project: project, at: wall, reason: reason, into: &text)
-            ServerMessage.addSpread(milliseconds: spreadMilliseconds, to: &text)
+            Notification.addSpread(milliseconds: spreadMilliseconds, to: &text)
             endFrame()
         }
     }
