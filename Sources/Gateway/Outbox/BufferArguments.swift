@@ -1,24 +1,8 @@
 internal import Reactor
 
-// The codecs take spans. A span of one of the core's buffers counts, for the compiler, as a borrow
-// of the whole core, so that nothing else of it could be changed in the same call. Passed as the
-// buffer, it is a borrow of that buffer alone.
-
-extension FrameEncoder {
-    /// A frame around what `payload` holds.
-    static func write(
-        _ payload: borrowing ByteBuffer, opcode: Opcode, into buffer: inout ByteBuffer
-    ) {
-        write(payload.bytes, opcode: opcode, into: &buffer)
-    }
-
-    /// A Close frame whose reason `reason` holds.
-    static func writeClose(
-        _ code: CloseCode, reason: borrowing ByteBuffer, into buffer: inout ByteBuffer
-    ) {
-        writeClose(code, reason: reason.bytes, into: &buffer)
-    }
-}
+// Segments take spans. A span of one of the core's buffers counts, for the compiler, as a borrow of
+// the whole core, so that nothing else of it could be changed in the same call. Passed as the buffer,
+// it is a borrow of that buffer alone.
 
 extension SegmentPool {
     /// A segment of what `buffer` holds, with one reference.

@@ -34,6 +34,15 @@ package enum FrameEncoder {
         buffer.append(payload)
     }
 
+    // Hot path.
+    /// Writes a whole frame. By the buffer, whose span would be a borrow of everything that the caller
+    /// keeps beside it.
+    static func write(
+        _ payload: borrowing ByteBuffer, opcode: Opcode, into buffer: inout ByteBuffer
+    ) {
+        write(payload.bytes, opcode: opcode, into: &buffer)
+    }
+
     /// Writes a whole frame of a message that is compressed: RSV1 says so (RFC 7692 §6).
     static func writeCompressed(
         _ payload: borrowing ByteBuffer, opcode: Opcode, into buffer: inout ByteBuffer
@@ -66,6 +75,13 @@ package enum FrameEncoder {
         buffer.append(UInt8(code.rawValue >> 8))
         buffer.append(UInt8(code.rawValue & 0xFF))
         buffer.append(reason.extracting(0..<reasonCount))
+    }
+
+    /// Writes a close frame with a buffer's content as its reason.
+    static func writeClose(
+        _ code: CloseCode, reason: borrowing ByteBuffer, into buffer: inout ByteBuffer
+    ) {
+        writeClose(code, reason: reason.bytes, into: &buffer)
     }
 
     /// Writes a close frame with a constant reason.
