@@ -1,8 +1,8 @@
 internal import Reactor
 
 // Everything goes out: broadcasts first, one send of a project's whole segment to each of its
-// members, then what clients get of their own, one gathered write each. Between them those are judged
-// for whom too much waits.
+// members, then what clients get from their queues, one gathered write each. Between them those are
+// judged for whom too much waits.
 extension Core {
     /// The flush of a turn.
     package mutating func flush(
@@ -30,212 +30,237 @@ extension Core {
     /// Whether notifications were announced in this turn, so that `observeFlush` has something to do.
     package var hasAnnounced: Bool { !outbox.announced.isEmpty }
 
-    // MARK: Own frames
+    // MARK: Broadcasts
 
-    /// Writes to the first `count` clients that have something of their own to send. Those who get
-    /// one piece are served in batches, as for broadcasts; what is in several pieces goes out with one
-    /// gathered write each.
-    private mutating func writeOwn<Target: Transport & ~Copyable>(
-        _ count: Int, to transport: inout Target
+    /// Serves the projects that have something to send, each up to its share, and stops at the
+    /// turn's budget: a large audience is served over several turns, between which everybody else is
+    /// heard, and a small project's event isn't behind a large one's.
+    private mutating func deliverBroadcasts(
+        to transport: inout some Transport & ~Copyable, _ limits: DeliveryLimits
     ) {
+        let rooms = hub.activeRoomCount
+        guard rooms > 0 else { return }
+        let share = max(limits.perRoomShare, limits.perTurn / rooms)
+        var budget = limits.perTurn
+        var served = 0
+        while served < rooms, budget > 0 {
+            let room = hub.activeRoom(at: served)
+            let count = deliver(in: room, atMost: min(share, budget), to: &transport)
+            // One that had nobody to serve costs something, too.
+            budget -= max(1, count)
+            served += 1
+        }
+        hub.rotateActiveRooms(served: served)
+    }
+
+    // Hot path.
+    /// Goes on with the room's fan-out. Returns how many members were served.
+    private mutating func deliver<Target: Transport & ~Copyable>(
+        in room: RoomIndex, atMost share: Int, to transport: inout Target
+    ) -> Int {
+        guard let segment = hub.fanOut(of: room) else { return 0 }
+        var broadcast = Broadcast(of: segment, in: room, pool: outbox.segments)
+        let frames = UInt64(outbox.segments.frames(of: segment))
         let encrypts = Target.encrypts
-        for position in 0..<count {
-            let index = outbox.dirty[position]
-            if encrypts, clients[index].flags.contains(.tls) {
-                writeSealed(index, to: &transport)
-                continue
-            }
-            guard maySend(to: index), !clients[index].queue.isEmpty else {
-                settle(index, to: &transport)
-                continue
-            }
-            let descriptor = clients[index].descriptor
-            if let piece = outbox.onlyPiece(of: clients[index].queue) {
-                // The queue's reference keeps the bytes in place until the result is reported.
-                unsafe transport.append(
-                    descriptor: descriptor,
-                    bytes: outbox.segments.address(of: piece.segment) + Int(piece.start),
-                    count: Int(piece.end - piece.start), tag: index)
-                if transport.isFull { submitOwn(to: &transport) }
-            } else {
-                gather(index, into: &transport)
-                let result = transport.sendWrite(to: descriptor)
-                wrote(result, of: transport.writeByteCount, to: index)
-                settle(index, to: &transport)
+        var served = 0
+        while served < share {
+            switch hub.nextRecipient(in: room) {
+            case .member(let member):
+                served += 1
+                metrics.deliveries &+= frames
+                let index = member.client
+                let flags = clients[index].flags
+                var form = broadcast.plain
+                if flags.contains(.deflates) { form = compress(&broadcast) }
+                if encrypts, flags.contains(.tls) {
+                    deliverSealed(form, broadcast, to: index, by: &transport)
+                } else if clients[index].queue.takesBroadcastDirectly {
+                    unsafe transport.append(
+                        descriptor: clients[index].descriptor, bytes: form.bytes,
+                        count: form.count, tag: index)
+                    if transport.isFull { submit(broadcast, to: &transport) }
+                } else {
+                    queueBroadcast(form.segment, from: 0, of: room, to: index)
+                }
+            case .finished(let finished):
+                submit(broadcast, to: &transport)
+                endFanOut(finished, in: room)
+                return served
             }
         }
-        submitOwn(to: &transport)
+        submit(broadcast, to: &transport)
+        return served
     }
 
-    @inline(__always)
-    private func maySend(to index: ClientIndex) -> Bool {
-        clients[index].phase != .closed && !clients[index].queue.marks.contains(.blocked)
-    }
-
-    private mutating func submitOwn(to transport: inout some Transport & ~Copyable) {
+    // Hot path.
+    private mutating func submit<Target: Transport & ~Copyable>(
+        _ broadcast: Broadcast, to transport: inout Target
+    ) {
+        let encrypts = Target.encrypts
         transport.submit()
         for position in 0..<transport.count {
             let index = transport.tag(at: position)
-            wrote(
-                transport.result(at: position), of: transport.byteCount(at: position), to: index)
-            settle(index, to: &transport)
+            if encrypts, clients[index].flags.contains(.tls) {
+                handle(transport.finishRecord(at: position), of: index)
+            } else {
+                sentDirectly(
+                    transport.result(at: position), form(of: broadcast, for: index),
+                    of: broadcast.room, to: index)
+            }
         }
         transport.removeAll()
     }
 
-    /// Fills a write with what waits for the client, up to the bounds of one write.
-    private mutating func gather(
-        _ index: ClientIndex, into transport: inout some Transport & ~Copyable
+    // Hot path.
+    /// The form that the client was sent.
+    @inline(__always)
+    private func form(of broadcast: Broadcast, for index: ClientIndex) -> Broadcast.Form {
+        guard let compressed = broadcast.compressed, clients[index].flags.contains(.deflates) else {
+            return broadcast.plain
+        }
+        return compressed
+    }
+
+    // Hot path.
+    /// Members between the one that is served and the one whose session is fetched: memory takes less
+    /// time than one sealing.
+    private static var prefetchDistance: UInt32 { 1 }
+
+    // Hot path.
+    /// Adds the broadcast, encrypted for the client, to the batch. Each client gets a record of its own.
+    private mutating func deliverSealed<Target: Transport & ~Copyable>(
+        _ form: Broadcast.Form, _ broadcast: Broadcast, to index: ClientIndex,
+        by transport: inout Target
     ) {
-        transport.beginWrite()
-        var node = outbox.nodes.first(of: clients[index].queue.pieces)
-        while node != 0, !transport.isWriteFull, transport.writeByteCount < Limits.gatheredBytes {
-            let piece = outbox.nodes.piece(at: node)
-            // The queue's reference keeps the bytes until the result is reported.
-            unsafe transport.addPiece(
-                outbox.segments.address(of: piece.segment) + Int(piece.start),
-                count: Int(piece.end - piece.start))
-            node = outbox.nodes.next(after: node)
+        if let later = hub.recipient(after: Self.prefetchDistance, in: broadcast.room) {
+            transport.prefetch(later.client)
+        }
+        guard form.count <= Target.recordBytesMax, clients[index].queue.takesBroadcastSealed
+        else {
+            queueBroadcast(form.segment, from: 0, of: broadcast.room, to: index)
+            return
+        }
+        if transport.isFull || !transport.hasRoom(forRecordOf: form.count) {
+            submit(broadcast, to: &transport)
+        }
+        let isSealed = unsafe transport.appendRecord(
+            descriptor: clients[index].descriptor, bytes: form.bytes, count: form.count, tag: index)
+        if isSealed {
+            metrics.sentBytes &+= UInt64(form.count)
+        } else {
+            connectionLost(index)
         }
     }
 
-    /// Reports what became of a write of `offered` bytes.
-    private mutating func wrote(_ result: SendResult, of offered: Int, to index: ClientIndex) {
+    // Hot path.
+    /// Reports what became of a broadcast that was sent without queueing.
+    private mutating func sentDirectly(
+        _ result: SendResult, _ form: Broadcast.Form, of room: RoomIndex, to index: ClientIndex
+    ) {
         switch result {
+        case .sent(form.count):
+            metrics.sentBytes &+= UInt64(form.count)
         case .sent(let count):
-            advance(count, of: index)
-            if count < offered { block(index) }
+            metrics.sentBytes &+= UInt64(count)
+            block(index)
+            queueBroadcast(form.segment, from: count, of: room, to: index)
         case .wouldBlock:
             block(index)
+            queueBroadcast(form.segment, from: 0, of: room, to: index)
         case .failed:
             connectionLost(index)
         }
     }
 
-    /// Sends what waits for a client that speaks TLS: first what is encrypted already, then, a record
-    /// at a time and only while the socket takes it, what isn't.
-    private mutating func writeSealed<Target: Transport & ~Copyable>(
-        _ index: ClientIndex, to transport: inout Target
+    /// Queues a broadcast, or the rest of one, behind what waits already.
+    mutating func queueBroadcast(
+        _ segment: SegmentIndex, from start: Int, of room: RoomIndex, to index: ClientIndex
     ) {
-        guard maySend(to: index) else { return }
-        let descriptor = clients[index].descriptor
-        guard handle(transport.sendKept(of: index, to: descriptor), of: index) else { return }
-        guard transport.isEstablished(index) else {
-            endUnsecured(index)
-            settle(index, to: &transport)
-            return
+        let isQueued = outbox.queueBroadcast(
+            segment, from: start, of: room, for: index, &clients[index].queue, clock)
+        if !isQueued { hub.markStale(index, in: room) }
+    }
+
+    // MARK: Compressed broadcasts
+
+    /// The compressed form of a fan-out, which is made once; the same segment where nothing is gained.
+    private mutating func compress(_ broadcast: inout Broadcast) -> Broadcast.Form {
+        let form = broadcast.compressed ?? makeCompressed(of: broadcast)
+        broadcast.compressed = form
+        metrics.compressionSavedBytes &+= UInt64(broadcast.plain.count - form.count)
+        return form
+    }
+
+    private mutating func makeCompressed(of broadcast: Broadcast) -> Broadcast.Form {
+        let segment =
+            hub.compressedFanOut(of: broadcast.room)
+            ?? compressFanOut(of: broadcast.plain.segment, in: broadcast.room)
+        return Broadcast.Form(segment, in: outbox.segments)
+    }
+
+    private mutating func compressFanOut(
+        of segment: SegmentIndex, in room: RoomIndex
+    ) -> SegmentIndex {
+        var message = outbox.message()
+        let count = outbox.compress(
+            segment, 0..<outbox.segments.count(of: segment), into: &message.bytes)
+        var compressed = segment
+        if count > 0 {
+            compressed = outbox.segments.make(
+                of: message.bytes, frames: outbox.segments.frames(of: segment))
+        } else {
+            outbox.segments.retain(segment)
         }
-        var record = outbox.message()
-        var budget = Limits.gatheredBytes
-        var isSent = true
-        while isSent, budget > 0 {
-            let count = outbox.copy(
-                clients[index].queue, to: &record.bytes, bytesMax: Target.recordBytesMax)
-            guard count > 0 else { break }
-            budget -= count
-            let result = transport.sendRecord(record.bytes, of: index, to: descriptor)
-            // What is encrypted counts as sent, since there is no way back.
-            advance(count, of: index)
-            isSent = handle(result, of: index)
+        metrics.messagesCompressed &+= UInt64(count)
+        outbox.discard(message)
+        hub.setCompressedFanOut(compressed, of: room)
+        return compressed
+    }
+
+    /// Gives the references of a fan-out back that has come to its end.
+    private mutating func endFanOut(_ segment: SegmentIndex, in room: RoomIndex) {
+        outbox.segments.release(segment)
+        if let compressed = hub.removeCompressedFanOut(of: room) {
+            outbox.segments.release(compressed)
         }
-        outbox.discard(record)
-        guard isSent else { return }
-        if saysNothingMore(index) {
-            guard handle(transport.sendEnd(of: index, to: descriptor), of: index) else { return }
-        }
-        settle(index, to: &transport)
     }
+}
 
-    /// Acts on what became of ciphertext. Returns whether the socket has taken it all.
-    @discardableResult
-    mutating func handle(_ result: RecordResult, of index: ClientIndex) -> Bool {
-        switch result {
-        case .sent: return true
-        case .waits(let tookSome):
-            if tookSome { clients[index].queue.progressTick = clock.tick }
-            block(index)
-        case .failed: connectionLost(index)
-        }
-        return false
-    }
+/// How many deliveries of broadcasts are made in one turn; simulations make fewer.
+package struct DeliveryLimits: BitwiseCopyable, Sendable {
+    package var perTurn = Limits.deliveriesPerTurn
+    /// Of those, what each project may have at least.
+    package var perRoomShare = Limits.deliveriesPerRoomShare
 
-    /// Whether our direction ends once everything has been sent: then TLS wants its close_notify.
-    private func saysNothingMore(_ index: ClientIndex) -> Bool {
-        guard clients[index].queue.isEmpty else { return false }
-        return clients[index].phase == .flushing || clients[index].phase == .draining
-    }
+    package init() {}
+}
 
-    /// An answer waits for a client whose handshake isn't over, or never will be: its time is up.
-    private mutating func endUnsecured(_ index: ClientIndex) {
-        guard !clients[index].queue.isEmpty else { return }
-        metrics.tls.failures[.abandoned] += 1
-        connectionLost(index)
-    }
+/// What a fan-out sends: its segment as it is, and for those who take compressed messages another,
+/// which is made when the first of them is met.
+///
+/// The references of the fan-out keep the bytes in place until it ends.
+private struct Broadcast {
+    /// A segment with what it takes to send it.
+    @safe
+    struct Form {
+        let segment: SegmentIndex
+        let bytes: UnsafeRawPointer
+        let count: Int
 
-    // MARK: Progress
-
-    private mutating func advance(_ count: Int, of index: ClientIndex) {
-        metrics.sentBytes &+= UInt64(count)
-        outbox.advance(&clients[index].queue, by: count, clock)
-    }
-
-    /// Waits for epoll to report that the socket takes bytes.
-    mutating func block(_ index: ClientIndex) {
-        guard clients[index].phase != .closed, outbox.block(&clients[index].queue, clock) else {
-            return
-        }
-        clients.noteInterest(of: index)
-        clients.scheduleVisit(of: index, clock)
-    }
-
-    /// epoll says that the client's socket takes bytes again.
-    package mutating func becameWritable(_ index: ClientIndex) {
-        if outbox.unblock(&clients[index].queue, index) { clients.noteInterest(of: index) }
-    }
-
-    /// Something waits for the client besides its queue: the flush has to look at it.
-    package mutating func noteOutput(for index: ClientIndex) {
-        outbox.markDirty(index, &clients[index].queue)
-    }
-
-    /// When everything that waited is with the kernel, what was put off until then happens now.
-    private mutating func settle(
-        _ index: ClientIndex, to transport: inout some Transport & ~Copyable
-    ) {
-        guard clients[index].queue.isEmpty else { return }
-        switch clients[index].phase {
-        case .flushing: connectionLost(index)
-        case .draining:
-            _ = clients[index].handle(.outputSent)
-            transport.finishSending(clients[index].descriptor)
-        case .awaitingInit, .open:
-            // While the socket takes nothing, more may be withheld, and one resync says it all.
-            if clients[index].queue.marks.isCollapsedAndFree { sendWithheldResyncs(to: index) }
-        case .request:
-            if clients[index].flags.contains(.awaitsAnswer) { answerSent(to: index) }
-        case .proxyHeader, .closing, .finished, .closed: break
+        init(_ segment: SegmentIndex, in pool: borrowing SegmentPool) {
+            self.segment = segment
+            unsafe bytes = pool.address(of: segment)
+            count = pool.count(of: segment)
         }
     }
 
-    /// The client's next request is read.
-    private mutating func answerSent(to index: ClientIndex) {
-        let user = clients[index].user
-        admission.endCountForUser(user, &clients[index].allowance)
-        clients.endPause(of: index, .awaitsAnswer, clock)
-    }
+    let room: RoomIndex
+    let plain: Form
+    /// `nil` while nobody needed it.
+    var compressed: Form?
 
-    /// Takes the first `count` clients out of the list. One that still has something to send and
-    /// whose socket takes it is listed again.
-    private mutating func endDirty(_ count: Int) {
-        for position in 0..<count {
-            clients[outbox.dirty[position]].queue.marks.remove(.dirty)
-        }
-        for position in 0..<count {
-            let index = outbox.dirty[position]
-            if maySend(to: index), !clients[index].queue.isEmpty {
-                outbox.markDirty(index, &clients[index].queue)
-            }
-        }
-        outbox.removeDirty(count)
+    init(of segment: SegmentIndex, in room: RoomIndex, pool: borrowing SegmentPool) {
+        self.room = room
+        plain = Form(segment, in: pool)
     }
 }
