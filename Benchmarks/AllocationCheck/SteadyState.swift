@@ -13,7 +13,7 @@ struct SteadyState: ~Copyable {
     private var sockets: [SocketPair] = []
     private var clients: [ClientIndex] = []
     private var area = ReceiveArea(receiveCapacity: 65_536, leftoverCapacity: 16_384)
-    private var transport = SocketTransport(SendBatch())
+    private var transport = SendBatch()
     private var block = [UInt8](repeating: 0, count: 65_536)
     private var nanoseconds: UInt64 = 1_000_000_000_000
 

@@ -15,7 +15,7 @@ struct Server: ~Copyable {
 
     /// How clients are sent to: in the clear, or, with a certificate, through TLS sessions. One of the
     /// two is there.
-    var plain: SocketTransport?
+    var plain: SendBatch?
     var secure: SecureTransport?
 
     /// Where clients' bytes arrive.
@@ -71,13 +71,13 @@ struct Server: ~Copyable {
         sessions: consuming DatabaseSessions, tokenKeys: TokenKeys
     ) {
         jitter = Jitter(seed: core.settings.jitterSeed)
+        precondition(Limits.deliveriesPerTurn <= SendBatch.capacity)
         self.core = core
         self.core.metrics.sendMethod = batch.method
-        let plain = SocketTransport(batch)
         if let secure = consume secure {
-            self.secure = SecureTransport(plain, secure)
+            self.secure = SecureTransport(batch, secure)
         } else {
-            self.plain = consume plain
+            plain = consume batch
         }
         self.poller = poller
         self.signals = signals

@@ -166,3 +166,8 @@ extension Server: TurnPhases {
         }
     }
 }
+
+extension Transport where Self: ~Copyable {
+    /// A flush to a transport that may be missing.
+    fileprivate mutating func flush(_ core: inout Core) { core.flush(to: &self) }
+}

@@ -8,16 +8,23 @@ internal import CEpollShim
     case wouldBlock
     /// The connection is gone (EPIPE, ECONNRESET, …).
     case failed
+
+    // Hot path.
+    /// - Parameter result: bytes sent, or a negated errno.
+    @usableFromInline init(_ result: Int) {
+        self =
+            result >= 0 ? .sent(result) : result == -Int(EAGAIN) ? .wouldBlock : .failed
+    }
 }
 
 /// One send of a batch.
-@unsafe struct SendEntry: BitwiseCopyable {
+@unsafe @usableFromInline struct SendEntry: BitwiseCopyable {
     var descriptor: Int32
-    var tag: UInt32
+    @usableFromInline var tag: UInt32
     var bytes: UnsafeRawPointer
-    var count: Int
+    @usableFromInline var count: Int
     /// Bytes sent, or a negated errno.
-    var result: Int
+    @usableFromInline var result: Int
 }
 
 /// How a batch reaches the kernel. The bytes on the wire are the same.
@@ -36,7 +43,7 @@ public enum SendMethod: Equatable, Sendable {
 }
 
 /// Sends that are collected first and then handed to the kernel together, each for a socket of
-/// its own.
+/// its own; and a write for the socket that gets several pieces.
 ///
 /// Whoever fills it keeps the bytes alive and in place until the results have been read. Every
 /// send is complete when `submit` returns.
@@ -49,10 +56,12 @@ public struct SendBatch: ~Copyable {
     /// Batches in a row that the ring refuses before it is given up.
     private static let refusalsMax = 16
 
-    private let entries: UnsafeMutablePointer<SendEntry>
+    @usableFromInline let entries: UnsafeMutablePointer<SendEntry>
     private var ring: SendRing?
     private var refusalsInARow = 0
     public private(set) var count = 0
+    /// Goes out by itself, not with the batch.
+    public var write = GatheredWrite()
 
     /// How batches are sent now. A ring that keeps failing is given up for good.
     public private(set) var method = SendMethod.send
@@ -74,7 +83,6 @@ public struct SendBatch: ~Copyable {
         method = .ring
     }
 
-    public var isEmpty: Bool { count == 0 }
     public var isFull: Bool { count == Self.capacity }
 
     // Hot path.
@@ -123,23 +131,21 @@ public struct SendBatch: ~Copyable {
         unsafe entry.result = sent >= 0 ? sent : -Int(ces_errno())
     }
 
-    // Hot path.
-    public func result(at index: Int) -> SendResult {
+    // Hot path. Inlined, since a call of the other module would be lent a copy of the whole batch.
+    @inlinable public func result(at index: Int) -> SendResult {
         precondition(index < count)
-        let result = unsafe entries[index].result
-        if result >= 0 { return .sent(result) }
-        return result == -Int(EAGAIN) ? .wouldBlock : .failed
+        return unsafe SendResult(entries[index].result)
     }
 
-    // Hot path.
-    public func tag(at index: Int) -> UInt32 {
+    // Hot path, and inlined as `result`.
+    @inlinable public func tag(at index: Int) -> UInt32 {
         precondition(index < count)
         return unsafe entries[index].tag
     }
 
-    // Hot path.
+    // Hot path, and inlined as `result`.
     /// The bytes that were offered.
-    public func byteCount(at index: Int) -> Int {
+    @inlinable public func byteCount(at index: Int) -> Int {
         precondition(index < count)
         return unsafe entries[index].count
     }

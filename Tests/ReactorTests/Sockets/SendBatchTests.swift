@@ -24,7 +24,7 @@ import Testing
         let read = [first.peerReads(), second.peerReads()]
         #expect(read == [bytes, Array(bytes[10..<15])])
         batch.removeAll()
-        let isEmpty = batch.isEmpty
+        let isEmpty = batch.count == 0
         #expect(isEmpty)
     }
 

@@ -5,17 +5,15 @@ internal import Reactor
 /// The records of a batch stand one behind the other in the sessions' output, which stays where it is
 /// until the batch is emptied.
 struct SecureTransport: ~Copyable {
-    var plain: SocketTransport
+    var plain: SendBatch
     var clients: SecureClients
     /// Where the next record begins whose result is asked for.
     private var position = 0
 
-    init(_ plain: consuming SocketTransport, _ clients: consuming SecureClients) {
+    init(_ plain: consuming SendBatch, _ clients: consuming SecureClients) {
         self.plain = plain
         self.clients = clients
     }
-
-    mutating func flush(_ core: inout Core) { core.flush(to: &self) }
 
     /// The client is freed.
     mutating func forget(_ index: ClientIndex) { clients.forget(index) }
