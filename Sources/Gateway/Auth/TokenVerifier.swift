@@ -136,6 +136,12 @@ package struct TokenVerifier: ~Copyable {
 }
 
 extension TokenVerifier {
+    mutating func verify(
+        _ token: borrowing ByteBuffer, at wall: Timestamp
+    ) throws(TokenError) -> TokenClaims {
+        try verify(token.bytes, nowUnixSeconds: wall.unixSeconds)
+    }
+
     /// A verifier of HS256 with one secret, which is copied.
     package init(secret: borrowing Span<UInt8>) throws(KeyRingError) {
         var keys = KeyRing()

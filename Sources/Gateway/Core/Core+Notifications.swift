@@ -28,6 +28,8 @@ extension Core {
         outbox.discard(message)
     }
 
+    mutating func notify(_ payload: borrowing ByteBuffer) { notify(payload.bytes) }
+
     /// Whether anybody looks at the project, or is about to.
     private func isOfInterest(_ project: ProjectID) -> Bool {
         hub.room(of: project) != nil || !history.reads.isEmpty && history.reads.concerns(project)

@@ -58,6 +58,13 @@ package enum ResponseWriter {
         if !form.omitsBody { buffer.append(body.extracting(0..<body.count)) }
     }
 
+    static func write(
+        _ status: HTTPStatus, _ contentType: ContentType, body: borrowing ByteBuffer,
+        as form: ResponseForm, into buffer: inout ByteBuffer
+    ) {
+        write(status, contentType, body: body.bytes, as: form, into: &buffer)
+    }
+
     /// Appends a refusal with the error's own message.
     package static func write(
         _ error: HTTPError, as form: ResponseForm, into buffer: inout ByteBuffer
@@ -90,6 +97,13 @@ package enum ResponseWriter {
         writeConnection(form, upgrading: error.kind == .upgradeRequired, into: &buffer)
         buffer.append("\r\n")
         if !form.omitsBody { writeErrorBody(error, message: message, into: &buffer) }
+    }
+
+    static func write(
+        _ error: HTTPError, message: borrowing ByteBuffer, as form: ResponseForm,
+        into buffer: inout ByteBuffer
+    ) {
+        write(error, message: message.bytes, as: form, into: &buffer)
     }
 
     private static func writeErrorBody(

@@ -35,8 +35,7 @@ package enum FrameEncoder {
     }
 
     // Hot path.
-    /// Writes a whole frame. By the buffer, whose span would be a borrow of everything that the caller
-    /// keeps beside it.
+    /// Writes a whole frame.
     static func write(
         _ payload: borrowing ByteBuffer, opcode: Opcode, into buffer: inout ByteBuffer
     ) {

@@ -25,6 +25,10 @@ public struct ByteBuffer: ~Copyable {
     }
 
     /// The bytes written so far; valid until the next change.
+    ///
+    /// A span of a buffer that a large value keeps counts, for the compiler, as a borrow of all of that
+    /// value, so that nothing else of it could be changed in the same call. Hence those who are called
+    /// with the core's buffers take the buffer itself.
     public var bytes: Span<UInt8> {
         @_lifetime(borrow self)
         get {

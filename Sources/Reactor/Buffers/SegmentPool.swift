@@ -69,6 +69,13 @@ public struct SegmentPool: ~Copyable {
         return SegmentIndex(raw: UInt32(index))
     }
 
+    /// A segment of what `buffer` holds, with one reference.
+    public mutating func make(of buffer: borrowing ByteBuffer, frames: Int) -> SegmentIndex {
+        let segment = make(capacity: buffer.count)
+        append(buffer.bytes, frames: frames, to: segment)
+        return segment
+    }
+
     /// Appends to a segment that only its maker refers to.
     ///
     /// - Parameter frames: how many whole frames the bytes are.
@@ -88,6 +95,12 @@ public struct SegmentPool: ~Copyable {
         }
         unsafe entries[entry].count = UInt32(count + bytes.count)
         unsafe entries[entry].frames += UInt32(frames)
+    }
+
+    public mutating func append(
+        _ buffer: borrowing ByteBuffer, frames: Int = 0, to index: SegmentIndex
+    ) {
+        append(buffer.bytes, frames: frames, to: index)
     }
 
     /// Appends the content of another segment.

@@ -43,6 +43,10 @@ public struct QueryParameters: ~Copyable {
         bytes.append(0)  // In text format libpq goes by this, not by the length.
     }
 
+    public mutating func append(text: borrowing ByteBuffer) {
+        append(text: text.bytes)
+    }
+
     /// For cold paths.
     public mutating func append(text: String) {
         append(text: text.utf8Span.span)
