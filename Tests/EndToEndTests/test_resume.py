@@ -243,6 +243,38 @@ async def test_old_events_are_pruned_and_the_horizon_rises(database, start_gatew
     assert rows == [(kept,)]
 
 
+async def test_what_a_silent_table_hid_is_a_resync_for_who_resumes(database, start_gateway):
+    """The gateway knows of it by a look at the catalogue, and so do one that is started later and all others."""
+    project = database.add_project()
+    gateway = start_gateway()
+    cursor = await first_cursor(gateway, project)
+    database.execute("ALTER TABLE tasks DISABLE TRIGGER USER")
+    database.add_task(project)
+    database.execute("ALTER TABLE tasks ENABLE TRIGGER USER")
+    # It looks at once when the listener is back.
+    wait_until(lambda: database.terminate_listener() == [(True,)], "a listener to end")
+    wait_until(lambda: gateway.log("tables announce again"), "the gateway knows")
+    horizon = "SELECT xid::text::bigint FROM cache_events_horizon"
+    wait_until(lambda: database.execute(horizon)[0][0] >= int(cursor), "the horizon rises")
+    for asked in [gateway, start_gateway()]:
+        client = await PythonClient.connect(asked)
+        missed, _ = await ready(client, project_id=project, since=cursor)
+        assert [m["resource"] for m in missed] == RESOURCES
+        assert {m["reason"] for m in missed} == {"cursor_expired"}
+        await client.close()
+
+
+async def test_who_resumes_while_a_table_is_silent_gets_a_resync(database, start_gateway):
+    project = database.add_project()
+    database.execute("ALTER TABLE tasks DISABLE TRIGGER USER")
+    gateway = start_gateway()
+    cursor = await first_cursor(gateway, project)
+    database.add_task(project)
+    client = await PythonClient.connect(gateway)
+    missed, _ = await ready(client, project_id=project, since=cursor)
+    assert {m["reason"] for m in missed} == {"cursor_expired"}
+
+
 async def test_an_operator_can_make_all_cursors_expire_whatever_their_numbers(database, gateway):
     """After a failover transaction numbers are given again, and cursors from before are ahead of them (deployment.md)."""
     project = database.add_project()

@@ -47,6 +47,11 @@ extension Core {
         database.eventLog = state
         guard state != .usable else { return }
         // What is wanted can't be had: resyncs instead.
+        answerAllReads()
+    }
+
+    /// Whoever waits for what was missed gets a resync.
+    mutating func answerAllReads() {
         let unreadable = history.reads.answerAll(.cursorExpired)
         for segment in unreadable.segments { outbox.release(segment) }
         for project in unreadable.audiences { resyncAudience(of: project, .cursorExpired) }

@@ -15,7 +15,7 @@ extension Core {
             refuseSubscription(index, answer)
             return
         }
-        guard database.mayReadEvents else {
+        guard database.mayReadEvents, !history.expiry.isExpired(since) else {
             subscribeWithResync(index, to: project, .cursorExpired, answer)
             return
         }

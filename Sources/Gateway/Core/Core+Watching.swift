@@ -21,6 +21,7 @@ extension Core {
                 at: clock.now)
         }
         if findings.needsResync { refetchEverything() }
+        history.expiry.noteEnd(state.end)
     }
 
     /// Which tables announce their changes, as the catalogue said just now. A resync names them all.
@@ -53,12 +54,23 @@ extension Core {
         if database.isOverdue { log.eventLogIsOverdue(seconds: seconds, at: clock.now) }
     }
 
-    /// Something may have been missed of any project. While what was missed before is being read that
-    /// is given up, since a resync says more.
+    /// Something may have been missed of any project, by those who are here and by those who come back.
+    /// What is being read is given up, since a resync says more.
     private mutating func refetchEverything() {
         _ = history.endCatchUp()
+        history.expiry.expireEverything()
+        answerAllReads()
         resyncEverything()
     }
+
+    /// What the event log's horizon has to be raised to, which the caller sees to; `nil` when it hasn't,
+    /// or there is no log.
+    package mutating func takeExpiry() -> Cursor? {
+        database.eventLog == .usable ? history.expiry.takeUnwritten() : nil
+    }
+
+    /// It couldn't be asked, or the connection was lost meanwhile.
+    package mutating func expireAgain(_ cursor: Cursor) { history.expiry.writeAgain(cursor) }
 
     // MARK: For operators
 

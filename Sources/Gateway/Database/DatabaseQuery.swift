@@ -13,6 +13,8 @@ package enum DatabaseQuery: UInt8, CaseIterable, Sendable {
     case events
     /// Deletes old events; see `PruneQuery`.
     case prune
+    /// Raises the log's horizon; see `ExpiryQuery`.
+    case expire
 
     /// Statements of this kind that may wait for their answers at once.
     package var pendingMax: Int {
@@ -21,7 +23,7 @@ package enum DatabaseQuery: UInt8, CaseIterable, Sendable {
         case .members: 4
         case .canary: 2
         case .events: 2
-        case .prune: 1
+        case .prune, .expire: 1
         }
     }
 
@@ -29,7 +31,8 @@ package enum DatabaseQuery: UInt8, CaseIterable, Sendable {
     /// one that is late holds up the others: the connection is given up.
     package var answerNanoseconds: UInt64 {
         switch self {
-        case .resources, .members, .canary, .events, .prune: DatabaseLimits.statementNanoseconds
+        case .resources, .members, .canary, .events, .prune, .expire:
+            DatabaseLimits.statementNanoseconds
         }
     }
 }

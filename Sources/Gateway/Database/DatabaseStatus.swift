@@ -25,6 +25,9 @@ package struct DatabaseStatus: Sendable {
     /// Whether the event log keeps what it should have forgotten.
     package var isOverdue: Bool { overdueSeconds >= DatabaseLimits.overdueWarningSeconds }
 
-    /// Whether a resume can be served from the event log, or may be once it is known.
-    package var mayReadEvents: Bool { eventLog == .usable || eventLog == .unknown }
+    /// Whether a resume can be served from the event log, or may be once it is known. What happens in a
+    /// table that announces nothing isn't recorded either.
+    package var mayReadEvents: Bool {
+        (eventLog == .usable || eventLog == .unknown) && tables.silent.isEmpty
+    }
 }

@@ -140,6 +140,7 @@ struct ResourceCatalogue: Equatable, Sendable {
         case .canary: CanaryQuery.statement
         case .events: EventsQuery.statement(in: schema)
         case .prune: PruneQuery.statement(in: schema)
+        case .expire: ExpiryQuery.statement(in: schema)
         }
     }
 }

@@ -13,6 +13,8 @@ package struct History: ~Copyable {
     package private(set) var cursor: Cursor?
     /// What is being read.
     package var reads = ReadTable()
+    /// Which cursors can't be resumed from.
+    package var expiry = CursorExpiry()
     /// When to look for clients that have waited for too long; `nil` while none waits.
     private var expiryCheck: Instant?
     /// By when the gateway's own catch-up must have ended; `nil` without one.

@@ -66,6 +66,7 @@ extension Server {
         case .canary: handleCanary(answer.outcome)
         case .events: handleEvents(answer.outcome, tag: answer.tag)
         case .prune: handlePruned(answer.outcome)
+        case .expire: handleExpired(answer.outcome, tag: answer.tag)
         }
     }
 

@@ -54,6 +54,7 @@ extension Server {
     /// Asks for what clients have missed, as much as may be under way at once.
     package mutating func askReads() {
         defer { applyReads() }
+        expireCursors()
         while core.wantsReads, sessions.reads.hasRoom(for: .events) {
             guard let tag = core.askReads(&sessions.projects, &sessions.cursors) else { return }
             sessions.parameters.removeAll()
@@ -80,6 +81,30 @@ extension Server {
             core.receiveEvents(answer, tag: tag)
         case .succeeded: core.eventsFailed(tag: tag, .lost)
         case .failed(let failure): core.eventsFailed(tag: tag, failure)
+        }
+    }
+
+    // MARK: Cursors that say nothing any more
+
+    /// Raises the log's horizon when what was committed below it wasn't all announced.
+    private mutating func expireCursors() {
+        guard sessions.reads.isLive, sessions.reads.hasRoom(for: .expire),
+            let cursor = core.takeExpiry()
+        else { return }
+        sessions.parameters.removeAll()
+        sessions.parameters.append(decimal: Int64(clamping: cursor.transaction))
+        let outcome = sessions.reads.ask(
+            .expire, sessions.parameters, tag: cursor.transaction, core.clock.now)
+        if outcome != .asked { core.expireAgain(cursor) }
+    }
+
+    /// A role that may not change the horizon leaves it: then the others find out for themselves.
+    mutating func handleExpired(_ outcome: consuming QueryOutcome, tag: UInt64) {
+        guard case .failed(let failure) = outcome else { return }
+        switch failure {
+        case .lost: core.expireAgain(Cursor(transaction: tag))
+        case .refused(let error):
+            core.log.refused("expiring cursors", error, at: core.clock.now)
         }
     }
 

@@ -57,6 +57,38 @@ import Testing
         #expect(Self.story(of: client, in: harness) == ["resync", "resync"])
     }
 
+    @Test func `who resumes across a table's silence gets a resync`() throws {
+        var harness = try Self.harness(1...4)
+        harness.core.eventLogIs(.usable)
+        harness.core.listenerBecameLive()
+        harness.core.tablesAre(Self.tables("1"))
+        try harness.hearCanary(cursor: 100)
+        let clients = try (1...4).map { try harness.open(user: $0) }
+        // One asks before anybody knows of it.
+        harness.resume(1, since: "100", reference: 1, from: clients[0])
+        harness.settle()
+        _ = try harness.askedReads()
+        harness.core.tablesAre(Self.tables(nil))
+        harness.resume(1, since: "100", reference: 1, from: clients[1])
+        harness.core.tablesAre(Self.tables("2"))
+        harness.resume(1, since: "100", reference: 1, from: clients[2])
+        harness.settle()
+        harness.core.databaseIs(
+            DatabaseState(
+                eventLog: .usable, begin: Cursor(transaction: 130), end: Cursor(transaction: 140)))
+        harness.resume(1, since: "140", reference: 1, from: clients[3])
+        harness.settle()
+        for client in clients {
+            #expect(Self.story(of: client, in: harness).first == "resync")
+        }
+        let unwritten = harness.core.takeExpiry()
+        #expect(unwritten == Cursor(transaction: 140))
+        harness.resume(1, since: "141", reference: 2, from: clients[3])
+        harness.settle()
+        let asked = try harness.askedReads()
+        #expect(asked.cursors == "{100}", "and read from where all has been heard")
+    }
+
     @Test func `a removal that nobody announces lasts no longer than the slow look`() throws {
         var harness = try Self.harness(1...2, recheckSeconds: 10)
         let clients = try (1...2).map { try harness.open(user: $0, project: 1) }

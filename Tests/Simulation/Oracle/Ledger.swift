@@ -23,6 +23,8 @@ struct Ledger {
         let resource: String
         let id: String
         let isInsertion: Bool
+        /// Whether the event log lacks it.
+        var isUnlogged = false
         /// Its place among its project's events, once it was announced or is lost.
         var place: Int?
         let payload: [UInt8]
@@ -131,7 +133,7 @@ struct Ledger {
         for number in events.indices.reversed() {
             let event = events[number]
             guard event.commit >= commit else { break }
-            guard event.project == project, !event.isForged,
+            guard event.project == project, !event.isForged, !event.isUnlogged,
                 rows.insert("\(event.resource) \(event.id)").inserted
             else { continue }
             numbers.append(number)
@@ -200,13 +202,15 @@ struct Ledger {
         }
     }
 
-    /// A change that isn't announced, and that the event log lacks: all cursors are too old for it.
-    mutating func loseChange(of project: Int) {
+    /// A change that isn't announced, and that the event log lacks: all cursors are too old for it, as
+    /// the log says if a trigger was there to see it.
+    mutating func loseChange(of project: Int, seenByTrigger isSeen: Bool) {
         commit(.event(project: project))
         guard case .event(let number)? = pending.popLast() else { return }
+        events[number].isUnlogged = true
         place(number, isLost: true)
         doubtedAt[project] = placesTaken[project]
-        horizon = commits
+        if isSeen { horizon = commits }
     }
 
     /// A member is removed, and that isn't announced.

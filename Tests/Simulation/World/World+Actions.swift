@@ -133,14 +133,14 @@ extension World {
 
     /// The next canary's answer shows that something was lost, and whoever wrote it has ended.
     private mutating func loseChange(_ project: Int) {
-        database.ledger.loseChange(of: project)
+        database.ledger.loseChange(of: project, seenByTrigger: true)
         database.losses += 1
         isLossDue = true
     }
 
     /// The look at the catalogue behind it finds other triggers than before.
     private mutating func silence(_ project: Int) {
-        database.ledger.loseChange(of: project)
+        database.ledger.loseChange(of: project, seenByTrigger: false)
         database.switchings += 1
         isLossDue = true
     }
@@ -149,11 +149,11 @@ extension World {
     mutating func lookAtDatabase() {
         guard isLossDue, database.answersQueries else { return }
         let end = Cursor(transaction: UInt64(database.ledger.commits + 1))
+        core.tablesAre(database.tables)
         core.databaseIs(
             DatabaseState(
                 eventLog: facts.hasEventLog ? .usable : .absent, triggerLosses: database.losses,
                 begin: end, end: end))
-        core.tablesAre(database.tables)
         isLossDue = core.database.watch.owesResync
     }
 
