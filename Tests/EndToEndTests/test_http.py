@@ -185,6 +185,8 @@ EXPECTED_METRICS = [
     "devhive_slow_consumers_disconnected_total", "devhive_sent_bytes_total", "devhive_received_bytes_total",
     "devhive_client_messages_total", "devhive_client_errors_total", "devhive_notifications_received_total",
     "devhive_notifications_invalid_total", "devhive_notifications_dropped_total", "devhive_notifications_without_audience_total",
+    "devhive_present_users", "devhive_presence_messages_total", "devhive_presence_missed_total",
+    "devhive_presence_refused_total", "devhive_typing_signs_total",
     "devhive_commit_to_socket_seconds", "devhive_listener_up", "devhive_listener_reconnects_total",
     "devhive_loop_turn_seconds", "devhive_loop_turn_cpu_seconds", "devhive_build_info", "process_cpu_seconds_total",
     "process_resident_memory_bytes", "process_open_fds",

@@ -23,22 +23,27 @@ extension Core {
             }
             return
         }
+        if outbox.isOverBounds(clients[index].queue) { dropState(of: index) }
         if marks.contains(.lostFrame) {
             disconnectSlow(index)
-        } else if outbox.isOverBounds(clients[index].queue) {
+        } else if outbox.isOverBoundsBesidesState(clients[index].queue) {
             if settings.disconnectsSlowConsumers, marks.contains(.blocked) {
                 disconnectSlow(index)
             } else {
                 collapse(index)
-                if outbox.isOverBounds(clients[index].queue) { disconnectSlow(index) }
+                if outbox.isOverBoundsBesidesState(clients[index].queue) { disconnectSlow(index) }
             }
         }
     }
 
     /// More waits for all together than may. Those for which something waits are collapsed, whoever
     /// they are, since what they hold can't be told from outside; if that isn't enough, those are
-    /// closed that don't read what is their own.
+    /// closed that don't read what is their own. Presence gives way before all.
     private mutating func relieveMemory() {
+        for index in 0..<ClientIndex(clients.highWaterMark) where waits(index) {
+            dropState(of: index)
+        }
+        guard outbox.isOverTotal else { return }
         for index in 0..<ClientIndex(clients.highWaterMark) where waits(index) { collapse(index) }
         for index in 0..<ClientIndex(clients.highWaterMark)
         where outbox.isOverTotal && waits(index)
@@ -80,14 +85,27 @@ extension Core {
         close(index, .tooSlow, "too slow", keepsQueue: false)
     }
 
+    /// Drops what waits of presence and typing: it is told anew when the socket takes bytes again.
+    private mutating func dropState(of index: ClientIndex) {
+        outbox.dropState(&clients[index].queue)
+        noteDropped(of: index)
+    }
+
     /// Drops what waits, except HTTP answers and the rest of a frame of which the peer has a part, and
     /// with `keepsOwn` what is the client's own. It is owed a resync of the projects whose broadcasts
     /// were dropped.
     mutating func dropQueue(of index: ClientIndex, keepsOwn: Bool) {
         outbox.drop(&clients[index].queue, keepsOwn: keepsOwn)
+        noteDropped(of: index)
+    }
+
+    private mutating func noteDropped(of index: ClientIndex) {
+        var hasLostState = false
         while let tag = outbox.dequeueDropped() {
             if let room = QueueTag.room(tag) { hub.markStale(index, in: room) }
             if tag == QueueTag.ordered { hub.markAllStale(index) }
+            if tag == QueueTag.state { hasLostState = true }
         }
+        if hasLostState { forgetStates(of: index) }
     }
 }

@@ -10,6 +10,7 @@ extension Core {
     ) {
         queueOrderedEvents()
         deliverBroadcasts(to: &transport, limits)
+        tellPresence()
         enforceBounds()
         let count = outbox.dirty.count
         writeOwn(count, to: &transport)

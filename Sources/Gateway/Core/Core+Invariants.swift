@@ -71,6 +71,8 @@ extension Core {
             ("users to verify", membership.verifications.users.count),
             ("projects to verify", membership.verifications.rooms.count),
             ("resumes that wait", history.reads.waiterCount),
+            ("users present", presence.userCount), ("projects present", presence.projectCount),
+            ("topics typed in", typing.topicCount),
             ("audiences to read for", history.reads.audienceCount),
         ]
     }

@@ -180,6 +180,7 @@ extension Core {
 
     /// It leaves all projects, and waits for none any more.
     private mutating func endSubscriptions(of index: ClientIndex) {
+        endPresenceAtClose(of: index)
         hub.leaveAll(index)
         history.reads.removeAll(of: clients.handle(of: index))
     }
@@ -203,9 +204,10 @@ extension Core {
 
     /// Looks at the clients whose time has come. Returns whether some had to be put off.
     package mutating func runTimers(heardEveryone: Bool) -> Bool {
+        let hasMore = runPresenceTimers()
         var visits = 0
         while visits < Limits.timerVisitsPerTurn {
-            guard let index = clients.dequeueDue(clock) else { return false }
+            guard let index = clients.dequeueDue(clock) else { return hasMore }
             let deadline = clients.deadline(of: index, heardEveryone: heardEveryone, clock)
             act(on: deadline, of: index)
             clients.scheduleVisit(of: index, clock)
@@ -254,6 +256,7 @@ extension Core {
     package mutating func returnMemory() -> Int? {
         guard let first = clients.returnMemory() else { return nil }
         hub.returnMemory(from: first)
+        presence.returnMemory(from: first)
         outbox.segments.returnMemory()
         return first
     }

@@ -213,7 +213,7 @@ extension ErrorCode {
         case .badMessage, .unknownType, .invalidProject, .invalidCursor, .badToken,
             .notAuthenticated, .forbidden, .notSubscribed, .tooManyProjects:
             true
-        case .membershipRevoked, .projectDeleted, .unavailable: false
+        case .membershipRevoked, .projectDeleted, .presenceOff, .unavailable: false
         }
     }
 }

@@ -144,6 +144,8 @@ extension Core {
         case .initialize: initialize(message, index)
         case .ping: sendPong(message.reference, to: index)
         case .pong: confirm(message.reference, to: index)
+        case .presence: setPresence(message, index)
+        case .typing: setTyping(message, index)
         case .unknown:
             log.unknownType(
                 connection: clients.number(of: index), type: clients.inbox.token, at: clock.now)

@@ -184,6 +184,7 @@ extension Core {
         case .awaitingInit, .open:
             // While the socket takes nothing, more may be withheld, and one resync says it all.
             if clients[index].queue.marks.isCollapsedAndFree { sendWithheldResyncs(to: index) }
+            if presence.isBehind(index) { tellMissedStates(to: index) }
         case .request:
             if clients[index].flags.contains(.awaitsAnswer) { answerSent(to: index) }
         case .proxyHeader, .closing, .finished, .closed: break

@@ -10,8 +10,11 @@ extension Core {
         switch facts.effect {
         case .none: break
         case .memberRemoved(let user): suspend(MembershipPair(project: facts.project, user: user))
-        case .someMembersRemoved: verifyAll(of: facts.project, .membershipChecked)
+        case .someMembersRemoved:
+            suspendAbsent(from: facts.project)
+            verifyAll(of: facts.project, .membershipChecked)
         case .projectDeleted:
+            suspendAbsent(from: facts.project)
             history.reads.unverify(facts.project)
             membership.checks.outdate(allOf: facts.project)
             // Some of a suspended audience may have lost their membership before the project ended:
@@ -36,6 +39,7 @@ extension Core {
     private mutating func suspend(_ pair: MembershipPair) {
         membership.checks.outdate(pair)
         unverifyResumes(of: pair)
+        suspendAbsent(pair)
         guard let room = hub.room(of: pair.project) else { return }
         let count = hub.memberCount(of: room)
         let isStorm =
@@ -53,7 +57,10 @@ extension Core {
             guard clients[index].user == pair.user else { continue }
             if hub.suspend(index, in: room) { isConcerned = true }
         }
-        if isConcerned { membership.verifications.verify(pair) }
+        if isConcerned {
+            membership.verifications.verify(pair)
+            suspendPresence(of: pair)
+        }
     }
 
     /// Any of the project's members may have been removed.
@@ -161,6 +168,7 @@ extension Core {
 
     private mutating func readmit(_ pair: MembershipPair) {
         membership.verifications.noteUnfounded(pair.project, clock.now)
+        presence.readmit(pair.user, in: pair.project, clock.now)
         guard let room = hub.room(of: pair.project) else { return }
         for position in stride(from: hub.suspendedCount(of: room) - 1, through: 0, by: -1) {
             let index = hub.suspendedClient(at: position, in: room)
@@ -209,6 +217,7 @@ extension Core {
     private mutating func endSubscription(
         of index: ClientIndex, to project: ProjectID, _ code: ErrorCode
     ) {
+        endPresence(of: index, in: project, graceNanoseconds: nil)
         hub.leave(index, project)
         metrics.revocations += 1
         log.subscriptionRevoked(

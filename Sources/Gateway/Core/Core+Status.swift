@@ -56,16 +56,18 @@ extension Core {
         respond(.ok, .json, message, as: form, to: index)
     }
 
-    /// `{"total_clients":…,"project_clients":…,"user_ids":[…]}`, ids once each and in order.
+    /// `{"total_clients":…,"project_clients":…,"user_ids":[…]}`, ids once each and in order. Users who
+    /// are invisible aren't among them.
     private func writeStatus(of project: ProjectID, into text: inout ByteBuffer) {
         var users: [UserID] = []
         var memberCount = 0
         if let room = hub.room(of: project) {
-            memberCount = hub.memberCount(of: room)
-            users.reserveCapacity(memberCount)
-            for position in 0..<memberCount {
-                users.append(clients[hub.client(at: position, in: room)].user)
+            users.reserveCapacity(hub.memberCount(of: room))
+            for position in 0..<hub.memberCount(of: room) {
+                let user = clients[hub.client(at: position, in: room)].user
+                if !presence.isHidden(user, in: project) { users.append(user) }
             }
+            memberCount = users.count
             users.sort()
         }
         text.append(#"{"total_clients":"#)
@@ -148,6 +150,7 @@ extension Core {
         metrics.connectionsUnauthenticated = UInt64(admission.unauthenticatedCount)
         metrics.subscriptions = UInt64(hub.subscriptionCount)
         metrics.projects = UInt64(hub.projectCount)
+        metrics.presentUsers = UInt64(presence.userCount)
         metrics.note(database)
         var message = outbox.message()
         MetricsWriter().write(

@@ -147,6 +147,7 @@ extension Core {
         since: Since?
     ) {
         if !keepsOthers {
+            endPresence(of: index, except: project)
             hub.leaveAll(index, except: project)
             cancelResumes(of: index, except: project)
         }
@@ -155,12 +156,14 @@ extension Core {
 
     mutating func leaveProject(_ message: ClientMessage, _ index: ClientIndex) {
         guard let project = message.project else {
+            endPresence(of: index)
             hub.leaveAll(index)
             cancelResumes(of: index, except: nil)
             confirm(message.reference, to: index)
             return
         }
         cancelResume(of: index, in: project)
+        endPresence(of: index, in: project, graceNanoseconds: nil)
         guard hub.leave(index, project) else {
             sendError(
                 .notSubscribed, "the connection is not in this project", message.reference,

@@ -26,6 +26,9 @@ package struct Core: ~Copyable {
     var membership: Membership
     /// What was missed.
     var history: History
+    /// Who is present where, and who types.
+    var presence: Presence
+    var typing = Typing()
     /// Who is let in, and how much those who are in may do.
     var admission: Admission
     /// What is known of the database.
@@ -59,6 +62,7 @@ package struct Core: ~Copyable {
         outbox = Outbox(textPing: settings.textPing, compresses: settings.compresses)
         admission = Admission(settings.admission, connectionsMax: slots, seed: seed)
         history = History(seed: seed)
+        presence = Presence(listsUsers: settings.presence == .on, slots: slots, seed: seed)
         membership = Membership(
             recheckNanoseconds: settings.checksMembership
                 ? settings.membershipRecheckNanoseconds : nil)
@@ -81,5 +85,6 @@ package struct Core: ~Copyable {
             || clients.hasInterestChanges || clients.hasWaiting || membership.hasWorkLeft
             || history.resyncPosition != nil || history.reads.hasAnswered
             || hub.activeRoomCount > 0
+            || presence.hasWorkLeft || typing.hasWorkLeft
     }
 }

@@ -22,6 +22,8 @@ package struct CoreSettings: Sendable {
     package var membershipRecheckNanoseconds: UInt64?
     /// Whether a client that is too slow is disconnected instead of collapsed.
     package var disconnectsSlowConsumers = false
+    /// What clients are told of who is present.
+    package var presence = PresenceUse.on
     /// How clients are spread in time.
     package var pacing = Pacing(refetchesPerSecond: 1_000)
     /// Who is let in, and how much those who are in may do.

@@ -32,6 +32,17 @@ extension Hub {
         return rooms[room].suspension != .none || subscriptions[client, slot].standing == .suspended
     }
 
+    /// Whether nothing reaches the client of the room before its own membership was looked up. One that
+    /// isn't in the room gets nothing either.
+    func isSuspended(_ client: ClientIndex, in room: RoomIndex) -> Bool {
+        guard let slot = slot(of: client, in: room) else { return true }
+        return subscriptions[client, slot].standing == .suspended
+    }
+
+    func isSuspended(_ client: ClientIndex, in project: ProjectID) -> Bool {
+        room(of: project).map { isSuspended(client, in: $0) } ?? true
+    }
+
     package func suspendedCount(of room: RoomIndex) -> Int {
         Int(rooms[room].suspended.count)
     }

@@ -181,6 +181,54 @@ package enum Limits {
     package static let resumesPerSecond = 100
     package static let resumesAtOnce = 1_000
 
+    // MARK: Presence
+
+    /// Users whom a list of those who are present names; with more of them there is only their number.
+    package static let presenceListMax = 200
+    /// Nanoseconds from a change after a quiet time until it is told, in which others may join it; from
+    /// one telling to the next; and the same where only the number is told.
+    package static let presenceDelayNanoseconds: UInt64 = 250_000_000
+    package static let presencePaceNanoseconds: UInt64 = 1_000_000_000
+    package static let presenceCountPaceNanoseconds: UInt64 = 5_000_000_000
+    /// Nanoseconds for which a user stays present whose last connection ended without a goodbye: the
+    /// time of a reload, a tunnel or a change of networks, and of the first attempts to come back.
+    package static let presenceGraceNanoseconds: UInt64 = 15_000_000_000
+    /// Users present, each counted in each project, in all and in one project; 32 bytes each and the
+    /// growth of tables. Beyond that whoever asks is told to try again.
+    package static let presentUsersMax = 1 << 20
+    package static let presentUsersPerProjectMax = 100_000
+    /// Projects in which somebody is present: some 250 bytes each.
+    package static let presenceProjectsMax = 65_536
+    /// Connections of a user that can be present in one project; they are looked at one after the other.
+    package static let presenceConnectionsPerUserMax = 256
+    /// Connections beside each user's first one, in all: 12 bytes each.
+    package static let presenceTabsMax = 1 << 20
+    /// Messages about presence and typing that are queued in one turn; the rest follows in the next.
+    package static let presenceDeliveriesPerTurn = 256
+    /// Users that are looked at in one turn, because some may have been gone for long enough.
+    package static let presenceLooksPerTurn = 100_000
+    /// Bytes that may wait for a client when something of its presence is queued: beyond that it gets
+    /// the whole state when its socket has taken them.
+    package static let presenceQueueBytesMax: UInt32 = 65_536
+
+    // MARK: Typing
+
+    /// Bytes of what is typed in: a word and a UUID, or two.
+    package static let topicBytesMax = 64
+    /// Nanoseconds after which who doesn't go on doesn't type any more; in which a sign is enough; and
+    /// from one telling to the next.
+    package static let typingNanoseconds: UInt64 = 7_000_000_000
+    package static let typingSignNanoseconds: UInt64 = 3_000_000_000
+    package static let typingPaceNanoseconds: UInt64 = 1_000_000_000
+    /// Users that a message names, and those that are kept for one topic. Signs of others are ignored.
+    package static let typingNamesMax = 32
+    package static let typistsPerTopicMax = 64
+    /// Topics in which a user can type at the same time in one project, topics of a project, and topics
+    /// of all: some 200 bytes each. Signs beyond them are ignored.
+    package static let topicsPerUserMax = 4
+    package static let topicsPerProjectMax = 64
+    package static let topicsMax = 8_192
+
     // MARK: All together
 
     /// Connections beyond `--max-connections` that are accepted to be refused with an answer; and as

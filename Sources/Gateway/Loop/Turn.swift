@@ -93,6 +93,7 @@ extension Server {
 
     private mutating func nanosecondsUntilNextDeadline() -> UInt64? {
         var nearest = core.clients.nanosecondsUntilNextVisit(core.clock)
+        if let due = core.nanosecondsUntilPresence() { nearest = min(nearest ?? .max, due) }
         shorten(&nearest, to: sessions.deadline)
         shorten(&nearest, to: core.membershipDeadline)
         shorten(&nearest, to: core.recheckDeadline)

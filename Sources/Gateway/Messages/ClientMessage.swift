@@ -14,6 +14,8 @@ package struct ClientMessage: BitwiseCopyable, Sendable {
         case initialize
         case ping
         case pong
+        case presence
+        case typing
         /// A type that the gateway doesn't know; answered with `ErrorCode.unknownType`. The last
         /// one.
         case unknown
@@ -26,6 +28,8 @@ package struct ClientMessage: BitwiseCopyable, Sendable {
             case .initialize: "init"
             case .ping: "ping"
             case .pong: "pong"
+            case .presence: "presence"
+            case .typing: "typing"
             case .unknown: "unknown"
             }
         }
@@ -45,7 +49,8 @@ package struct ClientMessage: BitwiseCopyable, Sendable {
     }
 
     package let kind: Kind
-    /// Always there for `joinProject`; optional for `leaveProject` and `initialize`.
+    /// Always there for `joinProject`, `presence` and `typing`; optional for `leaveProject` and
+    /// `initialize`.
     package private(set) var project: ProjectID?
     /// `keep` of `joinProject`: the current projects stay subscribed.
     package private(set) var keepsOthers = false
@@ -53,12 +58,16 @@ package struct ClientMessage: BitwiseCopyable, Sendable {
     package private(set) var hasToken = false
     /// From where `joinProject` or `initialize` resumes.
     package private(set) var since: Since?
+    /// What `presence` asks for.
+    package private(set) var wish = PresenceWish()
+    /// `stop` of `typing`, whose topic is in the caller's buffer.
+    package private(set) var stopsTyping = false
     /// What the answer must repeat.
     package let reference: Reference
 
     /// Reads one message; `text` isn't needed afterwards. `token` is emptied, and filled with the
-    /// token of an `init`, or with the type of an unknown message, which is a name for the log. The
-    /// caller has limited the length of `text`.
+    /// token of an `init`, with the topic of a `typing`, or with the type of an unknown message, which
+    /// is a name for the log. The caller has limited the length of `text`.
     ///
     /// Hot path. Allocates nothing as long as `token` has room.
     package init(
@@ -102,10 +111,7 @@ package struct ClientMessage: BitwiseCopyable, Sendable {
         kind = Kind(ofType: type)
         switch kind {
         case .joinProject:
-            try readProject(in: root)
-            guard project != nil else {
-                throw ClientMessageError(.missing(.projectID), reference: reference)
-            }
+            try readNeededProject(in: root)
             try readKeep(in: root)
             try readSince(in: root)
         case .leaveProject:
@@ -114,6 +120,13 @@ package struct ClientMessage: BitwiseCopyable, Sendable {
             try readProject(in: root)
             try readToken(in: root, into: &token)
             try readSince(in: root)
+        case .presence:
+            try readNeededProject(in: root)
+            wish = try PresenceWish(root, reference: reference)
+        case .typing:
+            try readNeededProject(in: root)
+            try readTopic(in: root, into: &token)
+            stopsTyping = try Self.bool("stop", .stop, in: root, reference)
         case .unknown:
             token.append(type)
         case .ping, .pong:
@@ -142,12 +155,42 @@ package struct ClientMessage: BitwiseCopyable, Sendable {
         self.project = project
     }
 
-    private mutating func readKeep(in root: JSONValue) throws(ClientMessageError) {
-        guard let value = root.memberUnlessNull("keep") else { return }
-        guard let keep = value.bool else {
-            throw ClientMessageError(.wrongType(.keep), reference: reference)
+    private mutating func readNeededProject(in root: JSONValue) throws(ClientMessageError) {
+        try readProject(in: root)
+        guard project != nil else {
+            throw ClientMessageError(.missing(.projectID), reference: reference)
         }
-        keepsOthers = keep
+    }
+
+    private mutating func readKeep(in root: JSONValue) throws(ClientMessageError) {
+        keepsOthers = try Self.bool("keep", .keep, in: root, reference)
+    }
+
+    /// A truth value; false when it is left out.
+    fileprivate static func bool(
+        _ key: StaticString, _ name: ClientMessageError.Key, in root: JSONValue,
+        _ reference: Reference
+    ) throws(ClientMessageError) -> Bool {
+        guard let value = root.memberUnlessNull(key) else { return false }
+        guard let bool = value.bool else {
+            throw ClientMessageError(.wrongType(name), reference: reference)
+        }
+        return bool
+    }
+
+    private mutating func readTopic(
+        in root: JSONValue, into topic: inout ByteBuffer
+    ) throws(ClientMessageError) {
+        guard let value = root.memberUnlessNull("topic") else {
+            throw ClientMessageError(.missing(.topic), reference: reference)
+        }
+        guard let text = value.string else {
+            throw ClientMessageError(.wrongType(.topic), reference: reference)
+        }
+        guard !text.isEmpty, text.count <= Limits.topicBytesMax else {
+            throw ClientMessageError(.invalid(.topic), reference: reference)
+        }
+        topic.append(text)
     }
 
     private mutating func readSince(in root: JSONValue) throws(ClientMessageError) {
@@ -167,5 +210,46 @@ package struct ClientMessage: BitwiseCopyable, Sendable {
         }
         token.append(text)
         hasToken = true
+    }
+}
+
+extension PresenceWish {
+    fileprivate init(
+        _ root: JSONValue, reference: Reference
+    ) throws(ClientMessageError) {
+        if let value = root.memberUnlessNull("mode") {
+            guard let text = value.string else {
+                throw ClientMessageError(.wrongType(.mode), reference: reference)
+            }
+            guard let mode = Mode(text) else {
+                throw ClientMessageError(.invalid(.mode), reference: reference)
+            }
+            self.mode = mode
+        }
+        if let value = root.memberUnlessNull("state") {
+            guard let text = value.string else {
+                throw ClientMessageError(.wrongType(.state), reference: reference)
+            }
+            isAway = text.isEqual(to: "away")
+            guard isAway || text.isEqual(to: "active") else {
+                throw ClientMessageError(.invalid(.state), reference: reference)
+            }
+        }
+        isInvisible = try ClientMessage.bool("invisible", .invisible, in: root, reference)
+    }
+}
+
+extension PresenceWish.Mode {
+    /// The mode whose text it is.
+    fileprivate init?(_ text: borrowing Span<UInt8>) {
+        if text.isEqual(to: Self.users.text) {
+            self = .users
+        } else if text.isEqual(to: Self.count.text) {
+            self = .count
+        } else if text.isEqual(to: Self.off.text) {
+            self = .off
+        } else {
+            return nil
+        }
     }
 }

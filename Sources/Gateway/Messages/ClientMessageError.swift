@@ -4,7 +4,7 @@ package import Reactor
 package struct ClientMessageError: Error, BitwiseCopyable, Sendable {
     /// The keys whose value can be at fault.
     package enum Key: BitwiseCopyable, Sendable {
-        case type, ref, projectID, keep, token, since
+        case type, ref, projectID, keep, token, since, mode, state, invisible, topic, stop
     }
 
     package enum Fault: Equatable, BitwiseCopyable, Sendable {
@@ -13,6 +13,8 @@ package struct ClientMessageError: Error, BitwiseCopyable, Sendable {
         case missing(Key)
         /// A value of another JSON type than the key has.
         case wrongType(Key)
+        /// A text that the key can't have.
+        case invalid(Key)
         case referenceTooLong
         case invalidProject
     }
@@ -47,6 +49,11 @@ package struct ClientMessageError: Error, BitwiseCopyable, Sendable {
             case .keep: "keep is missing"
             case .token: "token is missing"
             case .since: "since is missing"
+            case .mode: "mode is missing"
+            case .state: "state is missing"
+            case .invisible: "invisible is missing"
+            case .topic: "topic is missing"
+            case .stop: "stop is missing"
             }
         case .wrongType(let key):
             switch key {
@@ -56,6 +63,19 @@ package struct ClientMessageError: Error, BitwiseCopyable, Sendable {
             case .keep: "keep must be true or false"
             case .token: "token must be a string"
             case .since: "since must be a string"
+            case .mode: "mode must be a string"
+            case .state: "state must be a string"
+            case .invisible: "invisible must be true or false"
+            case .topic: "topic must be a string"
+            case .stop: "stop must be true or false"
+            }
+        case .invalid(let key):
+            switch key {
+            case .mode: "mode must be users, count or off"
+            case .state: "state must be active or away"
+            case .topic: "topic must have 1 to 64 bytes"
+            case .type, .ref, .projectID, .keep, .token, .since, .invisible, .stop:
+                "a value is not allowed"
             }
         }
     }

@@ -23,6 +23,8 @@ package enum ErrorCode: UInt8, CaseIterable, BitwiseCopyable, Sendable {
     case notSubscribed
     /// One more project than a connection may subscribe to.
     case tooManyProjects
+    /// The gateway tells nobody who is present.
+    case presenceOff
     /// The gateway can't do it now: the database is away, or memory is short.
     case unavailable
 
@@ -39,6 +41,7 @@ package enum ErrorCode: UInt8, CaseIterable, BitwiseCopyable, Sendable {
         case .projectDeleted: "project_deleted"
         case .notSubscribed: "not_subscribed"
         case .tooManyProjects: "too_many_projects"
+        case .presenceOff: "presence_off"
         case .unavailable: "unavailable"
         }
     }
@@ -49,7 +52,7 @@ package enum ErrorCode: UInt8, CaseIterable, BitwiseCopyable, Sendable {
         case .unavailable: true
         case .badMessage, .unknownType, .invalidProject, .invalidCursor, .badToken,
             .notAuthenticated, .forbidden, .membershipRevoked, .projectDeleted, .notSubscribed,
-            .tooManyProjects:
+            .tooManyProjects, .presenceOff:
             false
         }
     }

@@ -165,6 +165,31 @@ package enum MembershipLabel: UInt8, MetricLabel {
     }
 }
 
+/// What clients are told of who is present.
+package enum PresenceMessageLabel: UInt8, MetricLabel {
+    case state, diff, typing
+
+    package var text: StaticString {
+        switch self {
+        case .state: "presence_state"
+        case .diff: "presence_diff"
+        case .typing: "typing"
+        }
+    }
+}
+
+/// What became of signs that somebody types.
+extension TypingOutcome: MetricLabel {
+    package var text: StaticString {
+        switch self {
+        case .counted: "counted"
+        case .swallowed: "swallowed"
+        case .hidden: "hidden"
+        case .full: "full"
+        }
+    }
+}
+
 /// The types of the messages that clients send.
 extension ClientMessage.Kind: MetricLabel {}
 

@@ -57,6 +57,17 @@ package struct Metrics: ~Copyable {
     /// Bytes that broadcasts would have had without it, over all clients.
     package var compressionSavedBytes: UInt64 = 0
 
+    // Presence.
+
+    /// Users who are present, each counted in each project, now.
+    package var presentUsers: UInt64 = 0
+    package var presenceMessages = LabelledCounter<PresenceMessageLabel>()
+    /// Such messages that a client couldn't take; a state follows when it can.
+    package var presenceMissed: UInt64 = 0
+    /// Wishes that were refused because there are so many already.
+    package var presenceRefused: UInt64 = 0
+    package var typingSigns = LabelledCounter<TypingOutcome>()
+
     // Traffic.
 
     /// Bytes that the kernel took from us, on the public listener.

@@ -22,6 +22,7 @@ package struct MetricsWriter: Sendable {
         writeConnections(metrics, into: &buffer)
         if metrics.tls.isSpoken { Self.writeTLS(metrics.tls, into: &buffer) }
         writeDelivery(metrics, into: &buffer)
+        Self.writePresence(metrics, into: &buffer)
         writeCompression(metrics, into: &buffer)
         writeClientMessages(metrics, into: &buffer)
         writeMembership(metrics, into: &buffer)

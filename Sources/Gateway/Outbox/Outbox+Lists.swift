@@ -35,4 +35,14 @@ extension Outbox {
         queue.pieces.frameCount > Limits.queueFramesMax
             || queue.pieces.byteCount > Limits.queueBytesMax
     }
+
+    /// The same without the rest of a message about presence of which the peer has a part: nobody is too
+    /// slow because of that.
+    package func isOverBoundsBesidesState(_ queue: ClientQueue) -> Bool {
+        guard isOverBounds(queue) else { return false }
+        let first = nodes.piece(at: nodes.first(of: queue.pieces))
+        guard first.tag == QueueTag.state else { return true }
+        return queue.pieces.frameCount > UInt32(Limits.queueFramesMax) + UInt32(first.frames)
+            || queue.pieces.byteCount > UInt32(Limits.queueBytesMax) + (first.end - first.start)
+    }
 }

@@ -7,11 +7,22 @@ extension Outbox {
     /// Drops what waits, except HTTP answers and the rest of a frame of which the peer has a part,
     /// and with `keepsOwn` except what is the client's own. `dequeueDropped` says whose it was.
     package mutating func drop(_ queue: inout ClientQueue, keepsOwn: Bool) {
+        drop(&queue) {
+            $0 == QueueTag.response || keepsOwn && !QueueTag.isReplaceable($0)
+        }
+    }
+
+    /// Drops what waits of presence and typing, in the same way.
+    package mutating func dropState(_ queue: inout ClientQueue) {
+        drop(&queue) { $0 != QueueTag.state }
+    }
+
+    private mutating func drop(_ queue: inout ClientQueue, keeps: (UInt32) -> Bool) {
         var old = queue.pieces
         var kept = SendQueue()
         while !old.isEmpty {
             var piece = nodes.removeFirst(from: &old)
-            if piece.tag == QueueTag.response || keepsOwn && !QueueTag.isBroadcast(piece.tag) {
+            if keeps(piece.tag) {
                 nodes.append(piece, to: &kept)
                 continue
             }

@@ -121,6 +121,25 @@ extension Outbox {
         return true
     }
 
+    /// Queues a frame about presence or typing; the caller's reference stays the caller's. Returns
+    /// `false`, and queues nothing, while much waits for the client, or for all together: of such
+    /// messages the last one says it all.
+    package mutating func queueState(
+        _ segment: SegmentIndex, for index: ClientIndex, _ queue: inout ClientQueue,
+        _ clock: TurnClock
+    ) -> Bool {
+        guard queue.marks.isDisjoint(with: [.blocked, .overflown, .collapsed, .sealed]),
+            queue.pieces.byteCount <= Limits.presenceQueueBytesMax,
+            queue.pieces.frameCount <= Limits.queueFramesMax / 2, !isCrowded
+        else { return false }
+        segments.retain(segment)
+        append(
+            QueuedPiece(
+                segment: segment, 0..<segments.count(of: segment), frames: 1, tag: QueueTag.state),
+            for: index, &queue, clock)
+        return true
+    }
+
     /// From here on the queue takes nothing.
     package func seal(_ queue: inout ClientQueue) {
         queue.marks.insert(.sealed)

@@ -10,15 +10,18 @@ package enum QueueTag {
     /// Events of several rooms, for a client that looks at several projects.
     package static let ordered: UInt32 = .max - 1
 
+    /// Presence and typing: of such the latest counts, and the core sends it whole once there is room.
+    package static let state: UInt32 = .max - 3
+
     /// Frames for a whole room.
     package static func broadcast(_ room: RoomIndex) -> UInt32 { room.raw + 1 }
 
     package static func room(_ tag: UInt32) -> RoomIndex? {
-        tag == own || tag >= missed ? nil : RoomIndex(raw: tag - 1)
+        tag == own || tag >= state ? nil : RoomIndex(raw: tag - 1)
     }
 
-    /// Whether a resync can stand in the place of the piece.
-    package static func isBroadcast(_ tag: UInt32) -> Bool {
-        tag == ordered || room(tag) != nil
+    /// Whether a resync, or a later state, can stand in the place of the piece.
+    package static func isReplaceable(_ tag: UInt32) -> Bool {
+        tag == ordered || tag == state || room(tag) != nil
     }
 }

@@ -18,6 +18,7 @@ extension CoreSettings {
         admission = configuration.admission
         checksMembership = configuration.membership == .on
         membershipRecheckNanoseconds = configuration.membershipRecheck?.nanoseconds
+        presence = configuration.presence
         disconnectsSlowConsumers = configuration.slowConsumer == .disconnect
         // Each worker knows its own clients only, and they ask the same back end.
         pacing = Pacing(

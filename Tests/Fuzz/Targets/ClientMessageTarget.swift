@@ -23,13 +23,15 @@ enum ClientMessageTarget {
         }
     }
 
-    /// A message with the text that came with it: a token, or the name of an unknown type.
+    /// A message with the text that came with it: a token, a topic, or the name of an unknown type.
     private struct Understood: Equatable {
         let kind: ClientMessage.Kind
         let project: ProjectID?
         let keepsOthers: Bool
         let hasToken: Bool
         let since: Since?
+        let wish: PresenceWish
+        let stopsTyping: Bool
         /// As a JSON value; empty for none.
         let reference: [UInt8]
         let text: [UInt8]
@@ -42,6 +44,8 @@ enum ClientMessageTarget {
             keepsOthers = message.keepsOthers
             hasToken = message.hasToken
             since = message.since
+            wish = message.wish
+            stopsTyping = message.stopsTyping
             text = token.copy()
             var buffer = ByteBuffer()
             message.reference.write(to: &buffer)
@@ -63,6 +67,14 @@ enum ClientMessageTarget {
                 Cursor.write(cursor, to: &buffer)
             case .malformed: buffer.append(#","since":"""#)
             case nil: break
+            }
+            if kind == .typing { JSONText.append("topic", text.span, to: &buffer) }
+            if stopsTyping { buffer.append(#","stop":true"#) }
+            if kind == .presence {
+                buffer.append(#","mode":""#)
+                buffer.append(wish.mode.text)
+                buffer.append(wish.isAway ? #"","state":"away""# : #"","state":"active""#)
+                buffer.append(wish.isInvisible ? #","invisible":true"# : #","invisible":false"#)
             }
             if keepsOthers { buffer.append(#","keep":true"#) }
             if !reference.isEmpty {

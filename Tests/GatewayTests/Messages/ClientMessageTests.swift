@@ -51,7 +51,7 @@ private let projectText = "0f8fad5b-d9cb-469f-a165-70867728950e"
     }
 
     @Test(arguments: [
-        ("ping", ClientMessage.Kind.ping), ("pong", .pong), ("typing", .unknown),
+        ("ping", ClientMessage.Kind.ping), ("pong", .pong), ("types", .unknown),
         ("direct", .unknown), ("ack", .unknown), ("", .unknown), ("PING", .unknown),
         ("ping ", .unknown), ("pin", .unknown), ("join_projects", .unknown),
     ])
@@ -61,7 +61,7 @@ private let projectText = "0f8fad5b-d9cb-469f-a165-70867728950e"
 
     @Test(arguments: ClientMessage.Kind.allCases)
     func `each kind is read from its own text`(kind: ClientMessage.Kind) throws {
-        let text = #"{"type":"\#(kind.text)","project_id":"\#(projectText)"}"#
+        let text = #"{"type":"\#(kind.text)","project_id":"\#(projectText)","topic":"t"}"#
         #expect(try parse(text).message.kind == kind)
     }
 
@@ -135,6 +135,53 @@ private let projectText = "0f8fad5b-d9cb-469f-a165-70867728950e"
     @Test func `the keep key takes a boolean only`() {
         let text = #"{"type":"join_project","project_id":"\#(projectText)","keep":1}"#
         #expect(refusal(text) == bad("keep must be true or false"))
+    }
+
+    @Test func `presence says what is wanted, and has a default for each key`() throws {
+        let plain = try parse(#"{"type":"presence","project_id":"\#(projectText)"}"#).message
+        #expect(plain.wish == PresenceWish())
+        #expect(plain.project == UUID(text: projectText))
+        for mode in PresenceWish.Mode.allCases {
+            let text =
+                #"{"type":"presence","project_id":"\#(projectText)","mode":"\#(mode.text)","#
+                + #""state":"away","invisible":true}"#
+            let wish = try parse(text).message.wish
+            #expect(wish.mode == mode && wish.isAway && wish.isInvisible)
+        }
+    }
+
+    @Test func `typing has a topic of one to sixty-four bytes, and may be over`() throws {
+        for topic in ["t", String(repeating: "t", count: 64)] {
+            let parsed = try parse(
+                #"{"type":"typing","project_id":"\#(projectText)","topic":"\#(topic)"}"#)
+            #expect(parsed.token == topic && !parsed.message.stopsTyping)
+        }
+        let over = try parse(
+            #"{"type":"typing","project_id":"\#(projectText)","topic":"t","stop":true}"#)
+        #expect(over.message.stopsTyping)
+        for topic in ["", String(repeating: "t", count: 65), String(repeating: "é", count: 33)] {
+            let answer = refusal(
+                #"{"type":"typing","project_id":"\#(projectText)","topic":"\#(topic)"}"#)
+            #expect(answer == bad("topic must have 1 to 64 bytes"))
+        }
+    }
+
+    @Test(arguments: [
+        ("presence", #""mode":7"#, "mode must be a string"),
+        ("presence", #""mode":"USERS""#, "mode must be users, count or off"),
+        ("presence", #""state":[]"#, "state must be a string"),
+        ("presence", #""state":"busy""#, "state must be active or away"),
+        ("presence", #""invisible":"yes""#, "invisible must be true or false"),
+        ("typing", #""topic":7"#, "topic must be a string"),
+        ("typing", #""topic":null"#, "topic is missing"),
+        ("typing", #""topic":"t","stop":1"#, "stop must be true or false"),
+    ])
+    func `wrong values of presence and typing are told apart`(
+        type: String, field: String, message: String
+    ) {
+        let text = #"{"type":"\#(type)","project_id":"\#(projectText)",\#(field)}"#
+        #expect(refusal(text) == bad(message))
+        #expect(refusal(#"{"type":"\#(type)",\#(field)}"#) == bad("project_id is missing"))
     }
 
     @Test(arguments: ["", "x", "0f8fad5bd9cb469fa16570867728950e", "\(projectText) "])

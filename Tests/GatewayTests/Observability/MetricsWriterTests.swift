@@ -56,7 +56,10 @@ import Testing
         let series = lines.filter { $0.hasPrefix("devhive_client_messages_total{") }
         #expect(
             series
-                == ["join_project", "leave_project", "init", "ping", "pong", "unknown"].map {
+                == [
+                    "join_project", "leave_project", "init", "ping", "pong", "presence", "typing",
+                    "unknown",
+                ].map {
                     "devhive_client_messages_total{type=\"\($0)\"} 0"
                 })
     }
@@ -102,7 +105,7 @@ import Testing
                 : name == family
             #expect(belongs, "\(line)")
         }
-        #expect(families.count == 65)
+        #expect(families.count == 70)
     }
 
     @Test func `a version with quotes, backslashes and line feeds is escaped`() {

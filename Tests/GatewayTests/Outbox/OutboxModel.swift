@@ -224,7 +224,7 @@ struct OutboxModel: ~Copyable {
         var kept: [Unit] = []
         for unit in models[client].units {
             let isKept =
-                unit.tag == QueueTag.response || keepsOwn && !QueueTag.isBroadcast(unit.tag)
+                unit.tag == QueueTag.response || keepsOwn && !QueueTag.isReplaceable(unit.tag)
             if !isKept { expected.insert(unit.tag) }
             if isKept || unit.isHalfSent { kept.append(unit) }
         }

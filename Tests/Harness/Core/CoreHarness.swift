@@ -27,7 +27,7 @@ package struct CoreHarness: ~Copyable {
         refetchesPerSecond: Int? = 1_000, publicKeys: [String] = [],
         admission: AdmissionLimits = AdmissionLimits(), checksMembership: Bool = false,
         compresses: Bool = false, turn: TurnBudget.Amounts = .unlimited,
-        membershipRecheckSeconds: UInt64? = nil
+        membershipRecheckSeconds: UInt64? = nil, presence: PresenceUse = .on
     ) throws {
         var settings = CoreSettings(
             connectionsMax: connectionsMax, jitterSeed: seed)
@@ -37,6 +37,7 @@ package struct CoreHarness: ~Copyable {
         settings.checksMembership = checksMembership
         settings.compresses = compresses
         settings.turn = turn
+        settings.presence = presence
         settings.membershipRecheckNanoseconds = membershipRecheckSeconds.map {
             $0 * 1_000_000_000
         }

@@ -28,6 +28,7 @@ package struct Configuration: Sendable {
     package var membership = Membership.on
     /// The time within which memberships in use are looked at again; `nil`: not at all.
     package var membershipRecheck: Duration? = .seconds(600)
+    package var presence = PresenceUse.on
     /// The silence after which a ping is sent.
     package var pingInterval = Duration.seconds(54)
     /// The silence after which a connection is closed; longer than `pingInterval`.
@@ -151,6 +152,13 @@ extension Setting {
                 .duration(.seconds(1)...(.seconds(86_400)), or: "off", examples: "90s or 10m"),
                 "Time within which memberships in use are looked up again",
                 remark: "So that a removal that nobody announced doesn't last longer."),
+            Setting(
+                "presence", \.presence, .choice("on/count/off"),
+                "What clients that ask are told of who is present in their project",
+                remark: """
+                    `on` is who is, `count` how many are, `off` nothing: \
+                    [presence](protocol.md#who-is-present).
+                    """),
             Setting(
                 "ping-interval", \.pingInterval, .duration,
                 "Silence after which a client is pinged"),

@@ -1,0 +1,171 @@
+package import Reactor
+
+// What happens to those who take part, and what follows from it for how they are seen.
+extension Presence {
+    /// A connection says how it takes part. It gets a state: in this turn when it is new here, else
+    /// with the next round.
+    ///
+    /// - Parameter isSuspended: whether its membership is being verified.
+    package mutating func set(
+        _ wish: PresenceWish, of client: ClientIndex, _ user: UserID, in project: ProjectID,
+        isSuspended: Bool, _ now: Instant
+    ) -> Outcome {
+        precondition(wish.mode != .off)
+        guard let raw = makeRoom(of: project, now) else { return .full }
+        let marks = WatchMarks(wish)
+        guard let position = self[raw].position(of: user) else {
+            let outcome = add(user, client, marks, isSuspended: isSuspended, to: raw, now)
+            discardIfUnused(raw)
+            return outcome
+        }
+        if let watch = watch(of: client, position, raw) {
+            setMarks(marks, of: watch, position, raw)
+            self[raw].hasWaiting = true
+        } else {
+            guard watchCount(of: position, in: raw) < Limits.presenceConnectionsPerUserMax,
+                tabs.count < Limits.presenceTabsMax
+            else { return .full }
+            // Who has no other connection may have changed his mind about being seen.
+            if !self[raw][position].hasConnections {
+                self[raw][position].marks.remove(.staysHidden)
+            }
+            addWatch(client, marks, to: position, raw)
+            asks.append(PresenceAsk(client: client, user: user, project: self[raw].project))
+        }
+        self[raw][position].marks.remove(.lingers)
+        if !isSuspended { self[raw][position].marks.remove(.isSuspended) }
+        judge(position, raw, now)
+        if self[raw].hasWaiting { scheduleRound(of: raw, notBefore: now, now) }
+        return .done
+    }
+
+    private mutating func add(
+        _ user: UserID, _ client: ClientIndex, _ marks: WatchMarks, isSuspended: Bool,
+        to raw: UInt32, _ now: Instant
+    ) -> Outcome {
+        guard userCount < Limits.presentUsersMax,
+            self[raw].users.count < Limits.presentUsersPerProjectMax
+        else { return .full }
+        var entry = PresentUser(user, PresentUser.none, [])
+        if isSuspended { entry.marks.insert(.isSuspended) }
+        userCount += 1
+        let position = self[raw].append(entry)
+        addWatch(client, marks, to: position, raw)
+        asks.append(PresenceAsk(client: client, user: user, project: self[raw].project))
+        judge(position, raw, now)
+        return .done
+    }
+
+    /// A connection doesn't take part in the project any more; nothing when it didn't.
+    ///
+    /// - Parameter graceNanoseconds: how long it may take to come back; `nil` when it said goodbye, or
+    ///   is sent away.
+    package mutating func leave(
+        _ client: ClientIndex, _ user: UserID, _ project: ProjectID,
+        graceNanoseconds: UInt64?, _ now: Instant
+    ) {
+        guard let raw = room(of: project), let position = self[raw].position(of: user),
+            let watch = watch(of: client, position, raw)
+        else { return }
+        let wasInvisible = marks(of: watch, position, raw).contains(.isInvisible)
+        removeWatch(watch, of: position, raw)
+        if let graceNanoseconds {
+            let isLast = !self[raw][position].hasConnections
+            // Nobody would see a user who comes back and hasn't been seen.
+            if isLast, self[raw][position].current != .absent {
+                self[raw][position].marks.insert(.lingers)
+                wait(for: position, raw, graceNanoseconds, now)
+            }
+            if !isLast, wasInvisible {
+                self[raw][position].marks.insert(.staysHidden)
+                wait(for: position, raw, graceNanoseconds, now)
+            }
+        }
+        judge(position, raw, now)
+    }
+
+    private mutating func wait(
+        for position: Int, _ raw: UInt32, _ nanoseconds: UInt64, _ now: Instant
+    ) {
+        let tick = TimerWheel.tick(nanoseconds, after: now)
+        self[raw][position].deadlineTick = tick
+        guard tick < self[raw].expiryTick else { return }
+        self[raw].expiryTick = tick
+        setTimer(of: raw)
+    }
+
+    // MARK: What follows
+
+    /// Sees the user anew, and tells if that is something else than before. The position may be another
+    /// user's afterwards, and the room be free.
+    mutating func judge(
+        _ position: Int, _ raw: UInt32, isUrgent: Bool = false, _ now: Instant
+    ) {
+        let before = self[raw][position]
+        let current = visibility(of: position, raw)
+        if current != before.current {
+            self[raw][position].current = current
+            if before.current == .absent { self[raw].visibleCount += 1 }
+            if current == .absent { self[raw].visibleCount -= 1 }
+            if self[raw].hasEarlyStates { self[raw].earlyStatesAreOld = true }
+            noteChanged(from: before.isChanged, to: self[raw][position].isChanged, raw)
+        }
+        removeIfGone(position, raw)
+        if self[raw].needsRound(truncates: truncates(raw)) {
+            scheduleRound(
+                of: raw,
+                notBefore: isUrgent
+                    ? now : now.advanced(byNanoseconds: Limits.presenceDelayNanoseconds), now)
+        }
+        discardIfUnused(raw)
+    }
+
+    private mutating func noteChanged(from was: Bool, to now: Bool, _ raw: UInt32) {
+        if was, !now { self[raw].changedCount -= 1 }
+        if !was, now { self[raw].changedCount += 1 }
+    }
+
+    private func visibility(of position: Int, _ raw: UInt32) -> Visibility {
+        let user = self[raw][position]
+        if !user.marks.isDisjoint(with: [.isSuspended, .staysHidden]) { return .absent }
+        guard user.hasConnections else {
+            return user.marks.contains(.lingers) ? user.current : .absent
+        }
+        var visibility = Visibility.away
+        var next = firstWatch(of: position, in: raw)
+        while let watch = next {
+            let marks = marks(of: watch, position, raw)
+            if marks.contains(.isInvisible) { return .absent }
+            if marks.contains(.isActive) { visibility = .active }
+            next = nextWatch(after: watch, of: position, in: raw)
+        }
+        return visibility
+    }
+
+    /// Takes out a user of whom nothing is left, and who is told to be gone or needn't be.
+    mutating func removeIfGone(_ position: Int, _ raw: UInt32) {
+        let user = self[raw][position]
+        guard !user.hasConnections, !user.marks.contains(.lingers) else { return }
+        if user.published != .absent {
+            // Those who follow the changes have to hear of it.
+            if self[raw].followerCount > 0, !self[raw].isTruncated { return }
+            noteChanged(from: user.isChanged, to: false, raw)
+            self[raw].publishedCount -= 1
+        }
+        self[raw].remove(at: position)
+        userCount -= 1
+    }
+
+    /// Whether the list ends: too many are present, or nobody is to be told who they are.
+    func truncates(_ raw: UInt32) -> Bool {
+        !listsUsers || self[raw].visibleCount > Limits.presenceListMax
+    }
+
+    /// Whether others know nothing of the user, who takes part, or did until a moment ago.
+    package func isHidden(_ user: UserID, in project: ProjectID) -> Bool {
+        guard let raw = room(of: project), let position = self[raw].position(of: user) else {
+            return false
+        }
+        return self[raw][position].current == .absent
+    }
+}

@@ -1,0 +1,47 @@
+package import Reactor
+
+// Members who were announced to be removed: nobody sees them from there on, whatever is found out.
+extension Presence {
+    /// The user's membership was announced to have ended, which is being verified: from here on nobody
+    /// sees the user.
+    package mutating func suspend(_ user: UserID, in project: ProjectID, _ now: Instant) {
+        guard let raw = room(of: project), let position = self[raw].position(of: user) else {
+            return
+        }
+        self[raw][position].marks.insert(.isSuspended)
+        judge(position, raw, isUrgent: true, now)
+    }
+
+    /// The same of a user without a connection, who is gone at once: nobody will be asked about.
+    package mutating func dropLingering(_ user: UserID, in project: ProjectID, _ now: Instant) {
+        guard let raw = room(of: project), let position = self[raw].position(of: user),
+            !self[raw][position].hasConnections
+        else { return }
+        self[raw][position].marks = []
+        judge(position, raw, isUrgent: true, now)
+    }
+
+    /// The membership holds. Connections of the user may have missed something.
+    package mutating func readmit(_ user: UserID, in project: ProjectID, _ now: Instant) {
+        guard let raw = room(of: project), let position = self[raw].position(of: user) else {
+            return
+        }
+        self[raw][position].marks.remove(.isSuspended)
+        judge(position, raw, isUrgent: true, now)
+        guard isInUse(raw) else { return }
+        self[raw].hasWaiting = true
+        scheduleRound(of: raw, notBefore: now, now)
+    }
+
+    /// Some members of the project were removed, it isn't known who: those without a connection, of
+    /// whom nobody is asked about, are gone at once.
+    package mutating func dropLingering(in project: ProjectID, _ now: Instant) {
+        guard let raw = room(of: project) else { return }
+        for position in self[raw].users.indices.reversed()
+        where !self[raw][position].hasConnections {
+            self[raw][position].marks = []
+            judge(position, raw, isUrgent: true, now)
+            guard isInUse(raw) else { return }
+        }
+    }
+}

@@ -1,0 +1,179 @@
+package import Reactor
+
+/// Who is present where: users in projects, with the connections by which they take part.
+///
+/// A value without IO. What changes is told in rounds (`Presence+Rounds`), of which it keeps the pace
+/// and the numbers; who writes them down and sends them is the core. Nothing of it exists for a client
+/// that never asks for presence, and nothing at all before the first that does.
+package struct Presence: ~Copyable {
+    /// So that it is never copied to be looked at.
+    private let place = AddressOnly()
+    /// Whether anybody is told who is present; else only how many are.
+    let listsUsers: Bool
+    private let slots: Int
+    private let seed: UInt64
+
+    private var rooms: [PresenceRoom] = []
+    private var freeRooms: [UInt32] = []
+    private var roomOfProject: [ProjectID: UInt32] = [:]
+    var tabs = TabPool()
+    /// What is kept of each client; `nil` before the first takes part.
+    private var shares: ClientShares?
+    /// When rooms have to be looked at; `nil` before there is one.
+    private var timers: TimerWheel?
+    /// Rooms whose round is due or under way.
+    var queued = IndexQueue()
+    /// Connections that wait for their first state, which they get in this turn.
+    var asks: [PresenceAsk] = []
+    var nextAsk = 0
+    /// Users in projects.
+    package internal(set) var userCount = 0
+
+    /// - Parameter slots: clients that there can be.
+    package init(listsUsers: Bool, slots: Int, seed: UInt64) {
+        self.listsUsers = listsUsers
+        self.slots = slots
+        self.seed = seed
+    }
+
+    /// What became of a wish.
+    package enum Outcome: Equatable, Sendable {
+        case done
+        /// There is no room for more users, projects or connections.
+        case full
+    }
+
+    // MARK: Rooms
+
+    /// Projects in which somebody takes part.
+    package var projectCount: Int { roomOfProject.count }
+    package var isEmpty: Bool { roomOfProject.isEmpty }
+
+    func room(of project: ProjectID) -> UInt32? { roomOfProject[project] }
+
+    subscript(raw: UInt32) -> PresenceRoom {
+        _read { yield rooms[Int(raw)] }
+        _modify { yield &rooms[Int(raw)] }
+    }
+
+    func isInUse(_ raw: UInt32) -> Bool { rooms[Int(raw)].isInUse }
+
+    mutating func makeRoom(of project: ProjectID, _ now: Instant) -> UInt32? {
+        if let raw = roomOfProject[project] { return raw }
+        guard roomOfProject.count < Limits.presenceProjectsMax else { return nil }
+        if timers == nil {
+            timers = TimerWheel(
+                capacity: Limits.presenceProjectsMax, now: TimerWheel.tick(now))
+        }
+        let room = PresenceRoom(project: project, seed: seed)
+        let raw = freeRooms.popLast() ?? UInt32(rooms.count)
+        if Int(raw) < rooms.count { rooms[Int(raw)] = room } else { rooms.append(room) }
+        roomOfProject[project] = raw
+        return raw
+    }
+
+    /// Frees a room in which nobody is any more. One whose round is under way is freed at its end.
+    mutating func discardIfUnused(_ raw: UInt32) {
+        guard isInUse(raw), self[raw].users.isEmpty, self[raw].cursor == nil else { return }
+        roomOfProject[self[raw].project] = nil
+        timers?.cancel(raw)
+        self[raw] = .free
+        freeRooms.append(raw)
+    }
+
+    /// Bytes of the tables, without what grows with the number of clients alone.
+    package var byteCount: Int {
+        var count = tabs.byteCount + userCount * MemoryLayout<ClientShare>.stride
+        for raw in roomOfProject.values { count += self[raw].byteCount }
+        return count + roomOfProject.capacity * (MemoryLayout<ProjectID>.stride + 5)
+            + rooms.capacity * MemoryLayout<PresenceRoom>.stride
+    }
+
+    // MARK: Clients
+
+    /// Whether the client takes part in the presence of any project.
+    package func takesPart(_ client: ClientIndex) -> Bool {
+        guard shares != nil else { return false }
+        return share(of: client).count > 0
+    }
+
+    // Hot path.
+    /// Whether the client waits for a state until its socket takes bytes.
+    package func isBehind(_ client: ClientIndex) -> Bool {
+        guard shares != nil else { return false }
+        return share(of: client).isBehind
+    }
+
+    package mutating func setBehind(_ client: ClientIndex, _ isBehind: Bool) {
+        changeShare(of: client) { $0.isBehind = isBehind }
+    }
+
+    func share(of client: ClientIndex) -> ClientShare {
+        shares?.share(of: client) ?? ClientShare()
+    }
+
+    mutating func changeShare(of client: ClientIndex, _ change: (inout ClientShare) -> Void) {
+        if shares == nil { shares = ClientShares(slots: slots) }
+        var share = share(of: client)
+        change(&share)
+        shares?.set(share, of: client)
+    }
+
+    /// Gives the memory kept for clients from `first` on back; they take part in nothing.
+    package mutating func returnMemory(from first: Int) {
+        shares?.returnMemory(from: first)
+    }
+
+    // MARK: Time
+
+    /// When a room has to be looked at; `nil` when none has.
+    package mutating func nanosecondsUntilNext(_ now: Instant) -> UInt64? {
+        timers?.nanosecondsUntilNext(now: now)
+    }
+
+    mutating func nextTimer(_ tick: UInt32) -> UInt32? { timers?.popDue(now: tick) }
+
+    mutating func setTimer(of raw: UInt32) {
+        var due = self[raw].expiryTick
+        if let roundAt = self[raw].roundAt, !self[raw].isQueued {
+            due = min(due, TimerWheel.tick(0, after: roundAt))
+        }
+        if due == .max { timers?.cancel(raw) } else { timers?.schedule(raw, at: due) }
+    }
+}
+
+/// What is kept of each client.
+private struct ClientShares: ~Copyable {
+    private var table: ReservedTable<ClientShare>
+
+    init(slots: Int) {
+        table = ReservedTable(capacity: slots, of: ClientShare.self, zeroIsValid: true)
+    }
+
+    func share(of client: ClientIndex) -> ClientShare { table[client] }
+    mutating func set(_ share: ClientShare, of client: ClientIndex) { table[client] = share }
+    mutating func returnMemory(from first: Int) { table.returnMemory(from: first) }
+}
+
+/// What is kept of a client: a byte.
+struct ClientShare: BitwiseCopyable {
+    private var raw: UInt8 = 0
+
+    /// The projects in which it takes part: at most a hundred.
+    var count: UInt8 {
+        get { raw & 0x7F }
+        set { raw = raw & 0x80 | newValue }
+    }
+
+    var isBehind: Bool {
+        get { raw & 0x80 != 0 }
+        set { raw = newValue ? raw | 0x80 : raw & 0x7F }
+    }
+}
+
+/// A connection that waits for a state of a project.
+package struct PresenceAsk: BitwiseCopyable, Sendable {
+    package let client: ClientIndex
+    package let user: UserID
+    package let project: ProjectID
+}
