@@ -3,6 +3,7 @@ internal import Reactor
 // Those for whom too much waits. Queueing only marks them; once a turn they are judged here.
 extension Core {
     mutating func enforceBounds() {
+        forgetDroppedStates()
         while let index = outbox.dequeueOverflown() {
             guard clients.isOccupied(index) else { continue }
             enforceBounds(of: index)
@@ -23,7 +24,6 @@ extension Core {
             }
             return
         }
-        if outbox.isOverBounds(clients[index].queue) { dropState(of: index) }
         if marks.contains(.lostFrame) {
             disconnectSlow(index)
         } else if outbox.isOverBoundsBesidesState(clients[index].queue) {
@@ -38,12 +38,8 @@ extension Core {
 
     /// More waits for all together than may. Those for which something waits are collapsed, whoever
     /// they are, since what they hold can't be told from outside; if that isn't enough, those are
-    /// closed that don't read what is their own. Presence gives way before all.
+    /// closed that don't read what is their own.
     private mutating func relieveMemory() {
-        for index in 0..<ClientIndex(clients.highWaterMark) where waits(index) {
-            dropState(of: index)
-        }
-        guard outbox.isOverTotal else { return }
         for index in 0..<ClientIndex(clients.highWaterMark) where waits(index) { collapse(index) }
         for index in 0..<ClientIndex(clients.highWaterMark)
         where outbox.isOverTotal && waits(index)
@@ -85,10 +81,11 @@ extension Core {
         close(index, .tooSlow, "too slow", keepsQueue: false)
     }
 
-    /// Drops what waits of presence and typing: it is told anew when the socket takes bytes again.
-    private mutating func dropState(of index: ClientIndex) {
-        outbox.dropState(&clients[index].queue)
-        noteDropped(of: index)
+    /// What was dropped of presence and typing is told anew when the socket takes bytes again.
+    private mutating func forgetDroppedStates() {
+        while let index = outbox.dequeueWithoutState() {
+            if clients.isOccupied(index) { forgetStates(of: index) }
+        }
     }
 
     /// Drops what waits, except HTTP answers and the rest of a frame of which the peer has a part, and
@@ -96,10 +93,6 @@ extension Core {
     /// were dropped.
     mutating func dropQueue(of index: ClientIndex, keepsOwn: Bool) {
         outbox.drop(&clients[index].queue, keepsOwn: keepsOwn)
-        noteDropped(of: index)
-    }
-
-    private mutating func noteDropped(of index: ClientIndex) {
         var hasLostState = false
         while let tag = outbox.dequeueDropped() {
             if let room = QueueTag.room(tag) { hub.markStale(index, in: room) }

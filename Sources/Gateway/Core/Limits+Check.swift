@@ -18,6 +18,10 @@ extension Limits {
         // Of TLS at most half of a request, a record that was begun, and what a receive brings come
         // together; and a record is decrypted only where there is room for the longest.
         precondition(secureReceiveBytes + 2 * 16_384 <= receiveBytes)
+        // A user who is present costs so much, and a whole list fits into a queue behind what may wait.
+        precondition(MemoryLayout<PresentUser>.stride <= presentUserBytesMax)
+        precondition(
+            Int(presenceQueueBytesMax) + presenceListMax * presentUserTextBytesMax <= queueBytesMax)
         precondition(spreadMillisecondsMin <= spreadMillisecondsMax)
         precondition(reconnectWindowMillisecondsMin <= reconnectWindowMillisecondsMax)
         // Whoever is heard at all can have its token tried with each key that may fit.

@@ -193,6 +193,9 @@ package enum Limits {
     /// Nanoseconds for which a user stays present whose last connection ended without a goodbye: the
     /// time of a reload, a tunnel or a change of networks, and of the first attempts to come back.
     package static let presenceGraceNanoseconds: UInt64 = 15_000_000_000
+    /// Bytes of a user who is present, without the tables around it, and of its place in a list.
+    static let presentUserBytesMax = 32
+    static let presentUserTextBytesMax = 80
     /// Users present, each counted in each project, in all and in one project; 32 bytes each and the
     /// growth of tables. Beyond that whoever asks is told to try again.
     package static let presentUsersMax = 1 << 20

@@ -12,10 +12,16 @@ extension Outbox {
         }
     }
 
-    /// Drops what waits of presence and typing, in the same way.
-    package mutating func dropState(_ queue: inout ClientQueue) {
+    /// Drops what waits of presence and typing, in the same way; `dequeueWithoutState` says whose it was.
+    package mutating func dropState(for index: ClientIndex, _ queue: inout ClientQueue) {
+        let count = dropped.count
         drop(&queue) { $0 != QueueTag.state }
+        if dropped.count > count { withoutState.append(index) }
+        while dropped.count > count { _ = dropped.removeLast() }
     }
+
+    /// The next client of whom something about presence was dropped. It may be over by now.
+    package mutating func dequeueWithoutState() -> ClientIndex? { withoutState.removeLast() }
 
     private mutating func drop(_ queue: inout ClientQueue, keeps: (UInt32) -> Bool) {
         var old = queue.pieces

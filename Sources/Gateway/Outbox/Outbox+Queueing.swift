@@ -205,6 +205,12 @@ extension Outbox {
         guard isOverBounds(queue) || segments.liveBytes > Limits.segmentPoolBytesMax,
             queue.marks.isDisjoint(with: [.overflown, .sealed])
         else { return }
+        if isOverBounds(queue) {
+            // Presence goes first: nothing is withheld because of it.
+            dropState(for: index, &queue)
+            guard isOverBoundsBesidesState(queue) || segments.liveBytes > Limits.segmentPoolBytesMax
+            else { return }
+        }
         queue.marks.insert(.overflown)
         overflown.append(index)
     }

@@ -24,6 +24,8 @@ package struct Outbox: ~Copyable {
     package var overflown = IndexList()
     /// Tags of pieces that were dropped, for the core to note whose they were.
     var dropped = IndexList()
+    /// Clients of whom something about presence was dropped.
+    var withoutState = IndexList()
     /// The tick in which memory was last won back from everybody.
     var relievedTick: UInt32 = 0
 

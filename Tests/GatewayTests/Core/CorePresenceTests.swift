@@ -352,6 +352,31 @@ extension CoreHarness {
         #expect(harness.present(to: slow).count == 200)
     }
 
+    @Test func `an event is never withheld because a state waits, and forgotten then`() throws {
+        var harness = try CoreHarness()
+        let client = try harness.open(user: 1, project: 1)
+        harness.join(2, keep: true, reference: 1, from: client)
+        harness.settle()
+        for count in 250...262 {
+            harness.setCapacity(0, of: client)
+            harness.presence(#","ref":2"#, in: 2, from: client)
+            // All in one turn, as an ordered client gets them.
+            for event in 0..<count { harness.notify(event: event, project: 1) }
+            harness.turn()
+            let before = harness.stream(of: client).texts.count
+            harness.setCapacity(.max, of: client)
+            harness.pass(milliseconds: 1_500)
+            let texts = harness.stream(of: client).texts.dropFirst(before)
+            let events = texts.compactMap { Invalidation($0)?.event }
+            let resyncs = texts.filter { $0.contains("RESYNC") }.count
+            // With the answer there is room for so many, and else a resync of both projects comes.
+            let isWhole = count <= 255
+            #expect(events == Array(0..<(isWhole ? count : 0)))
+            #expect(resyncs == (isWhole ? 0 : 8))
+        }
+        #expect(harness.view(of: client).faults == [])
+    }
+
     @Test func `a large audience is told over several turns, each once`() throws {
         var harness = try CoreHarness(connectionsMax: 1_100)
         var clients: [Int] = []
