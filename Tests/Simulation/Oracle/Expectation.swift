@@ -1,3 +1,5 @@
+internal import Gateway
+
 /// An answer that a client waits for. Answers come in the order of what they answer.
 enum Expectation {
     /// `ok` or `error` with the reference; what an `ok` means for subscriptions is the effect.
@@ -14,6 +16,7 @@ enum Expectation {
         case none
         case join(project: Int, keep: Bool, sinceCommit: Int)
         case leave(project: Int?)
+        case presence(project: Int, PresenceWish)
         case initialize(user: Int?, project: Int?, expiresAt: Int64, sinceCommit: Int)
     }
 }

@@ -56,6 +56,15 @@ struct FlatObject {
             return String(validating: bytes, as: UTF8.self)
         }
 
+        private mutating func readArray() -> Bool {
+            guard take("[") else { return false }
+            if take("]") { return true }
+            repeat {
+                guard readValue() != nil else { return false }
+            } while take(",")
+            return take("]")
+        }
+
         private mutating func readValue() -> String? {
             let before = rest
             switch rest.first {
@@ -63,8 +72,11 @@ struct FlatObject {
             case UInt8(ascii: "{"):
                 guard readObject() != nil else { return nil }
                 return String(decoding: before.dropLast(rest.count), as: UTF8.self)
+            case UInt8(ascii: "["):
+                guard readArray() else { return nil }
+                return String(decoding: before.dropLast(rest.count), as: UTF8.self)
             default:
-                let word = rest.prefix { !",}".utf8.contains($0) }
+                let word = rest.prefix { !",}]".utf8.contains($0) }
                 rest.removeFirst(word.count)
                 let text = String(decoding: word, as: UTF8.self)
                 let isWord = ["true", "false", "null"].contains(text)

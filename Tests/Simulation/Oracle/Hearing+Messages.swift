@@ -28,6 +28,9 @@ extension Hearing {
                 throw Violation(.answer, "a pong where \(next) was due")
             }
             expectations.removeFirst()
+        case "presence_state", "presence_diff":
+            try hearPresence(String(decoding: text, as: UTF8.self), object)
+        case "typing": try hearTyping(object)
         case "ok", "error": try hearOutcome(type, object, ledger)
         default: throw Violation(.message, "a message of type \(type)")
         }

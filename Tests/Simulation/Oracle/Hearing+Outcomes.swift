@@ -13,6 +13,7 @@ extension Hearing {
             guard subscriptions.removeValue(forKey: project) != nil || isLawless else {
                 throw Violation(.subscription, "\(code) of project \(project)")
             }
+            forgetPresence()
             if let user, !isLawless, !ledger.wasRemoved(user, from: project) {
                 throw Violation(.membership, "\(code) of project \(project), and it isn't so")
             }
@@ -48,13 +49,18 @@ extension Hearing {
                 for other in 0..<facts.projects where other != project {
                     subscriptions[other] = nil
                 }
+                forgetPresence()
             }
             try join(project, sinceCommit: commit, ledger)
         case .leave(let project?):
             guard subscriptions.removeValue(forKey: project) != nil else {
                 throw Violation(.subscription, "left project \(project) without being in it")
             }
-        case .leave(nil): subscriptions = [:]
+            forgetPresence()
+        case .leave(nil):
+            subscriptions = [:]
+            forgetPresence()
+        case .presence(let project, let wish): try takePart(in: project, wish)
         case .initialize(let claimed, let project, let expiresAt, let commit):
             let named = project ?? (user == nil ? greeting.project : nil)
             try authenticate(claimed, expiresAt)

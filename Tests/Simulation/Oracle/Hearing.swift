@@ -1,4 +1,5 @@
 internal import Gateway
+internal import GatewayHarness
 
 /// One connection as its client sees it: what it has been told, what it may be told, and what it
 /// must be told. Judges every byte.
@@ -31,6 +32,10 @@ struct Hearing {
     /// The client has sent what no client sends: from here on answers can't be foretold.
     private(set) var isLawless = false
     var eventCount = 0
+    /// How the client takes part in the presence of its projects, as far as it was confirmed, and what
+    /// it was told of it.
+    var wishes: [Int: PresenceWish] = [:]
+    var present: [Int: PresenceView] = [:]
 
     init(_ greeting: Greeting, _ facts: WorldFacts, heardCommit: Int, expiresAt: Int64) {
         self.greeting = greeting

@@ -16,6 +16,9 @@ package struct Violation: Error, Equatable, Sendable {
         case order
         /// An event that didn't come, and no resync in its place.
         case lost
+        /// A list of those who are present that isn't what was told before and what has changed, or in
+        /// the end not what is so.
+        case presence
         /// A connection that was opened, or kept, against a limit or a bad token.
         case admission
         /// A connection that was closed without a reason, or wasn't closed for one.

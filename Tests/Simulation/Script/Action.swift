@@ -1,3 +1,5 @@
+package import Gateway
+
 /// Something that happens in the world outside of the gateway, or the gateway's next turn. It speaks
 /// of seats, users and projects by number, so it has a meaning, if only "nothing", whatever happened
 /// before: a script stays one when actions are taken out of it.
@@ -97,6 +99,9 @@ package enum Utterance: Equatable, Sendable {
     case leave(project: Int?)
     /// `init` with a token of the user, when one is given.
     case initialize(user: Int?, project: Int?, seconds: Int)
+    /// Says how it takes part in the project's presence.
+    case presence(project: Int, PresenceWish)
+    case typing(project: Int, topic: Int, stops: Bool)
     case ping
     case pong
     case pingFrame(bytes: Int)

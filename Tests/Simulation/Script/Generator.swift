@@ -1,10 +1,11 @@
+internal import Gateway
 internal import Reactor
 
 /// Makes scripts up. Some seeds dwell on slow clients, others on memberships, others on nonsense:
 /// what is rare in an even mixture is common in one of them.
 struct Generator {
     private enum Mood: CaseIterable {
-        case even, slow, members, nonsense, crowd
+        case even, slow, members, nonsense, crowd, people
     }
 
     private let facts: WorldFacts
@@ -14,7 +15,11 @@ struct Generator {
     init(_ facts: WorldFacts, _ random: Jitter) {
         self.facts = facts
         self.random = random
-        mood = Mood.allCases[self.random.below(Mood.allCases.count)]
+        let others = Mood.allCases.filter { $0 != .people }
+        let chosen = others[self.random.below(others.count)]
+        // By a chance of its own, so that all other worlds are as they are without.
+        var people = Jitter(seed: facts.seed ^ 0x9E0B1E)
+        mood = people.once(in: 4) ? .people : chosen
     }
 
     mutating func makeActions() -> [Action] {
@@ -56,6 +61,10 @@ struct Generator {
         case (.members, 0..<40): return memberAction()
         case (.nonsense, 0..<30): return .say(seat: seat(), nonsense(), frames: frames())
         case (.crowd, 0..<30): return .connect(seat: seat(), greeting())
+        case (.people, 0..<24): return .say(seat: seat(), presence(), frames: frames())
+        case (.people, 24..<28):
+            return .say(seat: seat(), .join(project: 0, keep: true), frames: 1)
+        case (.people, 28..<34): return .turn(milliseconds: 250 + random.below(250))
         case (_, 30..<48): return .commit(.event(project: project()))
         case (_, 48..<64): return .say(seat: seat(), utterance(), frames: frames())
         case (_, 64..<72): return .connect(seat: seat(), greeting())
@@ -93,6 +102,7 @@ struct Generator {
 
     private mutating func utterance() -> Utterance {
         if facts.hasEventLog, random.once(in: 3) { return resume() }
+        if mood == .people, random.once(in: 4) { return presence() }
         return switch random.below(20) {
         case 0..<9: .join(project: project(), keep: !random.once(in: 3))
         case 9, 10: .leave(project: random.once(in: 2) ? nil : project())
@@ -107,6 +117,24 @@ struct Generator {
         case 17: .unknownType
         default: random.once(in: 6) ? nonsense() : .join(project: project(), keep: true)
         }
+    }
+
+    /// Mostly in one project, so that they meet.
+    private mutating func presence() -> Utterance {
+        let project = random.once(in: 4) ? project() : 0
+        if random.once(in: 4) {
+            return .typing(
+                project: project, topic: random.below(6), stops: random.once(in: 4))
+        }
+        var wish = PresenceWish()
+        switch random.below(8) {
+        case 0: wish.mode = .off
+        case 1: wish.mode = .count
+        default: wish.mode = .users
+        }
+        wish.isAway = random.once(in: 3)
+        wish.isInvisible = random.once(in: 6)
+        return .presence(project: project, wish)
     }
 
     private mutating func resume() -> Utterance {

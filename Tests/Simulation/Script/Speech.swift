@@ -1,3 +1,4 @@
+internal import Gateway
 internal import Reactor
 
 /// An utterance as bytes on the wire, and what answers it.
@@ -53,6 +54,19 @@ struct Speech {
                 reference: reference,
                 .initialize(
                     user: user, project: project, expiresAt: expiresAt, sinceCommit: heardCommit))
+        case .presence(let project, let wish):
+            let text =
+                #"{"type":"presence","project_id":"\#(Names.project(project))","#
+                + #""mode":"\#(wish.mode.text)","state":"\#(wish.isAway ? "away" : "active")","#
+                + #""invisible":\#(wish.isInvisible),"ref":\#(reference)}"#
+            bytes = Self.text(text, frames)
+            expectation = .outcome(reference: reference, .presence(project: project, wish))
+        case .typing(let project, let topic, let stops):
+            let text =
+                #"{"type":"typing","project_id":"\#(Names.project(project))","#
+                + #""topic":"\#(topic)","stop":\#(stops),"ref":\#(reference)}"#
+            bytes = Self.text(text, frames)
+            expectation = .outcome(reference: reference, .none)
         case .ping:
             bytes = Self.text(#"{"type":"ping","ref":\#(reference)}"#, frames)
             expectation = .pongText(reference: reference)

@@ -21,6 +21,8 @@ package struct WorldFacts: Equatable, Sendable {
     package var compresses = false
     package var deliveriesPerTurn = 256
     package var admission = AdmissionLimits()
+    /// What clients are told of who is present.
+    package var presence = PresenceUse.on
     /// What a turn may spend on what clients say.
     package var turn = TurnBudget.Amounts.unlimited
     /// How many of those who resume are answered in a turn.
@@ -54,6 +56,8 @@ extension WorldFacts {
         compresses = random.once(in: 4)
         var turns = Jitter(seed: seed ^ 0x7045)
         if turns.once(in: 3) { turn = .scarce(&turns) }
+        var told = Jitter(seed: seed ^ 0x9135)
+        if told.once(in: 8) { presence = told.once(in: 3) ? .off : .count }
         if turns.once(in: 4) { recheckSeconds = UInt64(2 + turns.below(30)) }
         if turns.once(in: 2) { resumesPerTurn = 1 + turns.below(3) }
     }

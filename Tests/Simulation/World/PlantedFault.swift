@@ -12,6 +12,17 @@ package enum PlantedFault: String, CaseIterable, Sendable {
     case losesWhatComesMeanwhile
     /// Something of a client that was too slow is never given back.
     case leaksSegment
+    /// A change of who is present doesn't reach those who are told of it.
+    case losesPresence
+
+    /// What is in the bytes that vanish on their way to a client.
+    var lostText: String? {
+        switch self {
+        case .losesResync: "slow_consumer"
+        case .losesPresence: "presence_diff"
+        case .losesRemoval, .losesWhatComesMeanwhile, .leaksSegment: nil
+        }
+    }
 }
 
 extension World {
@@ -24,7 +35,7 @@ extension World {
             return event.resource == "project_members" && !event.isInsertion
                 && !database.queries.isEmpty
         case .losesWhatComesMeanwhile: return !database.reads.isEmpty
-        case .losesResync, .leaksSegment, nil: return false
+        case .losesResync, .leaksSegment, .losesPresence, nil: return false
         }
     }
 
@@ -39,7 +50,7 @@ extension World {
 
 extension SimulatedKernel {
     /// Whether the planted mistake lets the bytes vanish.
-    static func isLost(_ bytes: [UInt8]) -> Bool {
-        String(decoding: bytes, as: UTF8.self).contains("slow_consumer")
+    static func isLost(_ bytes: [UInt8], _ text: String) -> Bool {
+        String(decoding: bytes, as: UTF8.self).contains(text)
     }
 }

@@ -12,8 +12,8 @@ struct SimulatedKernel: ~Copyable {
 
     var batch = MadeUpBatch()
 
-    /// Whether resyncs of slow clients vanish (`PlantedFault`).
-    var losesResyncs = false
+    /// Bytes that have this in them vanish (`PlantedFault`).
+    var lostText: String?
 }
 
 extension SimulatedKernel: MadeUpKernel {
@@ -22,7 +22,7 @@ extension SimulatedKernel: MadeUpKernel {
 
     mutating func take(_ bytes: [UInt8], _ descriptor: Int32, isSealed: Bool) -> SendResult {
         let number = Int(descriptor)
-        if losesResyncs, Self.isLost(bytes) {
+        if let lostText, Self.isLost(bytes, lostText) {
             takenBytes += bytes.count
             return .sent(bytes.count)
         }

@@ -26,10 +26,63 @@ extension World {
         for number in live where !kernel.peers[number].isVanished {
             try kernel.peers[number].hearing.checkRest(database.ledger)
         }
+        try checkPresence()
         for number in live { kernel.peers[number].isReset = true }
         try settle()
+        try waitForPresence()
         try checkNothingLeft()
         try checkMetrics()
+    }
+
+    /// Who has gone is given up by then, also during a drain, and what has changed is told.
+    private mutating func waitForPresence() throws(Violation) {
+        for _ in 0..<44 { try turn(milliseconds: World.awakeMillisecondsMax) }
+        try settle()
+    }
+
+    /// Everybody who wants to knows who is present.
+    private mutating func checkPresence() throws(Violation) {
+        guard facts.presence != .off else { return }
+        var count: Int
+        repeat {
+            // So that they aren't closed for being silent.
+            for number in live where !kernel.peers[number].hearing.isLawless {
+                try act(.say(seat: kernel.peers[number].seat, .pongFrame))
+            }
+            count = live.count { kernel.peers[$0].hearing.isOpen }
+            try waitForPresence()
+        } while count != live.count { kernel.peers[$0].hearing.isOpen }
+        for project in 0..<facts.projects {
+            let (seen, doubtful) = self.seen(in: project)
+            for number in live where !kernel.peers[number].isVanished {
+                let hearing = kernel.peers[number].hearing
+                guard hearing.isOpen, !hearing.isLawless else { continue }
+                try hearing.checkPresence(in: project, seen: seen, doubtful: doubtful)
+            }
+        }
+    }
+
+    /// Who is seen in the project, and of whom that isn't known: of what those take part in who have
+    /// sent what no client sends, and whether others are there at all who have vanished.
+    private func seen(in project: Int) -> (seen: [Int: String], doubtful: Set<Int>) {
+        var wishes: [Int: [PresenceWish]] = [:]
+        var doubtful: Set<Int> = []
+        for number in live {
+            let hearing = kernel.peers[number].hearing
+            guard hearing.isOpen else { continue }
+            guard !hearing.isLawless, !kernel.peers[number].isVanished else {
+                // Whose it is may not be known either.
+                doubtful.formUnion(hearing.user.map { [$0] } ?? Array(0..<facts.users))
+                continue
+            }
+            guard let user = hearing.user, let wish = hearing.wishes[project] else { continue }
+            wishes[user, default: []].append(wish)
+        }
+        var seen: [Int: String] = [:]
+        for (user, wishes) in wishes where !wishes.contains(where: \.isInvisible) {
+            seen[user] = wishes.contains { !$0.isAway } ? "active" : "away"
+        }
+        return (seen, doubtful)
     }
 
     /// What nobody announced is found out by then.

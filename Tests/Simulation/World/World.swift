@@ -50,13 +50,14 @@ package struct World: ~Copyable {
         settings.turn = facts.turn
         settings.resumesPerTurn = facts.resumesPerTurn
         settings.admission = facts.admission
+        settings.presence = facts.presence
         let secret = Tokens.secret
         core = Core(
             settings: settings, verifier: try TokenVerifier(secret: secret.span),
             connectionIDs: try ConnectionIDs(key: secret.span),
             log: EventLog(format: .text, level: .critical), now: now,
             wall: Timestamp(unixSeconds: Self.startSeconds))
-        kernel.losesResyncs = facts.plantedFault == .losesResync
+        kernel.lostText = facts.plantedFault?.lostText
         core.database.answersQueries = true
         core.eventLogIs(facts.hasEventLog ? .usable : .absent)
         core.listenerBecameLive()
