@@ -215,6 +215,24 @@ export class Gateway {
     }
   }
 
+  /** Takes part in who is present there, from now on and on later connections too. */
+  presence(id, wish) {
+    const key = id.toLowerCase();
+    const project = this.#projects.get(key);
+    if (!project) return;
+    project.presence = wish;
+    if (project.isJoined) this.#sendPresence(key, project);
+  }
+
+  #sendPresence(id, { presence }) {
+    if (presence) this.send({ type: 'presence', project_id: id, ...presence });
+  }
+
+  /** Says that the user types there, or does so no more. */
+  typing(id, topic, stop) {
+    this.send({ type: 'typing', project_id: id.toLowerCase(), topic, stop });
+  }
+
   #sendJoin(id, project) {
     const { cursor } = project;
     const isCurrent = () => this.#projects.get(id) === project;
@@ -223,6 +241,7 @@ export class Gateway {
       (answer) => {
         if (!isCurrent()) return;
         project.joined(answer.cursor);
+        this.#sendPresence(id, project);
         // First: what is fetched because of the joining begins after it, and need not be fetched again.
         if (!cursor) this.#missedSomething(id);
         if (isCurrent() && project.isJoined) this.#emitter.emit('project', { project_id: id, joined: true });

@@ -54,6 +54,14 @@ export interface Counters {
   deadSockets: number;
 }
 
+export interface PresenceWish {
+  /** What the client is told: who is present, or how many are. */
+  mode?: 'users' | 'count' | 'off';
+  state?: 'active' | 'away';
+  /** Others are told nothing of the user. */
+  invisible?: boolean;
+}
+
 export interface Listeners {
   /** A change, or a resync: something may have been missed. */
   event: (event: InvalidateEvent) => void;
@@ -134,6 +142,13 @@ export interface Gateway {
    */
   join(project: string, options?: { timeoutMs?: number; silent?: boolean }): Promise<void>;
   leave(project: string): Promise<void>;
+  /**
+   * Takes part in who is present in a project that was joined, on this connection and on each later one; `presence_state`
+   * and `presence_diff` come as messages. `{ mode: 'off' }` ends it. Left out: `users`, `active`, visible.
+   */
+  presence(project: string, wish: PresenceWish): void;
+  /** Says that the user types there, at best every 3 seconds while it is so; with `stop`, that it is over. */
+  typing(project: string, topic: string, stop?: boolean): void;
   /** Sends a message, if there is a connection. */
   send(message: { type: string; [key: string]: unknown }): void;
   /** Sends a message with a `ref`; resolved with the answer. */
