@@ -9,7 +9,7 @@ struct PresenceRoom {
     /// Whether it is a project's at all.
     private(set) var isInUse = true
     /// In no order; the last one takes the place of one that is removed.
-    private(set) var users: [PresentUser] = []
+    private(set) var users = UserList()
     private var positions: UserPositions
 
     /// Users that are seen, and the number that was told last.
@@ -75,10 +75,8 @@ struct PresenceRoom {
             ? Limits.presenceCountPaceNanoseconds : Limits.presencePaceNanoseconds
     }
 
-    /// Bytes of its lists, each with what stands before an array's elements.
-    var byteCount: Int {
-        32 + users.capacity * MemoryLayout<PresentUser>.stride + positions.byteCount
-    }
+    /// Bytes of its lists.
+    var byteCount: Int { users.byteCount + positions.byteCount }
 
     // MARK: Users
 
@@ -90,10 +88,6 @@ struct PresenceRoom {
     }
 
     mutating func append(_ user: PresentUser) -> Int {
-        // In steps of a quarter: doubling would cost more than the users themselves.
-        if users.count == users.capacity {
-            users.reserveCapacity(users.count + users.count / 4 + 2)
-        }
         users.append(user)
         positions.noteAppended(users)
         return users.count - 1

@@ -15,8 +15,8 @@ struct UserPositions {
     var byteCount: Int { slots.isEmpty ? 0 : 32 + slots.capacity * 4 }
 
     /// The user's position; `nil` when it isn't in the list.
-    func position(of user: UserID, in users: [PresentUser]) -> Int? {
-        guard !slots.isEmpty else { return users.firstIndex { $0.user == user } }
+    func position(of user: UserID, in users: UserList) -> Int? {
+        guard !slots.isEmpty else { return users.firstIndex(of: user) }
         var slot = home(of: user)
         while slots[slot] != 0 {
             let position = Int(slots[slot] - 1)
@@ -27,7 +27,7 @@ struct UserPositions {
     }
 
     /// The last of the users was appended.
-    mutating func noteAppended(_ users: [PresentUser]) {
+    mutating func noteAppended(_ users: UserList) {
         if slots.isEmpty {
             if users.count > Self.searchedMax { rebuild(users) }
         } else if users.count * 4 > slots.count * 3 {
@@ -38,7 +38,7 @@ struct UserPositions {
     }
 
     /// The user at `position` is about to be removed, and the last one to take that position.
-    mutating func noteSwapRemoval(at position: Int, of users: [PresentUser]) {
+    mutating func noteSwapRemoval(at position: Int, of users: UserList) {
         guard !slots.isEmpty else { return }
         empty(slotOf(position, users[position].user), users)
         let last = users.count - 1
@@ -46,7 +46,7 @@ struct UserPositions {
     }
 
     /// The user has been removed: a table that has become far too large is given up.
-    mutating func noteRemoved(_ users: [PresentUser]) {
+    mutating func noteRemoved(_ users: UserList) {
         guard !slots.isEmpty else { return }
         if users.count <= Self.searchedMax / 2 {
             slots = []
@@ -72,7 +72,7 @@ struct UserPositions {
     }
 
     /// Empties a slot, and lets those behind it that were pushed on move up.
-    private mutating func empty(_ emptied: Int, _ users: [PresentUser]) {
+    private mutating func empty(_ emptied: Int, _ users: UserList) {
         let mask = slots.count - 1
         var gap = emptied
         var slot = (gap + 1) & mask
@@ -87,7 +87,7 @@ struct UserPositions {
         slots[gap] = 0
     }
 
-    private mutating func rebuild(_ users: [PresentUser]) {
+    private mutating func rebuild(_ users: UserList) {
         var count = 32
         while users.count * 3 > count * 2 { count *= 2 }
         slots = Array(repeating: 0, count: count)
