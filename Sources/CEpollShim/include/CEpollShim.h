@@ -134,6 +134,7 @@ static const uint32_t ces_EPOLLERR = EPOLLERR;
 static const uint32_t ces_EPOLLHUP = EPOLLHUP;
 static const uint32_t ces_EPOLLRDHUP = EPOLLRDHUP;
 static const int ces_SOCK_STREAM = SOCK_STREAM;
+static const int ces_SOCK_SEQPACKET = SOCK_SEQPACKET;
 static const int ces_SOCK_NONBLOCK = SOCK_NONBLOCK;
 static const int ces_SOCK_CLOEXEC = SOCK_CLOEXEC;
 static const int ces_MSG_NOSIGNAL = MSG_NOSIGNAL;

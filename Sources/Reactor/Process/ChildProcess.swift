@@ -48,11 +48,13 @@ public struct ChildProcess: BitwiseCopyable, Sendable {
     ///   - environment: all variables of the process.
     ///   - inherited: a descriptor of ours that the process gets under the number
     ///     `inheritedDescriptor`; of the others it gets the three standard ones.
+    ///   - second: another one, under the number behind it.
     ///   - holdsSignals: those of a `SignalDescriptor` are blocked, for a program that will open one;
     ///     otherwise no signal is.
     public static func spawn(
         _ program: String, arguments: [String], environment: [String: [UInt8]],
-        inheriting inherited: borrowing OwnedDescriptor, holdsSignals: Bool = false
+        inheriting inherited: borrowing OwnedDescriptor,
+        and second: borrowing OwnedDescriptor? = nil, holdsSignals: Bool = false
     ) throws(Errno) -> ChildProcess {
         // Who started this process may have ignored SIGCHLD, which is inherited: then the kernel keeps
         // no child that has ended (wait(2)), and `reap` would find none.
@@ -64,9 +66,14 @@ public struct ChildProcess: BitwiseCopyable, Sendable {
         defer { _ = unsafe posix_spawn_file_actions_destroy(&actions) }
         guard unsafe posix_spawnattr_init(&attributes) == 0 else { throw .current }
         defer { _ = unsafe posix_spawnattr_destroy(&attributes) }
-        let duplicated = unsafe posix_spawn_file_actions_adddup2(
-            &actions, inherited.raw, inheritedDescriptor)
-        guard duplicated == 0 else { throw Errno(code: duplicated) }
+        // Copies with numbers beyond those that the process gets, so that none is overwritten.
+        let first = try copy(of: inherited.raw)
+        let other = try copy(of: second)
+        try unsafe add(&actions, first.raw, as: inheritedDescriptor)
+        switch other {
+        case .some(let other): try unsafe add(&actions, other.raw, as: inheritedDescriptor + 1)
+        case .none: break
+        }
 
         var signals = sigset_t()
         if holdsSignals { signals = SignalDescriptor.signals } else { unsafe sigemptyset(&signals) }
@@ -83,12 +90,36 @@ public struct ChildProcess: BitwiseCopyable, Sendable {
                     &processID, program, &actions, &attributes, arguments, environment)
             }
         }
+        withExtendedLifetime(first) {}
+        withExtendedLifetime(other) {}
         guard status == 0 else { throw Errno(code: status) }
         return try ChildProcess(spawned: processID)
     }
 
     /// The number under which the new process finds what it inherits: the first free one.
     public static let inheritedDescriptor: Int32 = 3
+
+    private static func copy(of descriptor: Int32) throws(Errno) -> OwnedDescriptor {
+        let raw = ces_fcntl_int(descriptor, F_DUPFD_CLOEXEC, inheritedDescriptor + 2)
+        guard raw >= 0 else { throw .current }
+        return OwnedDescriptor(adopting: raw)
+    }
+
+    private static func copy(
+        of descriptor: borrowing OwnedDescriptor?
+    ) throws(Errno) -> OwnedDescriptor? {
+        switch descriptor {
+        case .some(let descriptor): try copy(of: descriptor.raw)
+        case .none: nil
+        }
+    }
+
+    @unsafe private static func add(
+        _ actions: inout posix_spawn_file_actions_t, _ descriptor: Int32, as number: Int32
+    ) throws(Errno) {
+        let status = unsafe posix_spawn_file_actions_adddup2(&actions, descriptor, number)
+        guard status == 0 else { throw Errno(code: status) }
+    }
 
     private init(spawned processID: pid_t) throws(Errno) {
         let descriptor = pidfd_open(processID, 0)

@@ -12,10 +12,27 @@ public enum InheritedSocket {
     /// none, so when nobody's `spawn` has started this process. Call it once.
     public static func listener() -> OwnedDescriptor? {
         let number = ChildProcess.inheritedDescriptor
-        var isListening: Int32 = 0
+        guard let isListening = option(SO_ACCEPTCONN, of: number), isListening != 0 else {
+            return nil
+        }
+        return adopt(number)
+    }
+
+    /// The socket of a `PacketSocketPair` behind it; `nil` when there is none. Call it once.
+    public static func packets() -> OwnedDescriptor? {
+        let number = ChildProcess.inheritedDescriptor + 1
+        guard option(SO_TYPE, of: number) == ces_SOCK_SEQPACKET else { return nil }
+        return adopt(number)
+    }
+
+    private static func option(_ name: Int32, of number: Int32) -> Int32? {
+        var value: Int32 = 0
         var size = socklen_t(MemoryLayout<Int32>.size)
-        let status = unsafe getsockopt(number, SOL_SOCKET, SO_ACCEPTCONN, &isListening, &size)
-        guard status == 0, isListening != 0 else { return nil }
+        let status = unsafe getsockopt(number, SOL_SOCKET, name, &value, &size)
+        return status == 0 ? value : nil
+    }
+
+    private static func adopt(_ number: Int32) -> OwnedDescriptor {
         // Whatever this process starts in turn doesn't get it. It fails only for a bad descriptor.
         _ = ces_fcntl_int(number, F_SETFD, FD_CLOEXEC)
         return OwnedDescriptor(adopting: number)
