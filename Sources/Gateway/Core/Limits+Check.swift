@@ -26,5 +26,11 @@ extension Limits {
         precondition(reconnectWindowMillisecondsMin <= reconnectWindowMillisecondsMax)
         // Whoever is heard at all can have its token tried with each key that may fit.
         precondition(signatureChecksPerTurn >= KeyRing.triesMax)
+        // A frame that was dropped is missed before its node is given up, and its node is frozen first.
+        precondition(busBatchNanoseconds < busHeartbeatNanoseconds)
+        precondition(3 * busHeartbeatNanoseconds < busFreezeNanoseconds)
+        precondition(busFreezeNanoseconds < busRemovalNanoseconds)
+        precondition(busFrameBytesMax <= receiveBytes - 1)
+        precondition(busFrameBytesMax <= busWaitingBytesMax)
     }
 }

@@ -131,7 +131,7 @@ package enum Limits {
     package static let segmentFramesMax = 1_024
     package static let segmentBytesMax = 524_288
     /// User ids in a status answer; a larger audience is marked as truncated.
-    static let statusUserIDsMax = 10_000
+    package static let statusUserIDsMax = 10_000
 
     // MARK: Membership
 
@@ -255,6 +255,50 @@ package enum Limits {
     static let ticketKeyNanoseconds: UInt64 = 86_400 * 1_000_000_000
     /// Names of resources that a resync speaks of.
     static let resourcesMax = 64
+
+    // MARK: The bus
+
+    /// Bytes of a frame from one process to the others: a Unix socket's buffer, of 208 KiB, holds ten.
+    package static let busFrameBytesMax = 16_384
+    /// Other nodes that are known; a host has 255 other workers at most. Frames of further ones are refused.
+    package static let busNodesMax = 256
+    /// Projects that are known of all other nodes together: some 50 bytes each. What comes beyond it
+    /// isn't counted, and a status says that it is partial.
+    package static let busProjectsMax = 1 << 20
+    /// Bytes that wait until the carrier takes them. A frame beyond that is dropped: what it would have
+    /// told the others ask for.
+    package static let busWaitingBytesMax = 1 << 20
+    /// Nanoseconds from one frame with changes to the next, and to one without.
+    package static let busBatchNanoseconds: UInt64 = 100_000_000
+    package static let busHeartbeatNanoseconds: UInt64 = 3_000_000_000
+    /// Projects that are told of in one batch; further ones are in the next.
+    package static let busChangesPerBatch = 8_192
+    /// Nanoseconds of silence after which a node's figures may be old, and after which it is gone.
+    package static let busFreezeNanoseconds: UInt64 = 10_000_000_000
+    package static let busRemovalNanoseconds: UInt64 = 30_000_000_000
+    /// Nanoseconds between looks at who is silent.
+    package static let busCheckNanoseconds: UInt64 = 1_000_000_000
+    /// Nanoseconds until a part of a snapshot that hasn't come is asked for again, and from one
+    /// snapshot of a node to the next.
+    package static let busSnapshotPauseNanoseconds: UInt64 = 1_000_000_000
+    /// Nanoseconds after the start in which others may be there that weren't heard yet.
+    package static let busSettleNanoseconds: UInt64 = 1_000_000_000
+    /// Frames that are read in one turn, at some 20 µs each for a full one.
+    static let busFramesPerTurn = 64
+
+    /// Nanoseconds for which a status waits for the user ids of other nodes.
+    package static let busUsersNanoseconds: UInt64 = 300_000_000
+    /// Projects whose users are being asked for, each with up to `statusUserIDsMax` ids, and the requests
+    /// that wait for them. Beyond either a status is answered at once, as partial.
+    package static let busQuestionsMax = 64
+    package static let busWaitersMax = 1_024
+    /// Lists of users that are kept for others until they have asked for all of it; the oldest makes room,
+    /// and is made again if it is asked for. Nanoseconds for which one is kept: longer than anybody
+    /// waits for it.
+    package static let busListsMax = 16
+    package static let busListNanoseconds: UInt64 = 1_000_000_000
+    /// Status answers that waited for others and are written in one turn, at up to a millisecond each.
+    static let busStatusesPerTurn = 16
 
     // MARK: What clients are asked to wait
 

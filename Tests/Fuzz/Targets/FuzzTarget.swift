@@ -9,6 +9,7 @@ package enum FuzzTarget: String, CaseIterable, Sendable {
     case notification
     case cursor
     case proxyHeader = "proxy-header"
+    case busFrame = "bus-frame"
     case connection
 
     package func run(_ input: [UInt8]) {
@@ -20,6 +21,7 @@ package enum FuzzTarget: String, CaseIterable, Sendable {
         case .notification: NotificationTarget.run(input)
         case .cursor: CursorTarget.run(input)
         case .proxyHeader: ProxyHeaderTarget.run(input)
+        case .busFrame: BusFrameTarget.run(input)
         case .connection: ConnectionTarget.run(input)
         }
     }

@@ -1,0 +1,205 @@
+package import Reactor
+
+/// What this process tells others that serve the same clients, and what it knows of them.
+///
+/// A value: frames and instants come in, frames to be sent wait in `waiting`, and what only the core
+/// knows is asked for by what `receive` returns. Which carrier brings the frames it doesn't know. No
+/// invalidation goes this way: each process hears PostgreSQL itself.
+package struct Bus: ~Copyable {
+    private let identity: BusIdentity
+    private let began: Instant
+    private var own: OwnCounts
+    private var nodes: NodeTable
+    private var questions = StatusQuestions()
+    private var lists = UserLists()
+    package var waiting = WaitingFrames()
+    private var counted = BusFigures()
+
+    package init(_ identity: BusIdentity, now: Instant) {
+        self.identity = identity
+        began = now
+        own = OwnCounts(now: now)
+        nodes = NodeTable(own: identity.node)
+    }
+
+    // MARK: Receiving
+
+    /// What is wanted of whoever owns the bus.
+    package enum Wish: Equatable, Sendable {
+        case nothing
+        /// Who looks at this project, for `answer`.
+        case users(UsersWanted, asker: UInt64)
+    }
+
+    package mutating func receive(_ bytes: borrowing Span<UInt8>, _ now: Instant) -> Wish {
+        counted.framesReceived &+= 1
+        counted.bytesReceived &+= UInt64(bytes.count)
+        let frame: BusFrame
+        do throws(BusFrameFault) {
+            frame = try BusFrame(bytes)
+        } catch {
+            counted.framesInvalid &+= 1
+            return .nothing
+        }
+        nodes.heard(frame.sender, now)
+        let wish = act(on: frame, now)
+        sendWanted()
+        return wish
+    }
+
+    private mutating func act(on frame: BusFrame, _ now: Instant) -> Wish {
+        let sender = frame.sender
+        switch frame.content {
+        case .counts(let counts):
+            switch nodes.receive(counts, number: frame.number, from: sender, now) {
+            case .taken: break
+            case .newcomer:
+                // One that follows another in its place takes its clients along.
+                questions.forget(sender.node)
+                own.isGreetingDue = true
+            case .stale: counted.framesStale &+= 1
+            case .full: counted.framesRefused &+= 1
+            }
+        case .snapshotWanted(let wanted):
+            guard wanted.target == identity else { break }
+            let part = own.counts.snapshot(from: wanted.shard)
+            send(
+                .snapshot(
+                    SnapshotFrame(target: sender.node, shards: part.shards, counts: part.counts)))
+        case .snapshot(let snapshot):
+            guard snapshot.target == identity.node else { break }
+            if !nodes.receive(snapshot, number: frame.number, from: sender, now) {
+                counted.framesStale &+= 1
+            }
+        case .usersWanted(let wanted):
+            guard wanted.target == identity.node else { break }
+            guard let part = lists.part(wanted, of: sender.node) else {
+                return .users(wanted, asker: sender.node)
+            }
+            send(.users(part))
+        case .users(let part):
+            guard part.target == identity.node else { break }
+            if let next = questions.receive(part, from: sender.node) { send(.usersWanted(next)) }
+        case .goodbye:
+            if nodes.receiveGoodbye(of: sender, now) { questions.forget(sender.node) }
+        }
+        return .nothing
+    }
+
+    /// - Parameter users: in order, each once.
+    package mutating func answer(
+        _ wanted: UsersWanted, of asker: UInt64, with users: [UserID], _ now: Instant
+    ) {
+        lists.keep(users, for: wanted, of: asker, now)
+        if let part = lists.part(wanted, of: asker) { send(.users(part)) }
+    }
+
+    private mutating func sendWanted() {
+        while let wanted = nodes.dequeueWanted() { send(.snapshotWanted(wanted)) }
+    }
+
+    private mutating func send(_ content: BusFrame.Content, number: UInt64? = nil) {
+        let frame = BusFrame(sender: identity, number: number ?? own.number, content)
+        if !waiting.append(frame) { counted.framesDropped &+= 1 }
+    }
+
+    /// The carrier took a frame.
+    package mutating func sent(_ byteCount: Int) {
+        counted.framesSent &+= 1
+        counted.bytesSent &+= UInt64(byteCount)
+    }
+
+    // MARK: Time
+
+    /// When `runTimers` or `expire` has something to do.
+    package func deadline(hasChanges: Bool, clients: UInt64) -> Instant {
+        var nearest = own.due(hasChanges: hasChanges, clients: clients)
+        if let due = nodes.checkDue { nearest = min(nearest, due) }
+        if let due = questions.deadline { nearest = min(nearest, due) }
+        return nearest
+    }
+
+    package func isBatchDue(hasChanges: Bool, clients: UInt64, _ now: Instant) -> Bool {
+        own.due(hasChanges: hasChanges, clients: clients) <= now
+    }
+
+    /// Tells the others what has changed, or that this node is there.
+    package mutating func publish(_ changes: [ProjectCount], clients: UInt64, _ now: Instant) {
+        for batch in own.publish(changes, clients: clients, now) {
+            send(.counts(batch.frame), number: batch.number)
+        }
+    }
+
+    /// Looks at who is silent.
+    package mutating func check(_ now: Instant) {
+        guard let due = nodes.checkDue, due <= now else { return }
+        for node in nodes.check(now) { questions.forget(node) }
+        lists.check(now)
+        sendWanted()
+    }
+
+    // MARK: The status of a project
+
+    package enum Waiting: Equatable, Sendable {
+        /// Nobody looks at the project elsewhere.
+        case nothing
+        case waits
+        /// There is no room for another one that waits.
+        case full
+    }
+
+    /// Lets a request for the status wait for who looks at the project elsewhere.
+    package mutating func awaitUsers(
+        of project: ProjectID, _ waiter: StatusWaiter, _ now: Instant
+    ) -> Waiting {
+        let asked = nodes.nodes(with: project, now)
+        guard !asked.isEmpty else { return .nothing }
+        switch questions.ask(about: project, asked, for: waiter, now) {
+        case .new(let wanted):
+            for one in wanted { send(.usersWanted(one)) }
+            return .waits
+        case .shared: return .waits
+        case .full: return .full
+        }
+    }
+
+    package mutating func expireQuestions(_ now: Instant) { questions.expire(now) }
+
+    package var hasAnswers: Bool { questions.hasAnswers }
+
+    package mutating func dequeueAnswer() -> StatusAnswer? { questions.dequeueAnswer() }
+
+    /// The connections of all other nodes, and those of them that look at the project.
+    package func clients(of project: ProjectID) -> (all: UInt64, project: UInt64) {
+        (nodes.clients, nodes.clients(of: project))
+    }
+
+    /// Nodes whose clients are counted, this one among them.
+    package var nodeCount: Int { nodes.presentCount + 1 }
+
+    /// Whether what is known of others may be less, or older, than what is.
+    package func isPartial(_ now: Instant) -> Bool {
+        now.nanoseconds(since: began) < Limits.busSettleNanoseconds || nodes.isPartial(now)
+    }
+
+    package mutating func countPartialStatus() { counted.partialStatuses &+= 1 }
+
+    // MARK: For operators
+
+    /// The other nodes, and whether each is silent.
+    package func report(_ now: Instant) -> [(node: UInt64, isFrozen: Bool)] {
+        nodes.report(now)
+    }
+
+    package func figures(_ now: Instant) -> BusFigures {
+        var figures = counted
+        figures.framesRefused &+= nodes.refusals
+        figures.gaps = nodes.gaps
+        figures.snapshots = nodes.snapshots
+        figures.nodesGone = nodes.ends
+        let report = nodes.report(now)
+        figures.nodes = UInt64(report.count)
+        figures.nodesFrozen = UInt64(report.count { $0.isFrozen })
+        return figures
+    }
+}
