@@ -19,15 +19,10 @@ from support.clients import Closed, PythonClient, announce
 from support.gateway import BINARY, VISIBLE
 from support.raw import RawSocket
 from support.waiting import DEADLINE_SECONDS, wait_until
+from support.workers import clients_of_both, process_of
 
-CLIENTS_MAX = 64
 # Of the parent (Supervisor.swift).
 OPERATORS_MAX = 64
-
-
-def process_of(gateway, worker):
-    """The newest process of this worker."""
-    return gateway.log("worker started", worker=worker)[-1]["process"]
 
 
 def processes(gateway):
@@ -48,18 +43,6 @@ def wait_until_gone(found):
     wait_until(
         lambda: all(not is_there(process) or field_of(process, "State") == "Z" for process in found),
         f"the processes {found} end")
-
-
-async def clients_of_both(gateway, project):
-    """Connects until each of two workers has clients; returns them by their worker's number."""
-    clients = {1: [], 2: []}
-    for _ in range(CLIENTS_MAX):
-        client = await PythonClient.connect(gateway, project)
-        worker = gateway.wait_for_log("client registered", user=client.user)["worker"]
-        clients[worker].append(client)
-        if min(len(found) for found in clients.values()) >= 2:
-            return clients
-    raise AssertionError(f"{CLIENTS_MAX} connections went to one worker")
 
 
 @pytest.fixture

@@ -24,8 +24,9 @@ package struct ClientFlags: OptionSet, BitwiseCopyable {
     static let registered = ClientFlags(rawValue: 1 << 8)
     static let registeredRead = ClientFlags(rawValue: 1 << 9)
     static let registeredWrite = ClientFlags(rawValue: 1 << 11)
-    /// It asked for something that depends on an answer of the database. Until it is there nothing
-    /// more is read of it, so that its messages take effect in their order.
+    /// It asked for something that depends on an answer of the database, or, behind that, of other
+    /// processes. Until it is there nothing more is read of it, so that its messages take effect in
+    /// their order.
     package static let awaitsMembership = ClientFlags(rawValue: 1 << 13)
     /// An HTTP answer waits for its socket. Until it is sent no further request is read: a peer that
     /// doesn't read makes us keep one answer, not many.

@@ -28,6 +28,12 @@ extension Core {
             metrics.membershipOutcomes[.unavailable] += 1
             return false
         }
+        pause(index)
+        return true
+    }
+
+    /// Nothing is read of the client until `endWait`.
+    mutating func pause(_ index: ClientIndex) {
         clients[index].flags.insert(.awaitsMembership)
         if clients[index].phase == .request {
             clients[index].deadlineTick = clock.tick(
@@ -35,7 +41,6 @@ extension Core {
         }
         clients.scheduleVisit(of: index, clock)
         clients.noteInterest(of: index)
-        return true
     }
 
     /// The client waits no more; what it has sent meanwhile is read.

@@ -51,44 +51,73 @@ extension Core {
     ) {
         clients[index].user = pair.user
         admission.countForUser(pair.user, &clients[index].allowance)
+        switch awaitUsers(of: pair.project, form, index) {
+        case .nothing: respondStatus(of: pair.project, as: form, to: index)
+        case .waits: break
+        case .full: respondStatus(of: pair.project, isPartial: true, as: form, to: index)
+        }
+    }
+
+    /// - Parameters:
+    ///   - others: users of other processes, in order and each once.
+    ///   - isPartial: whether some of them are missing.
+    mutating func respondStatus(
+        of project: ProjectID, others: [UserID] = [], isPartial: Bool = false,
+        as form: ResponseForm, to index: ClientIndex
+    ) {
+        let mayDiffer = bus?.isPartial(clock.now) ?? false
+        let isPartial = isPartial || mayDiffer
+        if isPartial { bus?.countPartialStatus() }
         var message = outbox.message()
-        writeStatus(of: pair.project, into: &message.text)
+        let elsewhere = bus?.clients(of: project) ?? (all: 0, project: 0)
+        writeStatus(of: project, others, elsewhere, into: &message.text)
+        message.text.append(#","nodes":"#)
+        message.text.append(decimal: UInt64(bus?.nodeCount ?? 1))
+        message.text.append(isPartial ? #","partial":true}"# : #","partial":false}"#)
         respond(.ok, .json, message, as: form, to: index)
     }
 
-    /// `{"total_clients":…,"project_clients":…,"user_ids":[…]}`, ids once each and in order. Users who
-    /// are invisible aren't among them.
-    private func writeStatus(of project: ProjectID, into text: inout ByteBuffer) {
-        var users: [UserID] = []
-        var memberCount = 0
-        if let room = hub.room(of: project) {
-            users.reserveCapacity(hub.memberCount(of: room))
-            for position in 0..<hub.memberCount(of: room) {
-                let user = clients[hub.client(at: position, in: room)].user
-                if !presence.isHidden(user, in: project) { users.append(user) }
-            }
-            memberCount = users.count
-            users.sort()
-        }
+    /// `{"total_clients":…,"project_clients":…,"user_ids":[…]`, ids once each and in order.
+    private func writeStatus(
+        of project: ProjectID, _ others: [UserID], _ elsewhere: (all: UInt64, project: UInt64),
+        into text: inout ByteBuffer
+    ) {
+        var users = users(of: project)
+        if !others.isEmpty { users = StatusQuestions.union(users, others) }
+        let memberCount = hub.room(of: project).map { hub.memberCount(of: $0) } ?? 0
         text.append(#"{"total_clients":"#)
-        text.append(decimal: metrics.connections)
+        text.append(decimal: metrics.connections + elsewhere.all)
         text.append(#","project_clients":"#)
-        text.append(decimal: UInt64(memberCount))
+        text.append(decimal: UInt64(memberCount) + elsewhere.project)
         text.append(#","user_ids":["#)
-        var written = 0
-        var isTruncated = false
-        for position in users.indices where position == 0 || users[position] != users[position - 1]
-        {
-            guard written < Limits.statusUserIDsMax else {
-                isTruncated = true
-                break
-            }
-            text.append(written == 0 ? "\"" : ",\"")
-            users[position].write(to: &text)
+        for (position, user) in users.prefix(Limits.statusUserIDsMax).enumerated() {
+            text.append(position == 0 ? "\"" : ",\"")
+            user.write(to: &text)
             text.append("\"")
-            written += 1
         }
-        text.append(isTruncated ? #"],"truncated":true}"# : "]}")
+        text.append(users.count > Limits.statusUserIDsMax ? #"],"truncated":true"# : "]")
+    }
+
+    /// Who looks at the project here and isn't invisible, each once and in order: as many as a status
+    /// tells, and one more if there are more.
+    func users(of project: ProjectID) -> [UserID] {
+        guard let room = hub.room(of: project) else { return [] }
+        let memberCount = hub.memberCount(of: room)
+        var users: [UserID] = []
+        users.reserveCapacity(memberCount)
+        for position in 0..<memberCount {
+            let user = clients[hub.client(at: position, in: room)].user
+            if !presence.isHidden(user, in: project) { users.append(user) }
+        }
+        users.sort()
+        var count = 0
+        for position in users.indices where position == 0 || users[position] != users[count - 1] {
+            users[count] = users[position]
+            count += 1
+            if count > Limits.statusUserIDsMax { break }
+        }
+        users.removeLast(users.count - count)
+        return users
     }
 
     mutating func answerLiveness(as form: ResponseForm, to index: ClientIndex) {
@@ -143,6 +172,7 @@ extension Core {
         text.append("\n[i] sends by ")
         text.append(metrics.sendMethod.name)
         text.append("\n")
+        writeNodes(into: &text)
         writeWatched(into: &text)
     }
 
@@ -152,6 +182,7 @@ extension Core {
         metrics.projects = UInt64(hub.projectCount)
         metrics.presentUsers = UInt64(presence.userCount)
         metrics.note(database)
+        metrics.bus = bus?.figures(clock.now)
         var message = outbox.message()
         MetricsWriter().write(
             metrics, log: log.figures, process: ProcessFigures.current(), into: &message.text)
@@ -160,7 +191,7 @@ extension Core {
 }
 
 extension HTTPError {
-    fileprivate static var outboxCrowded: HTTPError {
+    static var outboxCrowded: HTTPError {
         .unavailable("too much waits to be read by others", retryAfterSeconds: 5)
     }
 }

@@ -31,6 +31,8 @@ package struct Core: ~Copyable {
     var typing = Typing()
     /// Who is let in, and how much those who are in may do.
     var admission: Admission
+    /// What other processes count, and what they are told; `nil` on its own.
+    var bus: Bus?
     /// What is known of the database.
     package var database = DatabaseStatus()
     /// The drain that is under way; `nil` without one.
@@ -68,6 +70,10 @@ package struct Core: ~Copyable {
                 ? settings.membershipRecheckNanoseconds : nil)
         hub = Hub(
             clientCapacity: slots, projectsPerClientMax: Limits.projectsPerConnectionMax)
+        if let identity = settings.bus {
+            bus = Bus(identity, now: now)
+            hub.notesChanges = true
+        }
     }
 
     /// Begins a turn: everything in it happens at this instant.
@@ -84,7 +90,7 @@ package struct Core: ~Copyable {
         !outbox.dirty.isEmpty || outbox.hasOverflown || clients.closedCount > 0
             || clients.hasInterestChanges || clients.hasWaiting || membership.hasWorkLeft
             || history.resyncPosition != nil || history.reads.hasAnswered
-            || hub.activeRoomCount > 0
+            || hub.activeRoomCount > 0 || hasStatusAnswers
             || presence.hasWorkLeft || typing.hasWorkLeft
     }
 }

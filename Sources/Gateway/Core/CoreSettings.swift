@@ -39,6 +39,9 @@ package struct CoreSettings: Sendable {
     /// How many of those who resume are answered in a turn.
     package var resumesPerTurn = Limits.resumesPerTurn
 
+    /// Who this process is to others that serve the same clients; `nil` on its own.
+    package var bus: BusIdentity?
+
     /// Bytes of any message, before it is known what it says.
     var frameBytesMax: Int { max(messageBytesMax, Limits.initMessageBytesMax) }
 

@@ -25,12 +25,16 @@ struct WorkerProcess: ParsableCommand {
 
     @Option var number: Int
     @Option var parent: Int32
+    @Option var node: UInt64?
+    @Option var epoch: UInt64?
 
     func run() throws {
         try finish { () throws(ConfigurationError) in
             var configuration = try Configuration.load(options: [:])
             _ = try configuration.settleConnectionsMax()
-            guard let bootstrap = WorkerBootstrap(number: number, parent: parent) else {
+            var bus: BusIdentity?
+            if let node, let epoch { bus = BusIdentity(node: node, epoch: epoch) }
+            guard let bootstrap = WorkerBootstrap(number: number, parent: parent, bus: bus) else {
                 throw ConfigurationError(
                     source: "worker", value: nil,
                     reason: "only serve --workers starts workers, and its process is not there")

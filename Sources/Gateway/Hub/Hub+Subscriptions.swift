@@ -27,6 +27,7 @@ extension Hub {
     /// Adds the client to one of its room's lists: to the fan-out when it is in no other room.
     mutating func place(_ client: ClientIndex, slot: UInt32) {
         let room = subscriptions[client, slot].room
+        if notesChanges { noteChange(of: room) }
         let member = Member(client: client, slot: slot)
         if subscriptions.count(of: client) == 1 {
             subscriptions[client, slot].standing = .fanOut
@@ -40,6 +41,7 @@ extension Hub {
     /// Takes the client out of the list in which it stands.
     mutating func displace(_ client: ClientIndex, slot: UInt32) {
         let subscription = subscriptions[client, slot]
+        if notesChanges { noteChange(of: subscription.room) }
         switch subscription.standing {
         case .fanOut:
             removeFromFanOut(subscription)

@@ -28,6 +28,9 @@ package struct Hub: ~Copyable {
     private var rotatedRooms = IndexList()
     /// Memberships of all clients together.
     package internal(set) var subscriptionCount = 0
+    /// Whether it is noted which projects get and lose members, for `Hub+Changes`.
+    package var notesChanges = false
+    var changedProjects: Set<ProjectID> = []
 
     package init(clientCapacity: Int, projectsPerClientMax: Int) {
         subscriptions = SubscriptionTable(clientCapacity: clientCapacity)

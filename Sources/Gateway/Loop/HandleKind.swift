@@ -9,4 +9,5 @@ enum HandleKind: UInt8 {
     case querySession
     case readSession
     case resolver
+    case bus
 }

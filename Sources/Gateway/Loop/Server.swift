@@ -10,6 +10,8 @@ struct Server: ~Copyable {
     var publicListener: Listener
     var adminListener: Listener
     var sessions: DatabaseSessions
+    /// To other processes; `nil` on its own.
+    var busSocket: BusSocket?
     /// What is read again on SIGHUP.
     let tokenKeys: TokenKeys
 
@@ -46,7 +48,7 @@ struct Server: ~Copyable {
     static func open(
         core: consuming Core, batch: consuming SendBatch, secure: consuming SecureClients?,
         publicListener: consuming Listener, adminListener: consuming Listener,
-        target: ConnectionString, tokenKeys: TokenKeys,
+        busSocket: consuming BusSocket?, target: ConnectionString, tokenKeys: TokenKeys,
         retentionSeconds: UInt64
     ) throws(ServerFailure) -> Server {
         let sessions = try DatabaseSessions.open(
@@ -56,7 +58,8 @@ struct Server: ~Copyable {
             let server = Server(
                 core: core, batch: batch, secure: secure, poller: try Poller(),
                 signals: try SignalDescriptor(), publicListener: publicListener,
-                adminListener: adminListener, sessions: sessions, tokenKeys: tokenKeys)
+                adminListener: adminListener, busSocket: busSocket, sessions: sessions,
+                tokenKeys: tokenKeys)
             try server.watchOwnDescriptors()
             return server
         } catch {
@@ -68,7 +71,8 @@ struct Server: ~Copyable {
         core: consuming Core, batch: consuming SendBatch, secure: consuming SecureClients?,
         poller: consuming Poller, signals: consuming SignalDescriptor,
         publicListener: consuming Listener, adminListener: consuming Listener,
-        sessions: consuming DatabaseSessions, tokenKeys: TokenKeys
+        busSocket: consuming BusSocket?, sessions: consuming DatabaseSessions,
+        tokenKeys: TokenKeys
     ) {
         jitter = Jitter(seed: core.settings.jitterSeed)
         precondition(Limits.deliveriesPerTurn <= SendBatch.capacity)
@@ -83,6 +87,7 @@ struct Server: ~Copyable {
         self.signals = signals
         self.publicListener = publicListener
         self.adminListener = adminListener
+        self.busSocket = busSocket
         self.sessions = sessions
         self.tokenKeys = tokenKeys
     }
@@ -93,6 +98,10 @@ struct Server: ~Copyable {
         try watch(adminListener.socket.descriptor, as: .adminListener)
         if let descriptor = sessions.resolverDescriptor {
             try watch(descriptor, as: .resolver)
+        }
+        switch busSocket {
+        case .some(let socket): try watch(socket.descriptor, as: .bus)
+        case .none: break
         }
     }
 

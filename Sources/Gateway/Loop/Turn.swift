@@ -98,6 +98,7 @@ extension Server {
         shorten(&nearest, to: core.membershipDeadline)
         shorten(&nearest, to: core.recheckDeadline)
         shorten(&nearest, to: core.readsDeadline)
+        shorten(&nearest, to: core.busDeadline)
         shorten(&nearest, to: drainDeadline)
         shorten(&nearest, to: publicListener.pausedUntil)
         shorten(&nearest, to: adminListener.pausedUntil)
@@ -129,12 +130,16 @@ extension Server: TurnPhases {
             case .querySession: queriesReady()
             case .readSession: readsReady()
             case .resolver: hostsResolved()
+            case .bus: busReady()
             case nil: preconditionFailure("epoll reported a handle that was never registered")
             }
         }
     }
 
-    package mutating func handleMembershipAnswers() { core.handleMembershipAnswers() }
+    package mutating func handleMembershipAnswers() {
+        core.handleMembershipAnswers()
+        core.answerStatuses()
+    }
 
     package mutating func answerResumes() {
         continueReads()
@@ -148,6 +153,7 @@ extension Server: TurnPhases {
         guard hasMoreTimers || core.drain != nil || isDue else { return }
         hasMoreTimers = core.runTimers(heardEveryone: eventCount < Poller.eventCountMax)
         runDatabaseTimers()
+        core.runBusTimers()
         resumeAccepting()
         secure?.clients.rotateTicketKeys(at: core.clock.now)
         if core.drain != nil {
@@ -161,6 +167,7 @@ extension Server: TurnPhases {
     package mutating func flush() {
         plain?.flush(&core)
         secure?.flush(&core)
+        sendBusFrames()
         noteSendMethod()
         if core.hasAnnounced {
             core.observeFlush(wall: Timestamp(microseconds: Clock.wallMicroseconds()))

@@ -131,6 +131,9 @@ package struct Metrics: ~Copyable {
     /// Old events that this process deleted from the log.
     package var prunedEvents: UInt64 = 0
 
+    /// Of the bus; `nil` for a process that is on its own.
+    package var bus: BusFigures?
+
     // Loop.
 
     /// How broadcasts are sent.

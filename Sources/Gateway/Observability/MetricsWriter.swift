@@ -27,6 +27,7 @@ package struct MetricsWriter: Sendable {
         writeClientMessages(metrics, into: &buffer)
         writeMembership(metrics, into: &buffer)
         writeDatabase(metrics, into: &buffer)
+        if let figures = metrics.bus { Self.writeBus(figures, into: &buffer) }
         writeProgram(metrics, log: log, into: &buffer)
         Self.writeProcess(process, into: &buffer)
     }

@@ -15,7 +15,9 @@ package enum Program {
         SignalDescriptor.hold()
         guardMemory(configuration)
         let worker = bootstrap?.number
+        let bus = bootstrap?.bus
         var settings = CoreSettings(configuration, connectionsMax: connectionsMax)
+        settings.bus = bus
         settings.reservedPlaces = Configuration.reservedPlaces(
             descriptorLimit: try descriptorLimit())
         let log = EventLog(
@@ -33,11 +35,12 @@ package enum Program {
         let publicListener = try Listener.open(
             try address(configuration.listen), role: .public,
             worker == nil ? .alone : .withOthers)
-        let adminListener = try adminListener(configuration, bootstrap)
+        let inherited = try inheritedSockets(configuration, bootstrap)
         let secure = try SecureClients.open(configuration, capacity: core.clients.capacity)
         var server = try Server.open(
             core: core, batch: batch, secure: secure, publicListener: publicListener,
-            adminListener: adminListener, target: try target(configuration),
+            adminListener: inherited.adminListener, busSocket: inherited.busSocket,
+            target: try target(configuration),
             tokenKeys: tokenKeys,
             retentionSeconds: configuration.eventRetention.nanoseconds / 1_000_000_000)
         server.isWorker = worker != nil
@@ -80,13 +83,26 @@ package enum Program {
         if configuration.membership == .off { log.membershipIsOff() }
     }
 
-    private static func adminListener(
+    /// What a worker has from its parent, and another process opens itself or does without.
+    private struct InheritedSockets: ~Copyable {
+        let adminListener: Listener
+        let busSocket: BusSocket?
+    }
+
+    private static func inheritedSockets(
         _ configuration: Configuration, _ bootstrap: consuming WorkerBootstrap?
-    ) throws(ServerFailure) -> Listener {
+    ) throws(ServerFailure) -> InheritedSockets {
         guard let bootstrap else {
-            return try Listener.open(try address(configuration.adminListen), role: .admin)
+            return InheritedSockets(
+                adminListener: try Listener.open(
+                    try address(configuration.adminListen), role: .admin),
+                busSocket: nil)
         }
-        return Listener(ListeningSocket(adopting: bootstrap.adminSocket), role: .admin)
+        let listener = Listener(ListeningSocket(adopting: bootstrap.adminSocket), role: .admin)
+        guard let socket = bootstrap.busSocket else {
+            return InheritedSockets(adminListener: listener, busSocket: nil)
+        }
+        return InheritedSockets(adminListener: listener, busSocket: BusSocket(socket))
     }
 
     private static func verifier(

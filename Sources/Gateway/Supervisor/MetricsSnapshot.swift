@@ -34,6 +34,8 @@ package struct MetricsSnapshot: Sendable {
 
         init(family: String) {
             switch family {
+            // How many others a worker hears is the same for each, or less for one that doesn't hear all.
+            case "devhive_bus_nodes": self = .least
             // 1 only if each worker listens to the database; the time of the oldest process, and of
             // the certificate that expires first; of the
             // database each worker tells the same.

@@ -23,6 +23,7 @@ extension Supervisor {
         own.counter(
             "devhive_worker_restarts_total", help: "Worker processes that ended unasked.",
             restarts)
+        if configuration.bus == .auto { writeRelay(into: &own) }
         MetricsWriter.writeProcess(ProcessFigures.current(), into: &own)
         var sum = MetricsSnapshot(String(decoding: own))
         sum.add(retired, .counters)
@@ -31,5 +32,18 @@ extension Supervisor {
             if let metrics = worker.metrics { sum.add(metrics) }
         }
         return sum
+    }
+
+    private func writeRelay(into buffer: inout ByteBuffer) {
+        buffer.counter(
+            "devhive_bus_frames_relayed_total", help: "Frames handed from one worker to another.",
+            relay.framesRelayed)
+        buffer.counter(
+            "devhive_bus_relay_drops_total",
+            help: "Frames not handed on because a worker had too much to read.",
+            relay.framesDropped)
+        buffer.counter(
+            "devhive_bus_relay_oversized_total", help: "Frames of workers longer than any.",
+            relay.framesOversized)
     }
 }

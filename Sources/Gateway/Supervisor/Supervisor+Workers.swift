@@ -7,13 +7,15 @@ extension Supervisor {
     mutating func start(_ index: Int) {
         do throws(Errno) {
             let socket = try LocalListeningSocket()
+            let bus = try openBus(of: index)
             let process = try ChildProcess.spawn(
                 CurrentProcess.executablePath,
                 arguments: [
                     "devhive-gateway", "worker", "--number", String(index + 1),
                     "--parent", String(CurrentProcess.id),
-                ],
-                environment: environment, inheriting: socket.owned, holdsSignals: true)
+                ] + (workers[index].bus?.arguments ?? []),
+                environment: environment, inheriting: socket.owned, and: bus,
+                holdsSignals: true)
             workers[index].process = process
             workers[index].address = socket.address
             workers[index].lifecycle.started(at: now)
@@ -60,6 +62,7 @@ extension Supervisor {
     /// Returns the nanoseconds until the place is taken again.
     @discardableResult
     private mutating func forget(_ index: Int) -> UInt64 {
+        closeBus(of: index)
         workers[index].process = nil
         workers[index].address = nil
         workers[index].metrics = nil

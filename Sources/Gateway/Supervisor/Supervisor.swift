@@ -22,6 +22,9 @@ struct Supervisor: ~Copyable {
     var now = Clock.monotonic()
 
     var workers: [Worker] = []
+    /// Names this host on the bus.
+    let host = Random.word()
+    var relay = RelayFigures()
     var asks = HandleTable<Ask>(kind: Kind.ask.rawValue, capacity: asksMax)
     var connections: HandleTable<AdminConnection>
 
@@ -54,6 +57,7 @@ struct Supervisor: ~Copyable {
         case worker
         case ask
         case connection
+        case bus
     }
 
     /// A worker's place, in which one process follows the other.
@@ -64,6 +68,8 @@ struct Supervisor: ~Copyable {
         var address: LocalAddress?
         /// The last figures that it gave.
         var metrics: MetricsSnapshot?
+        /// Our end of its socket for the bus, and who it is there.
+        var bus: BusEnd?
     }
 
     /// The end of everything, which has a time limit.
@@ -109,7 +115,8 @@ struct Supervisor: ~Copyable {
 
     /// As many operators as there are descriptors for, with a question to each worker for each of them.
     private static func operatorPlaces(descriptorLimit: Int, workers: Int) -> Int {
-        let left = descriptorLimit - ownDescriptors - workers
+        // Of each worker its pidfd and its socket for the bus.
+        let left = descriptorLimit - ownDescriptors - 2 * workers
         return min(connectionsMax, max(connectionsMin, left / (1 + workers)))
     }
 
@@ -162,6 +169,7 @@ struct Supervisor: ~Copyable {
             case .signals: handleSignals()
             case .listener: acceptOperators()
             case .worker: reap(Int(handle.index))
+            case .bus: relayFrames(of: Int(handle.index))
             case .ask: receiveAnswer(handle)
             case .connection: serve(handle, poller.readiness(at: position))
             case nil: preconditionFailure("epoll reported a handle that was never registered")

@@ -6,12 +6,17 @@ package struct WorkerBootstrap: ~Copyable {
     package let number: Int
     /// Listens for the parent's questions, in place of the address for operators.
     let adminSocket: OwnedDescriptor
+    /// Who this process is on the bus, and the socket that carries it; without a bus, `nil`.
+    let bus: BusIdentity?
+    let busSocket: OwnedDescriptor?
 
     /// Takes the place that the parent prepared. `nil` in a process that no parent has started, or
     /// whose parent has ended already.
     ///
-    /// - Parameter parent: the parent's process id.
-    package init?(number: Int, parent: Int32) {
+    /// - Parameters:
+    ///   - parent: the parent's process id.
+    ///   - bus: who it is on the bus.
+    package init?(number: Int, parent: Int32, bus: BusIdentity?) {
         CurrentProcess.dieWithParent()
         guard CurrentProcess.parentID == parent, let socket = InheritedSocket.listener() else {
             return nil
@@ -19,5 +24,7 @@ package struct WorkerBootstrap: ~Copyable {
         CurrentProcess.setName("devhive-worker")
         self.number = number
         adminSocket = socket
+        busSocket = bus == nil ? nil : InheritedSocket.packets()
+        self.bus = busSocket == nil ? nil : bus
     }
 }

@@ -27,7 +27,8 @@ package struct CoreHarness: ~Copyable {
         refetchesPerSecond: Int? = 1_000, publicKeys: [String] = [],
         admission: AdmissionLimits = AdmissionLimits(), checksMembership: Bool = false,
         compresses: Bool = false, turn: TurnBudget.Amounts = .unlimited,
-        membershipRecheckSeconds: UInt64? = nil, presence: PresenceUse = .on
+        membershipRecheckSeconds: UInt64? = nil, presence: PresenceUse = .on,
+        bus: BusIdentity? = nil
     ) throws {
         var settings = CoreSettings(
             connectionsMax: connectionsMax, jitterSeed: seed)
@@ -38,6 +39,7 @@ package struct CoreHarness: ~Copyable {
         settings.compresses = compresses
         settings.turn = turn
         settings.presence = presence
+        settings.bus = bus
         settings.membershipRecheckNanoseconds = membershipRecheckSeconds.map {
             $0 * 1_000_000_000
         }
@@ -242,7 +244,10 @@ extension CoreHarness: TurnPhases {
         if database.answersAtOnce { answerAll() }
     }
 
-    package mutating func handleMembershipAnswers() { core.handleMembershipAnswers() }
+    package mutating func handleMembershipAnswers() {
+        core.handleMembershipAnswers()
+        core.answerStatuses()
+    }
 
     package mutating func answerResumes() { core.answerResumes() }
 
@@ -251,6 +256,7 @@ extension CoreHarness: TurnPhases {
 
     package mutating func runTimers() {
         while core.runTimers(heardEveryone: heardEveryone) {}
+        core.runBusTimers()
     }
 
     /// Tests ask themselves.

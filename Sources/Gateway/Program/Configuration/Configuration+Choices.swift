@@ -9,6 +9,14 @@ extension Configuration {
         case off
     }
 
+    /// Whether processes tell each other what they count.
+    package enum BusUse: String, CaseIterable, Sendable {
+        /// With workers.
+        case auto
+        /// Each counts for itself.
+        case off
+    }
+
     /// Whether io_uring is used.
     package enum IOUringUse: String, CaseIterable, Sendable {
         /// Where the kernel has it and lets us.

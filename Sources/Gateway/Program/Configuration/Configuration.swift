@@ -19,6 +19,8 @@ package struct Configuration: Sendable {
     /// Processes with a loop each that share the public listener's address. 1 is one process without
     /// a parent.
     package var workers = 1
+    /// Whether processes tell each other what they count.
+    package var bus = BusUse.auto
     /// The most connections of one process on the public listener; `nil` derives it from RLIMIT_NOFILE. See
     /// `connectionsMax(descriptorLimit:)`.
     package var maxConnections: Int?
@@ -134,6 +136,10 @@ extension Setting {
                 remark: """
                     More than 1: with a parent. [How many](deployment.md#how-many-workers).
                     """),
+            Setting(
+                "bus", \.bus, .choice("auto/off", allowed: "auto (with workers) or off"),
+                "Whether processes tell each other how many clients they have",
+                remark: "Without it a project's status is that of one process."),
             Setting(
                 "max-connections", \.maxConnections, .number(1...10_000_000, or: "auto"),
                 "Most client connections of one process",

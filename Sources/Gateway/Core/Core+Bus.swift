@@ -1,0 +1,121 @@
+package import Reactor
+
+// Other processes that serve the same clients: what they are told, what they ask, and statuses that wait
+// for them. A process on its own has no bus, and nothing of this to do.
+extension Core {
+    // MARK: Receiving
+
+    /// Takes a frame that the carrier brought. Returns how many members were looked at for it.
+    package mutating func receiveBusFrame(_ bytes: borrowing Span<UInt8>) -> Int {
+        let wish = bus?.receive(bytes, clock.now) ?? .nothing
+        switch wish {
+        case .nothing: return 0
+        case .users(let wanted, let asker):
+            let members = hub.room(of: wanted.project).map { hub.memberCount(of: $0) } ?? 0
+            let users = users(of: wanted.project)
+            bus?.answer(wanted, of: asker, with: users, clock.now)
+            return members
+        }
+    }
+
+    // MARK: Sending
+
+    /// Hands the next frame that waits to `send`, which says whether the carrier took it. Returns whether
+    /// one was taken.
+    package mutating func sendBusFrame(by send: (borrowing Span<UInt8>) -> Bool) -> Bool {
+        guard let count = bus?.waiting.removeFirst(if: send) else { return false }
+        bus?.sent(count)
+        return true
+    }
+
+    package var hasBusFrames: Bool {
+        switch bus {
+        case .some(let bus): !bus.waiting.isEmpty
+        case .none: false
+        }
+    }
+
+    /// Nobody takes frames any more.
+    package mutating func dropBusFrames() { bus?.waiting.removeAll() }
+
+    // MARK: Time
+
+    /// When `runBusTimers` or `answerStatuses` has something to do; `nil` without a bus.
+    package var busDeadline: Instant? {
+        switch bus {
+        case .some(let bus):
+            bus.deadline(hasChanges: hub.hasChanges, clients: metrics.connections)
+        case .none: nil
+        }
+    }
+
+    package mutating func runBusTimers() {
+        let isDue = bus?.isBatchDue(
+            hasChanges: hub.hasChanges, clients: metrics.connections, clock.now)
+        if isDue == true {
+            let changes = hub.dequeueChanges(atMost: Limits.busChangesPerBatch)
+            bus?.publish(changes, clients: metrics.connections, clock.now)
+        }
+        bus?.check(clock.now)
+    }
+
+    // MARK: The status of a project
+
+    /// Lets the client wait for who looks at the project elsewhere.
+    mutating func awaitUsers(
+        of project: ProjectID, _ form: ResponseForm, _ index: ClientIndex
+    ) -> Bus.Waiting {
+        let waiter = StatusWaiter(client: clients.handle(of: index), form: form)
+        guard let waiting = bus?.awaitUsers(of: project, waiter, clock.now) else {
+            return .nothing
+        }
+        if waiting == .waits { pause(index) }
+        return waiting
+    }
+
+    /// Whether some of them still wait for a turn.
+    var hasStatusAnswers: Bool {
+        switch bus {
+        case .some(let bus): bus.hasAnswers
+        case .none: false
+        }
+    }
+
+    /// Answers those for whom all has come, or whose time is up, within the turn's budget.
+    package mutating func answerStatuses() {
+        bus?.expireQuestions(clock.now)
+        for _ in 0..<Limits.busStatusesPerTurn {
+            guard let answer = bus?.dequeueAnswer() else { return }
+            // It may have been closed meanwhile.
+            guard let index = clients.index(of: answer.waiter.client),
+                clients[index].flags.contains(.awaitsMembership)
+            else { continue }
+            endWait(of: index)
+            guard !outbox.isCrowded else {
+                refuse(index, .outboxCrowded, as: answer.waiter.form)
+                continue
+            }
+            respondStatus(
+                of: answer.project, others: answer.users, isPartial: answer.isPartial,
+                as: answer.waiter.form, to: index)
+        }
+    }
+
+    // MARK: For operators
+
+    func writeNodes(into text: inout ByteBuffer) {
+        let report: [(node: UInt64, isFrozen: Bool)]
+        switch bus {
+        case .some(let bus): report = bus.report(clock.now)
+        case .none: return
+        }
+        text.append("[i] bus hears")
+        if report.isEmpty { text.append(" nobody") }
+        for (position, node) in report.enumerated() {
+            text.append(position == 0 ? " worker " : ", ")
+            text.append(decimal: UInt64(BusIdentity.worker(of: node.node)))
+            if node.isFrozen { text.append(" (silent)") }
+        }
+        text.append("\n")
+    }
+}
