@@ -84,7 +84,7 @@ extension Core {
     ) {
         var users = users(of: project)
         if !others.isEmpty { users = StatusQuestions.union(users, others) }
-        let memberCount = hub.room(of: project).map { hub.memberCount(of: $0) } ?? 0
+        let memberCount = visibleCount(of: project)
         text.append(#"{"total_clients":"#)
         text.append(decimal: metrics.connections + elsewhere.all)
         text.append(#","project_clients":"#)
@@ -96,6 +96,15 @@ extension Core {
             text.append("\"")
         }
         text.append(users.count > Limits.statusUserIDsMax ? #"],"truncated":true"# : "]")
+    }
+
+    /// The connections that look at the project here, without those of invisible users.
+    private func visibleCount(of project: ProjectID) -> Int {
+        guard let room = hub.room(of: project) else { return 0 }
+        return (0..<hub.memberCount(of: room)).count { position in
+            let user = clients[hub.client(at: position, in: room)].user
+            return !presence.isHidden(user, in: project)
+        }
     }
 
     /// Who looks at the project here and isn't invisible, each once and in order: as many as a status

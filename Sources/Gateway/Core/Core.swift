@@ -64,7 +64,9 @@ package struct Core: ~Copyable {
         outbox = Outbox(textPing: settings.textPing, compresses: settings.compresses)
         admission = Admission(settings.admission, connectionsMax: slots, seed: seed)
         history = History(seed: seed)
-        presence = Presence(listsUsers: settings.presence == .on, slots: slots, seed: seed)
+        presence = Presence(
+            listsUsers: settings.presence == .on, isPartial: settings.bus != nil, slots: slots,
+            seed: seed)
         membership = Membership(
             recheckNanoseconds: settings.checksMembership
                 ? settings.membershipRecheckNanoseconds : nil)

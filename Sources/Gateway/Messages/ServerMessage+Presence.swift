@@ -16,10 +16,14 @@ extension ServerMessage {
         buffer.append(#","users":["#)
     }
 
-    /// - Parameter truncated: whether there are users that the list lacks.
-    package static func endPresenceState(truncated: Bool, into buffer: inout ByteBuffer) {
+    /// - Parameters:
+    ///   - truncated: whether there are users that the list lacks.
+    ///   - partial: whether there may be others, at processes that aren't asked.
+    package static func endPresenceState(
+        truncated: Bool, partial: Bool, into buffer: inout ByteBuffer
+    ) {
         buffer.append(truncated ? #"],"truncated":true,"# : #"],"truncated":false,"#)
-        buffer.append(#""partial":false}"#)
+        buffer.append(partial ? #""partial":true}"# : #""partial":false}"#)
     }
 
     /// Begins what has changed since the last one: `addPresent` adds those who joined.

@@ -21,7 +21,8 @@ extension Presence {
                 isFirst = false
             }
         }
-        ServerMessage.endPresenceState(truncated: !withList, into: &text)
+        ServerMessage.endPresenceState(
+            truncated: !withList, partial: isPartial, into: &text)
     }
 
     /// Writes what a round has to tell.

@@ -10,6 +10,8 @@ package struct Presence: ~Copyable {
     private let place = AddressOnly()
     /// Whether anybody is told who is present; else only how many are.
     let listsUsers: Bool
+    /// Whether other processes have users of the same projects.
+    let isPartial: Bool
     private let slots: Int
     private let seed: UInt64
 
@@ -30,7 +32,9 @@ package struct Presence: ~Copyable {
     package internal(set) var userCount = 0
 
     /// - Parameter slots: clients that there can be.
-    package init(listsUsers: Bool, slots: Int, seed: UInt64) {
+    /// - Parameter isPartial: whether other processes have users of the same projects.
+    package init(listsUsers: Bool, isPartial: Bool = false, slots: Int, seed: UInt64) {
+        self.isPartial = isPartial
         self.listsUsers = listsUsers
         self.slots = slots
         self.seed = seed

@@ -536,6 +536,6 @@ extension CoreHarness {
             Array("GET \(path) HTTP/1.1\r\nHost: gateway\r\n\r\n".utf8), from: operatorsSocket)
         harness.turn()
         let text = String(decoding: harness.sockets[operatorsSocket].taken, as: UTF8.self)
-        #expect(text.contains(#""project_clients":1,"user_ids":["\#(CoreHarness.user(1))"]}"#))
+        #expect(text.contains(#""project_clients":1,"user_ids":["\#(CoreHarness.user(1))"]"#))
     }
 }
