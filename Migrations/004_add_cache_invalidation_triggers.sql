@@ -42,28 +42,78 @@
 --
 -- Needs PostgreSQL 14 or newer. Applying it twice is harmless.
 
+-- Somebody else's operators and functions would be run by this migration, with the rights of whoever applies
+-- it, where their types fit better than those of PostgreSQL's own. So the blocks below look up the names
+-- on the search_path first, in statements without an operator, and then go on with pg_catalog alone;
+-- and where there is any such thing on the path, this is not the place to migrate in.
+DO $$
+DECLARE
+    given_path CONSTANT pg_catalog.text := pg_catalog.current_setting('search_path');
+    schemas CONSTANT pg_catalog.name[] := pg_catalog.current_schemas(false);
+    projects CONSTANT pg_catalog.regclass := pg_catalog.to_regclass('projects');
+    found pg_catalog.record;
+BEGIN
+    PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
+    FOR found IN
+        SELECT made.kind, made.name, rolname AS owner
+        FROM (
+            SELECT 'the operator' AS kind, oid::regoperator::text AS name, oprowner AS owner,
+                oprnamespace AS namespace
+            FROM pg_operator
+            UNION ALL
+            SELECT 'the function', oid::regprocedure::text, proowner, pronamespace FROM pg_proc
+            WHERE proname IN (SELECT proname FROM pg_proc WHERE pronamespace = 'pg_catalog'::regnamespace)
+            UNION ALL
+            SELECT 'the type', oid::regtype::text, typowner, typnamespace FROM pg_type
+            WHERE typname IN (SELECT typname FROM pg_type WHERE typnamespace = 'pg_catalog'::regnamespace)
+                AND typcategory <> 'A'
+                AND NOT EXISTS (SELECT FROM pg_class WHERE pg_class.oid = typrelid AND relkind <> 'c')
+        ) AS made
+        JOIN pg_namespace ON pg_namespace.oid = made.namespace
+        JOIN pg_roles ON pg_roles.oid = made.owner
+        WHERE nspname = ANY (schemas) AND nspname <> 'pg_catalog'
+            AND NOT rolsuper AND rolname <> current_user
+            AND NOT EXISTS (SELECT FROM pg_class WHERE pg_class.oid = projects AND relowner = made.owner)
+        ORDER BY made.kind, made.name
+        LIMIT 1
+    LOOP
+        RAISE EXCEPTION '% % stands on the search_path and belongs to %: it may run in place of PostgreSQL''s own',
+            found.kind, found.name, found.owner
+            USING HINT = 'Find out who made it, then drop it, or migrate with a search_path without its schema.';
+    END LOOP;
+    PERFORM pg_catalog.set_config('search_path', given_path, true);
+END
+$$;
+
 -- Better a migration that fails than a warning at each write.
 DO $$
 DECLARE
-    missing text;
+    given_path CONSTANT pg_catalog.text := pg_catalog.current_setting('search_path');
+    projects CONSTANT pg_catalog.regclass := pg_catalog.to_regclass('projects');
+    sprints CONSTANT pg_catalog.regclass := pg_catalog.to_regclass('sprints');
+    tasks CONSTANT pg_catalog.regclass := pg_catalog.to_regclass('tasks');
+    members CONSTANT pg_catalog.regclass := pg_catalog.to_regclass('project_members');
+    missing pg_catalog.text;
 BEGIN
+    PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
     SELECT string_agg(needed.table_name || '.' || needed.column_name, ', ')
     INTO missing
     FROM (
-        VALUES ('projects', 'id'),
-            ('sprints', 'id'), ('sprints', 'project_id'),
-            ('tasks', 'id'), ('tasks', 'project_id'),
-            ('project_members', 'project_id'), ('project_members', 'user_id')
-    ) AS needed (table_name, column_name)
+        VALUES ('projects', projects, 'id'),
+            ('sprints', sprints, 'id'), ('sprints', sprints, 'project_id'),
+            ('tasks', tasks, 'id'), ('tasks', tasks, 'project_id'),
+            ('project_members', members, 'project_id'), ('project_members', members, 'user_id')
+    ) AS needed (table_name, oid, column_name)
     WHERE NOT EXISTS (
         SELECT FROM pg_attribute
-        WHERE attrelid = to_regclass(needed.table_name)
+        WHERE attrelid = needed.oid
             AND attname = needed.column_name
             AND NOT attisdropped
     );
     IF missing IS NOT NULL THEN
         RAISE EXCEPTION 'the cache invalidation triggers need columns that do not exist: %', missing;
     END IF;
+    PERFORM pg_catalog.set_config('search_path', given_path, true);
 END
 $$;
 
@@ -80,17 +130,33 @@ $$;
 --     made, not when it fires.) Who is to have it for tables of his own gets the rights of the owner.
 DO $migration$
 DECLARE
-    events CONSTANT text := format('%I.cache_events', current_schema());
-    horizon CONSTANT text := format('%I.cache_events_horizon', current_schema());
-    projects text;
-    tables_owner name;
-    found record;
-    definition text;
+    given_path CONSTANT pg_catalog.text := pg_catalog.current_setting('search_path');
+    -- In this one everything is made.
+    place CONSTANT pg_catalog.name := pg_catalog.current_schema();
+    projects_table CONSTANT pg_catalog.regclass := pg_catalog.to_regclass('projects');
+    sprints_table CONSTANT pg_catalog.regclass := pg_catalog.to_regclass('sprints');
+    tasks_table CONSTANT pg_catalog.regclass := pg_catalog.to_regclass('tasks');
+    members_table CONSTANT pg_catalog.regclass := pg_catalog.to_regclass('project_members');
+    events pg_catalog.text;
+    horizon pg_catalog.text;
+    projects pg_catalog.text;
+    tables_owner pg_catalog.name;
+    found pg_catalog.record;
+    definition pg_catalog.text;
+    row_function pg_catalog.text;
+    truncation_function pg_catalog.text;
+    cascade_function pg_catalog.text;
 BEGIN
+    PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
+    events := format('%I.cache_events', place);
+    horizon := format('%I.cache_events_horizon', place);
+    row_function := format('%I.notify_cache_invalidation()', place);
+    truncation_function := format('%I.notify_cache_truncation()', place);
+    cascade_function := format('%I.note_cache_cascade()', place);
     SELECT format('%I.%I', pg_namespace.nspname, pg_class.relname), pg_get_userbyid(pg_class.relowner)
     INTO projects, tables_owner
     FROM pg_class JOIN pg_namespace ON pg_namespace.oid = pg_class.relnamespace
-    WHERE pg_class.oid = to_regclass('projects');
+    WHERE pg_class.oid = projects_table;
 
     -- Whoever made them before, to own what this migration makes of them, is found out.
     FOR found IN
@@ -98,12 +164,12 @@ BEGIN
         FROM (
             SELECT 'the function' AS kind, oid::regprocedure::text AS name, proowner AS owner
             FROM pg_proc
-            WHERE pronamespace = quote_ident(current_schema())::regnamespace AND pronargs = 0
+            WHERE pronamespace = quote_ident(place)::regnamespace AND pronargs = 0
                 AND proname IN (
                     'notify_cache_invalidation', 'notify_cache_truncation', 'note_cache_cascade')
             UNION ALL
             SELECT 'the relation', oid::regclass::text, relowner FROM pg_class
-            WHERE relnamespace = quote_ident(current_schema())::regnamespace
+            WHERE relnamespace = quote_ident(place)::regnamespace
                 AND relname IN ('cache_failures', 'cache_losses', 'cache_marks')
         ) AS made
         JOIN pg_roles ON pg_roles.oid = made.owner
@@ -113,9 +179,9 @@ BEGIN
             USING HINT = 'Find out who made it, then drop it or give it to the owner of projects.';
     END LOOP;
 
-    CREATE SEQUENCE IF NOT EXISTS cache_failures;
-    CREATE SEQUENCE IF NOT EXISTS cache_losses;
-    CREATE SEQUENCE IF NOT EXISTS cache_marks;
+    EXECUTE format('CREATE SEQUENCE IF NOT EXISTS %I.cache_failures', place);
+    EXECUTE format('CREATE SEQUENCE IF NOT EXISTS %I.cache_losses', place);
+    EXECUTE format('CREATE SEQUENCE IF NOT EXISTS %I.cache_marks', place);
 
     FOREACH definition IN ARRAY ARRAY[$create$
 -- Announces one row.
@@ -131,7 +197,7 @@ BEGIN
 -- `devhive.cursor` is kept in the same way: the number, what there is of the event log (`f`: one that is
 -- ours and was written to once, `p`: a plain table besides, `g`: one for which INSERT may fail, `-`: none),
 -- then the cursor. The sequence `cache_marks` says which transactions have looked.
-CREATE OR REPLACE FUNCTION notify_cache_invalidation()
+CREATE OR REPLACE FUNCTION {row function}
 RETURNS trigger
 LANGUAGE plpgsql
 SECURITY DEFINER
@@ -409,6 +475,8 @@ BEGIN
                     recorded_ids := recorded_ids || '*'::text;
                     recorded_actions := recorded_actions || TG_OP::text;
                 END LOOP;
+                -- From the query on it stays as it is now.
+                is_loss := is_loss OR {projects' owner} IS NULL;
             END IF;
             log_mode := coalesce({log's mode}, '-');
             IF is_loss AND log_mode <> '-' THEN
@@ -495,11 +563,12 @@ $$
 --
 -- 100,000 projects take about 17 MB of the notification queue and a second. What is beyond them
 -- isn't announced, and the WARNING says so: the gateways' clients are to be reconnected then.
-CREATE OR REPLACE FUNCTION notify_cache_truncation()
+CREATE OR REPLACE FUNCTION {truncation function}
 RETURNS trigger
 LANGUAGE plpgsql
 SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
+SET row_security = off
 AS $$
 DECLARE
     projects_max CONSTANT integer := 100000;
@@ -513,7 +582,8 @@ DECLARE
 BEGIN
     BEGIN
         IF {projects' owner} IS NULL THEN
-            RAISE EXCEPTION '% belongs to somebody else, or is no table', {name of projects};
+            RAISE EXCEPTION '% belongs to somebody else, is no table, or has row-level security that binds its owner',
+                {name of projects};
         END IF;
         -- In a block of its own, as for rows. Ids that are text need not all be UUIDs; the gateway
         -- serves no others.
@@ -578,7 +648,7 @@ $$
 -- Notes that a foreign key, or another trigger, is about to change this table: from here to the end of
 -- the transaction its changes have no origin. The row triggers can't tell by themselves: what a foreign
 -- key changes fires them as if the writer's statement had.
-CREATE OR REPLACE FUNCTION note_cache_cascade()
+CREATE OR REPLACE FUNCTION {cascade function}
 RETURNS trigger
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
@@ -626,14 +696,19 @@ $$
                 WHERE oid = to_regclass({name of horizon}) AND relkind = 'r'
                     AND pg_get_userbyid(relowner) = current_user AND NOT relhasrules
             )$owner$);
-        -- The owner of the projects may be a role to which the functions' owner belongs.
+        -- The owner of the projects may be a role to which the functions' owner belongs. Row-level
+        -- security that binds it too (FORCE) would leave out projects without a word.
         definition := replace(definition, $name${projects' owner}$name$, $owner$(
                 SELECT relowner FROM pg_class
                 WHERE oid = to_regclass({name of projects}) AND relkind IN ('r', 'p')
+                    AND NOT row_security_active(oid)
                     AND (pg_get_userbyid(relowner) = current_user
                         OR pg_has_role(relowner, 'USAGE') AND NOT EXISTS (
                             SELECT FROM pg_roles WHERE rolname = current_user AND rolsuper))
             )$owner$);
+        definition := replace(definition, '{row function}', row_function);
+        definition := replace(definition, '{truncation function}', truncation_function);
+        definition := replace(definition, '{cascade function}', cascade_function);
         definition := replace(definition, '{name of events}', quote_literal(events));
         definition := replace(definition, '{name of horizon}', quote_literal(horizon));
         definition := replace(definition, '{name of projects}', quote_literal(projects));
@@ -641,32 +716,33 @@ $$
         definition := replace(definition, '{horizon}', horizon);
         definition := replace(definition, '{projects}', projects);
         definition := replace(definition, '{name of failures}',
-            quote_literal(format('%I.cache_failures', current_schema())));
+            quote_literal(format('%I.cache_failures', place)));
         definition := replace(definition, '{name of losses}',
-            quote_literal(format('%I.cache_losses', current_schema())));
+            quote_literal(format('%I.cache_losses', place)));
         definition := replace(definition, '{name of marks}',
-            quote_literal(format('%I.cache_marks', current_schema())));
+            quote_literal(format('%I.cache_marks', place)));
         definition := replace(definition, '{UUID}', '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$');
         EXECUTE definition;
     END LOOP;
-    REVOKE EXECUTE ON FUNCTION
-        notify_cache_invalidation(), notify_cache_truncation(), note_cache_cascade() FROM PUBLIC;
+    EXECUTE format('REVOKE EXECUTE ON FUNCTION %s, %s, %s FROM PUBLIC',
+        row_function, truncation_function, cascade_function);
     -- How many failures there were is for everybody to read.
-    REVOKE ALL ON SEQUENCE cache_failures, cache_losses, cache_marks FROM PUBLIC;
-    GRANT SELECT ON SEQUENCE cache_failures, cache_losses TO PUBLIC;
+    EXECUTE format('REVOKE ALL ON SEQUENCE %1$I.cache_failures, %1$I.cache_losses, %1$I.cache_marks'
+        ' FROM PUBLIC', place);
+    EXECUTE format('GRANT SELECT ON SEQUENCE %1$I.cache_failures, %1$I.cache_losses TO PUBLIC', place);
 
     -- A superuser's rights would be within reach of whoever owns the tables, by a rule, a policy or a
     -- type of theirs: the functions get their owner's.
     IF current_setting('is_superuser')::boolean THEN
-        EXECUTE format('ALTER FUNCTION notify_cache_invalidation() OWNER TO %I', tables_owner);
-        EXECUTE format('ALTER FUNCTION notify_cache_truncation() OWNER TO %I', tables_owner);
-        EXECUTE format('ALTER FUNCTION note_cache_cascade() OWNER TO %I', tables_owner);
+        EXECUTE format('ALTER FUNCTION %s OWNER TO %I', row_function, tables_owner);
+        EXECUTE format('ALTER FUNCTION %s OWNER TO %I', truncation_function, tables_owner);
+        EXECUTE format('ALTER FUNCTION %s OWNER TO %I', cascade_function, tables_owner);
     END IF;
     SELECT pg_get_userbyid(proowner) INTO STRICT tables_owner
-    FROM pg_proc WHERE oid = 'notify_cache_invalidation()'::regprocedure;
-    EXECUTE format('ALTER SEQUENCE cache_failures OWNER TO %I', tables_owner);
-    EXECUTE format('ALTER SEQUENCE cache_losses OWNER TO %I', tables_owner);
-    EXECUTE format('ALTER SEQUENCE cache_marks OWNER TO %I', tables_owner);
+    FROM pg_proc WHERE oid = row_function::regprocedure;
+    EXECUTE format('ALTER SEQUENCE %I.cache_failures OWNER TO %I', place, tables_owner);
+    EXECUTE format('ALTER SEQUENCE %I.cache_losses OWNER TO %I', place, tables_owner);
+    EXECUTE format('ALTER SEQUENCE %I.cache_marks OWNER TO %I', place, tables_owner);
 
     -- Triggers from before PUBLIC lost EXECUTE would go on with rights that their tables' owners lack.
     FOR found IN
@@ -674,17 +750,16 @@ $$
         FROM pg_trigger
         JOIN pg_class ON pg_class.oid = tgrelid
         JOIN pg_roles ON pg_roles.oid = relowner
-        WHERE tgfoid IN ('notify_cache_invalidation()'::regprocedure,
-                'notify_cache_truncation()'::regprocedure)
+        WHERE tgfoid IN (row_function::regprocedure, truncation_function::regprocedure)
             AND tgparentid = 0 AND NOT has_function_privilege(relowner, tgfoid, 'EXECUTE')
-            AND tgrelid NOT IN ('projects'::regclass, 'sprints'::regclass, 'tasks'::regclass,
-                'project_members'::regclass)
+            AND tgrelid NOT IN (projects_table, sprints_table, tasks_table, members_table)
     LOOP
         RAISE EXCEPTION 'the trigger % of % would run with rights that the owner of the table, %, has not',
             found.name, found.table_name, found.owner
             USING HINT = 'DROP TRIGGER, or GRANT EXECUTE ON FUNCTION notify_cache_invalidation(),'
                 ' notify_cache_truncation() TO that role if it may act as the functions'' owner.';
     END LOOP;
+    PERFORM pg_catalog.set_config('search_path', given_path, true);
 END
 $migration$;
 
@@ -723,16 +798,16 @@ FOR EACH STATEMENT EXECUTE FUNCTION notify_cache_truncation();
 -- They cost a direct change nothing but a look at the condition.
 CREATE OR REPLACE TRIGGER projects_cache_invalidate_cascade
 BEFORE INSERT OR UPDATE OR DELETE ON projects
-FOR EACH STATEMENT WHEN (pg_trigger_depth() > 0) EXECUTE FUNCTION note_cache_cascade();
+FOR EACH STATEMENT WHEN (pg_catalog.pg_trigger_depth() OPERATOR(pg_catalog.>) 0) EXECUTE FUNCTION note_cache_cascade();
 
 CREATE OR REPLACE TRIGGER sprints_cache_invalidate_cascade
 BEFORE INSERT OR UPDATE OR DELETE ON sprints
-FOR EACH STATEMENT WHEN (pg_trigger_depth() > 0) EXECUTE FUNCTION note_cache_cascade();
+FOR EACH STATEMENT WHEN (pg_catalog.pg_trigger_depth() OPERATOR(pg_catalog.>) 0) EXECUTE FUNCTION note_cache_cascade();
 
 CREATE OR REPLACE TRIGGER tasks_cache_invalidate_cascade
 BEFORE INSERT OR UPDATE OR DELETE ON tasks
-FOR EACH STATEMENT WHEN (pg_trigger_depth() > 0) EXECUTE FUNCTION note_cache_cascade();
+FOR EACH STATEMENT WHEN (pg_catalog.pg_trigger_depth() OPERATOR(pg_catalog.>) 0) EXECUTE FUNCTION note_cache_cascade();
 
 CREATE OR REPLACE TRIGGER project_members_cache_invalidate_cascade
 BEFORE INSERT OR UPDATE OR DELETE ON project_members
-FOR EACH STATEMENT WHEN (pg_trigger_depth() > 0) EXECUTE FUNCTION note_cache_cascade();
+FOR EACH STATEMENT WHEN (pg_catalog.pg_trigger_depth() OPERATOR(pg_catalog.>) 0) EXECUTE FUNCTION note_cache_cascade();

@@ -20,14 +20,63 @@
 --
 -- Needs PostgreSQL 14 or newer. Applying it twice is harmless.
 
+-- Somebody else's operators and functions would be run by this migration, with the rights of whoever applies
+-- it, where their types fit better than those of PostgreSQL's own. So the blocks below look up the names
+-- on the search_path first, in statements without an operator, and then go on with pg_catalog alone;
+-- and where there is any such thing on the path, this is not the place to migrate in.
+DO $$
+DECLARE
+    given_path CONSTANT pg_catalog.text := pg_catalog.current_setting('search_path');
+    schemas CONSTANT pg_catalog.name[] := pg_catalog.current_schemas(false);
+    projects CONSTANT pg_catalog.regclass := pg_catalog.to_regclass('projects');
+    found pg_catalog.record;
+BEGIN
+    PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
+    FOR found IN
+        SELECT made.kind, made.name, rolname AS owner
+        FROM (
+            SELECT 'the operator' AS kind, oid::regoperator::text AS name, oprowner AS owner,
+                oprnamespace AS namespace
+            FROM pg_operator
+            UNION ALL
+            SELECT 'the function', oid::regprocedure::text, proowner, pronamespace FROM pg_proc
+            WHERE proname IN (SELECT proname FROM pg_proc WHERE pronamespace = 'pg_catalog'::regnamespace)
+            UNION ALL
+            SELECT 'the type', oid::regtype::text, typowner, typnamespace FROM pg_type
+            WHERE typname IN (SELECT typname FROM pg_type WHERE typnamespace = 'pg_catalog'::regnamespace)
+                AND typcategory <> 'A'
+                AND NOT EXISTS (SELECT FROM pg_class WHERE pg_class.oid = typrelid AND relkind <> 'c')
+        ) AS made
+        JOIN pg_namespace ON pg_namespace.oid = made.namespace
+        JOIN pg_roles ON pg_roles.oid = made.owner
+        WHERE nspname = ANY (schemas) AND nspname <> 'pg_catalog'
+            AND NOT rolsuper AND rolname <> current_user
+            AND NOT EXISTS (SELECT FROM pg_class WHERE pg_class.oid = projects AND relowner = made.owner)
+        ORDER BY made.kind, made.name
+        LIMIT 1
+    LOOP
+        RAISE EXCEPTION '% % stands on the search_path and belongs to %: it may run in place of PostgreSQL''s own',
+            found.kind, found.name, found.owner
+            USING HINT = 'Find out who made it, then drop it, or migrate with a search_path without its schema.';
+    END LOOP;
+    PERFORM pg_catalog.set_config('search_path', given_path, true);
+END
+$$;
+
 -- What somebody else put in the place of the log would run with the rights of whoever writes to it.
 DO $$
 DECLARE
-    functions_owner name;
-    found record;
+    given_path CONSTANT pg_catalog.text := pg_catalog.current_setting('search_path');
+    place CONSTANT pg_catalog.name := pg_catalog.current_schema();
+    functions CONSTANT pg_catalog.regprocedure := pg_catalog.to_regprocedure('notify_cache_invalidation()');
+    functions_owner pg_catalog.name;
+    found pg_catalog.record;
 BEGIN
-    SELECT pg_get_userbyid(proowner) INTO STRICT functions_owner
-    FROM pg_proc WHERE oid = 'notify_cache_invalidation()'::regprocedure;
+    PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
+    IF functions IS NULL THEN
+        RAISE EXCEPTION 'the event log needs the triggers: function notify_cache_invalidation() does not exist';
+    END IF;
+    SELECT pg_get_userbyid(proowner) INTO STRICT functions_owner FROM pg_proc WHERE oid = functions;
     FOR found IN
         SELECT pg_class.oid::regclass AS name, rolname AS owner, relkind, relhasrules,
             EXISTS (
@@ -35,7 +84,7 @@ BEGIN
             ) AS has_triggers,
             rolname NOT IN (functions_owner, current_user) AND NOT rolsuper AS is_foreign
         FROM pg_class JOIN pg_roles ON pg_roles.oid = relowner
-        WHERE relnamespace = quote_ident(current_schema())::regnamespace
+        WHERE relnamespace = quote_ident(place)::regnamespace
             AND relname IN ('cache_events', 'cache_events_horizon')
     LOOP
         CONTINUE WHEN found.relkind IN ('r', 'p') AND NOT found.is_foreign
@@ -49,6 +98,7 @@ BEGIN
             END
             USING HINT = 'Find out who made it, then drop it.';
     END LOOP;
+    PERFORM pg_catalog.set_config('search_path', given_path, true);
 END
 $$;
 
@@ -63,13 +113,13 @@ $$;
 
 CREATE TABLE IF NOT EXISTS cache_events (
     seq bigint GENERATED ALWAYS AS IDENTITY,
-    xid xid8 NOT NULL DEFAULT pg_current_xact_id(),
+    xid xid8 NOT NULL DEFAULT pg_catalog.pg_current_xact_id(),
     project_id uuid NOT NULL,
     resource text NOT NULL,
     record_id text NOT NULL,
     action text NOT NULL,
     -- The start of the transaction, as in the announcement.
-    created_at timestamptz NOT NULL DEFAULT now(),
+    created_at timestamptz NOT NULL DEFAULT pg_catalog.now(),
     -- The order in which the gateway prunes.
     PRIMARY KEY (xid, seq)
 );
@@ -79,7 +129,7 @@ CREATE INDEX IF NOT EXISTS cache_events_project_xid ON cache_events (project_id,
 
 -- "Any row of this resource" once in a transaction, however many rows it changes.
 CREATE UNIQUE INDEX IF NOT EXISTS cache_events_bulk
-ON cache_events (project_id, resource, action, xid) WHERE record_id = '*';
+ON cache_events (project_id, resource, action, xid) WHERE record_id OPERATOR(pg_catalog.=) '*';
 
 -- The xid up to which events may have been pruned: a cursor must be above it. It begins with this
 -- transaction, since nothing was recorded before.
@@ -87,7 +137,7 @@ CREATE TABLE IF NOT EXISTS cache_events_horizon (
     only_row boolean PRIMARY KEY DEFAULT true CHECK (only_row),
     xid xid8 NOT NULL
 );
-INSERT INTO cache_events_horizon (xid) VALUES (pg_current_xact_id()) ON CONFLICT DO NOTHING;
+INSERT INTO cache_events_horizon (xid) VALUES (pg_catalog.pg_current_xact_id()) ON CONFLICT DO NOTHING;
 
 -- The triggers' functions record with their owner's rights, and only in tables that are their owner's:
 -- so nobody can put others in their place. Nobody else writes: with a transaction number of the far
@@ -96,18 +146,23 @@ INSERT INTO cache_events_horizon (xid) VALUES (pg_current_xact_id()) ON CONFLICT
 REVOKE ALL ON cache_events, cache_events_horizon FROM PUBLIC;
 DO $$
 DECLARE
-    functions_owner name;
-    log_table regclass;
+    given_path CONSTANT pg_catalog.text := pg_catalog.current_setting('search_path');
+    functions CONSTANT pg_catalog.regprocedure := pg_catalog.to_regprocedure('notify_cache_invalidation()');
+    events CONSTANT pg_catalog.regclass := pg_catalog.to_regclass('cache_events');
+    horizon CONSTANT pg_catalog.regclass := pg_catalog.to_regclass('cache_events_horizon');
+    functions_owner pg_catalog.name;
+    log_table pg_catalog.regclass;
 BEGIN
-    SELECT pg_get_userbyid(proowner) INTO STRICT functions_owner
-    FROM pg_proc WHERE oid = 'notify_cache_invalidation()'::regprocedure;
+    PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
+    SELECT pg_get_userbyid(proowner) INTO STRICT functions_owner FROM pg_proc WHERE oid = functions;
     -- ALTER TABLE waits for whoever reads, so only where it is needed.
     FOR log_table IN
         SELECT oid FROM pg_class
-        WHERE oid IN ('cache_events'::regclass, 'cache_events_horizon'::regclass)
+        WHERE oid IN (events, horizon)
             AND pg_get_userbyid(relowner) <> functions_owner
     LOOP
         EXECUTE format('ALTER TABLE %s OWNER TO %I', log_table, functions_owner);
     END LOOP;
+    PERFORM pg_catalog.set_config('search_path', given_path, true);
 END
 $$;

@@ -14,6 +14,7 @@ from support.clients import LIBRARIES, abandon_all
 from support.cluster import TEMPLATE, Cluster
 from support.database import Database, Listener
 from support.gateway import BINARY, Gateway, forget_settings
+from support.overloads import overloads as made_overloads
 
 TEST_SECONDS = float(os.environ.get("DEVHIVE_TEST_SECONDS", "120"))
 
@@ -81,6 +82,13 @@ def role(cluster, database):
     database.execute(f"GRANT SELECT, UPDATE ON cache_events_horizon TO {name}")
     yield database.url.replace("postgres@", f"{name}@"), name
     database.execute(f"DROP OWNED BY {name}; DROP ROLE {name}")
+
+
+@pytest.fixture
+def overloads(database):
+    """Operators of a role that may make some in the tables' schema."""
+    with made_overloads(database) as overloads:
+        yield overloads
 
 
 @pytest.fixture

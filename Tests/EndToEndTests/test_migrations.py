@@ -10,6 +10,7 @@ import pytest
 
 from support.cluster import migration_files
 from support.database import Database, Listener
+from support.overloads import overloads as made_overloads
 
 ROWS_BY_ID_MAX = 32
 TABLES = ["projects", "sprints", "tasks", "project_members"]
@@ -432,7 +433,7 @@ def test_a_trigger_from_before_that_would_get_the_owner_s_rights_is_refused(clus
     database.execute("GRANT EXECUTE ON FUNCTION notify_cache_invalidation() TO PUBLIC")
     cursor.execute("CREATE TABLE public.mine (id text, project_id text)")
     cursor.execute("CREATE TRIGGER mine AFTER INSERT ON public.mine FOR EACH ROW EXECUTE FUNCTION notify_cache_invalidation()")
-    with pytest.raises(psycopg2.errors.RaiseException, match="the trigger mine of mine would run with rights"), \
+    with pytest.raises(psycopg2.errors.RaiseException, match="the trigger mine of public.mine would run with rights"), \
             open(migration_files()[1], encoding="utf-8") as file:
         database.execute(file.read())
 
@@ -774,6 +775,73 @@ def test_the_seed_s_triggers_are_replaced_in_place(database):
     rows = database.execute("SELECT tgname FROM pg_trigger WHERE NOT tgisinternal")
     names = {name for (name,) in rows}
     assert names == {f"{table}_cache_invalidate{kind}" for table in TABLES for kind in ("", "_truncate", "_cascade")}
+
+
+@pytest.mark.parametrize("first", [True, False])
+def test_overloads_on_the_path_of_who_migrates_are_refused_by_each_file(plain_database, first):
+    """They ran with his rights, and he may be a superuser."""
+    if not first:
+        plain_database.cluster.apply_migrations(plain_database.name)
+    with made_overloads(plain_database) as made:
+        for path in migration_files()[:1 if first else None]:
+            done = subprocess.run(
+                ["psql", "-X", "-v", "ON_ERROR_STOP=1", "-d", plain_database.url, "-f", path],
+                stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
+            assert done.returncode != 0
+            assert f"stands on the search_path and belongs to {made.role}" in done.stderr and "Find out who made it" in done.stderr
+        assert made.were_run() == []
+
+
+@pytest.mark.parametrize("once", [True, False])
+def test_overloads_that_come_behind_the_look_for_them_are_not_run(plain_database, once):
+    """Whoever makes them may do so while the files are applied."""
+    with made_overloads(plain_database) as made:
+        for path in migration_files() * (1 if once else 2):
+            with open(path, encoding="ascii") as file:
+                text, looks = re.subn(r"DO \$\$.*?\$\$;", "", file.read(), count=1, flags=re.DOTALL)
+            assert looks == 1 and "stands on the search_path" not in text
+            plain_database.execute(text)
+        assert plain_database.execute("SHOW search_path") == [('"$user", public',)]
+        assert made.were_run() == []
+        assert plain_database.add_task(plain_database.add_project())
+        plain_database.execute("TRUNCATE tasks")
+        assert made.were_run() == []
+
+
+@pytest.fixture
+def owned_database(cluster, database):
+    """One whose tables belong to a role that is no superuser."""
+    name = f"owner_{database.name}"
+    database.execute(f"CREATE ROLE {name}; GRANT CREATE ON SCHEMA public TO {name}")
+    for table in TABLES:
+        database.execute(f"ALTER TABLE {table} OWNER TO {name}")
+    cluster.apply_migrations(database.name)
+    yield database
+    database.execute(f"DROP OWNED BY {name} CASCADE; DROP ROLE {name}")
+
+
+def test_projects_that_row_level_security_hides_from_the_triggers_are_no_silence(owned_database):
+    """FORCE binds the owner too: TRUNCATE was announced to nobody, and nothing was said or counted."""
+    database = owned_database
+    project = database.add_project()
+    database.execute("ALTER TABLE projects ENABLE ROW LEVEL SECURITY; CREATE POLICY none ON projects USING (false)")
+    listener = Listener(database)
+    database.execute("TRUNCATE tasks")
+    assert [json.loads(p)["project_id"] for p in listener.take()] == [project], "without FORCE the owner sees all"
+    assert failures(database) == (0, 0)
+    database.execute("ALTER TABLE projects FORCE ROW LEVEL SECURITY")
+    horizon = "SELECT xid::text::bigint FROM cache_events_horizon"
+    before = database.execute(horizon)
+    database.execute("TRUNCATE tasks")
+    assert any("row-level security" in notice for notice in database.connection.notices)
+    assert failures(database) == (1, 1)
+    assert database.execute(horizon) > before, "every cursor expires"
+    # A row whose project can't be found is everybody's.
+    database.execute("ALTER TABLE tasks RENAME project_id TO belongs_to")
+    database.execute("INSERT INTO tasks (belongs_to, title) VALUES (%s, 't')", project)
+    assert failures(database) == (2, 2)
+    assert listener.take() == []
+    listener.close()
 
 
 @pytest.mark.parametrize("path", migration_files(), ids=os.path.basename)
