@@ -114,10 +114,44 @@ def test_sessions_of_other_roles_are_counted(database, role):
 
 
 def test_a_role_that_row_level_security_hides_members_from(database, role):
-    database.execute("ALTER TABLE project_members ENABLE ROW LEVEL SECURITY")
+    database.execute("ALTER TABLE project_members ENABLE ROW LEVEL SECURITY; CREATE POLICY part ON project_members USING (true)")
     code, findings = examine(role[0])
     assert (code, findings["role"][0]) == (0, "warn")
     assert "row-level security" in findings["role"][1]
+    # Without a policy everybody was a stranger, and nothing more than a warning was said.
+    database.execute("DROP POLICY part ON project_members")
+    code, findings = examine(role[0])
+    assert (code, findings["membership question"][0]) == (69, "FAIL")
+    assert "row-level security, and no policy that shows this role any row" in findings["membership question"][1]
+
+
+@pytest.mark.parametrize("table", ["cache_events", "cache_events_horizon"])
+def test_an_event_log_that_row_level_security_hides_is_told(database, role, table):
+    """It was said to be installed, readable, prunable, and every resume was empty."""
+    database.execute(f"ALTER TABLE {table} ENABLE ROW LEVEL SECURITY; CREATE POLICY part ON {table} USING (true)")
+    code, findings = examine(role[0])
+    assert (code, findings["event log"][0]) == (69, "FAIL")
+    assert f"row-level security on {table} may hide its rows" in findings["event log"][1]
+
+
+def test_row_level_security_that_binds_the_triggers_is_told(database, role):
+    assert examine(role[0])[1]["row-level security"][0] == "ok"
+    database.execute("ALTER TABLE projects ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY")
+    verdict, text = examine(role[0])[1]["row-level security"]
+    assert verdict == "FAIL" and "public.projects" in text and "NO FORCE ROW LEVEL SECURITY" in text
+
+
+def test_operators_of_somebody_else_are_told_and_not_run(database, role, overloads):
+    """They ran with the rights of whoever had called the doctor."""
+    for url in [role[0], database.url]:
+        code, findings = examine(url)
+        assert code == 0, findings
+        told = {subject: finding for subject, finding in findings.items() if subject.startswith("operator or function ")}
+        assert len(told) == 5, "not all of them"
+        for verdict, text in told.values():
+            assert verdict == "warn" and f"{overloads.role} made it on the search_path" in text
+        assert findings["membership question"][0] == findings["canary's statement"][0] == "ok"
+    assert overloads.were_run() == []
 
 
 def test_what_the_triggers_could_not_do_is_told(database, role):
@@ -160,7 +194,7 @@ def test_children_and_publications_are_warned_of(database, role):
     database.execute("CREATE TABLE old_tasks () INHERITS (tasks); CREATE PUBLICATION everything FOR ALL TABLES")
     code, findings = examine(role[0])
     assert code == 0
-    assert findings["table old_tasks"][0] == findings["publication everything"][0] == "warn"
+    assert findings["table public.old_tasks"][0] == findings["publication everything"][0] == "warn"
 
 
 @pytest.mark.parametrize("kind, verdict", [("text", "ok"), ("varchar(36)", "ok"), ("char(36)", "ok"), ("bigint", "FAIL")])
@@ -179,6 +213,23 @@ def test_a_log_of_somebody_else_is_told(database, role):
     database.execute("CREATE VIEW cache_events AS SELECT 1 AS seq; CREATE TABLE cache_events_horizon (xid xid8)")
     verdict, text = examine(database.url)[1]["event log"]
     assert verdict == "FAIL" and "does not belong to the owner of the triggers' functions" in text
+
+
+def test_a_log_without_the_triggers_functions_is_not_read(cluster):
+    """Before the first `migrate` anybody who may create things could have the doctor run code of his."""
+    cluster.create_database("devhive_bare")
+    connection = cluster.connect("devhive_bare")
+    try:
+        cursor = connection.cursor()
+        cursor.execute(
+            "CREATE SEQUENCE was_read; CREATE VIEW cache_events AS SELECT nextval('was_read') AS seq, now() AS created_at,"
+            " '1'::xid8 AS xid; CREATE TABLE cache_events_horizon (xid xid8)")
+        assert examine(cluster.url("devhive_bare"))[1]["event log"][0] == "FAIL"
+        cursor.execute("SELECT is_called FROM was_read")
+        assert cursor.fetchall() == [(False,)]
+    finally:
+        connection.close()
+        cluster.drop_database("devhive_bare")
 
 
 def test_old_events_that_stay_are_told(database, role):

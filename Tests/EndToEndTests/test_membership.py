@@ -125,6 +125,64 @@ async def test_a_view_that_somebody_made_of_the_members_is_not_asked(start_gatew
     database.execute(f"DROP OWNED BY {name}; DROP ROLE {name}")
 
 
+async def test_operators_of_somebody_else_make_nobody_a_member_and_are_not_run(start_gateway, database, role, overloads):
+    """One for the columns' own type said that everybody is."""
+    user, stranger = database.add_user(), database.add_user()
+    project = database.add_project(user)
+    database.execute(
+        "ALTER TABLE project_members DROP CONSTRAINT project_members_project_id_fkey,"
+        " DROP CONSTRAINT project_members_user_id_fkey, ALTER project_id TYPE varchar(36), ALTER user_id TYPE varchar(36)")
+    assert database.execute("SELECT 'a'::varchar = 'b'::varchar") == [(True,)]
+    database.execute("TRUNCATE was_run")
+    for url in [role[0], database.url]:
+        gateway = start_gateway("--membership", "on", url=url)
+        gateway.wait_for_metric("devhive_event_log_usable", 1)
+        client = await PythonClient.connect(gateway, project, user)
+        cursor = (await client.initialize())["cursor"]
+        await client.close()
+        task = database.add_task(project)
+        client = await PythonClient.connect(gateway, user=user)
+        await client.send_json({"type": "join_project", "project_id": project, "since": cursor, "ref": 1})
+        assert (await client.receive_json())["data"]["id"] == task
+        with pytest.raises(Refused) as refused:
+            await PythonClient.connect(gateway, project, stranger)
+        assert refused.value.status == 403
+        gateway.stop()
+    assert overloads.were_run() == []
+
+
+async def test_members_that_row_level_security_hides_can_not_be_checked(start_gateway, database, role, project, user):
+    """Everybody was a stranger, and nothing was said."""
+    database.execute("ALTER TABLE project_members ENABLE ROW LEVEL SECURITY")
+    gateway = start_gateway("--membership", "on", url=role[0], ready=False)
+    reason = "has row-level security, and no policy that shows this role any row"
+    wait_until(lambda: reason in gateway.request("/readyz?verbose", admin=True)[2], "readiness tells of it")
+    with pytest.raises(Refused) as refused:
+        await PythonClient.connect(gateway, project, user)
+    assert refused.value.status == 503
+    # A role may be meant to see members by a policy.
+    database.execute(f"CREATE POLICY gateway ON project_members FOR SELECT TO {role[1]} USING (true)")
+    wait_until(gateway.is_ready, "the policy is there")
+    await (await PythonClient.connect(gateway, project, user)).close()
+
+
+async def test_a_session_that_is_ended_while_it_is_asked_is_asked_again(gateway, database, project, user):
+    """Its last words were taken for a refusal, though the database was there."""
+    client = await PythonClient.connect(gateway, user=user)
+    asking = "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+    other = database.connect()
+    other.autocommit = False
+    other.cursor().execute("LOCK TABLE project_members IN ACCESS EXCLUSIVE MODE")
+    await client.send_json({"type": "join_project", "project_id": project, "ref": 1})
+    wait_until(lambda: database.execute(asking), "the question waits for the lock")
+    assert database.execute(f"SELECT pg_terminate_backend(pid) FROM ({asking}) AS asking") == [(True,)]
+    wait_until(lambda: not database.execute(asking), "its session has ended")
+    other.close()
+    answer = await client.receive_json()
+    assert (answer["type"], answer["ref"]) == ("ok", 1)
+    assert "57P01" in gateway.wait_for_log("query session lost")["error"]
+
+
 async def test_a_refusal_is_json(gateway, database, project):
     token = tokens.token(database.add_user())
     status, _, body = gateway.request(

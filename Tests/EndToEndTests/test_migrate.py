@@ -12,6 +12,7 @@ import pytest
 
 from support.database import Database, Listener
 from support.gateway import BINARY
+from support.overloads import overloads
 from support.waiting import wait_until
 
 EARLIER = os.path.join(os.path.dirname(__file__), "earlier")
@@ -206,12 +207,39 @@ def test_a_record_that_somebody_made_before_is_refused(database):
         database.execute("DROP OWNED BY maker_before; DROP ROLE maker_before")
 
 
+@pytest.mark.parametrize("again", [False, True])
+def test_operators_of_somebody_else_are_refused_and_not_run(database, again):
+    """One whose types fit better than those of PostgreSQL's own ran with the rights of who migrated."""
+    if again:
+        assert migrate(database)[0] == 0
+    with overloads(database) as made:
+        for options in [("--again",), ("--again", "--dry-run")]:
+            code, lines, complaints = migrate(database, *options)
+            assert any(f"{made.role} made it on the search_path" in line for line in complaints)
+            assert (code, len(lines)) == ((0, 3) if "--dry-run" in options else (69, 0))
+            refused = "stands on the search_path and belongs to " + made.role
+            assert bool([line for line in complaints if refused in line and "drop it" in line]) == (code == 69)
+        assert made.were_run() == []
+    assert migrate(database, "--again") == (0, [f"{file}: applied{' again' if again else ''}" for file in FILES], [])
+
+
+def test_operators_of_the_tables_owner_are_no_hindrance(database):
+    database.execute("CREATE ROLE owns_them; GRANT CREATE ON SCHEMA public TO owns_them; ALTER TABLE projects OWNER TO owns_them")
+    try:
+        database.execute(
+            "SET ROLE owns_them; CREATE FUNCTION like_it(text, integer) RETURNS boolean LANGUAGE sql AS 'SELECT true';"
+            "CREATE OPERATOR = (leftarg = text, rightarg = integer, function = like_it); RESET ROLE")
+        assert migrate(database)[0] == 0
+    finally:
+        database.execute("RESET ROLE; DROP OWNED BY owns_them CASCADE; DROP ROLE owns_them")
+
+
 def test_it_warns_of_what_it_disturbs_or_does_not_reach(database):
     database.execute("CREATE TABLE old_tasks () INHERITS (tasks); CREATE PUBLICATION everything FOR ALL TABLES")
     code, _, complaints = migrate(database)
     assert code == 0
     assert [line.split(": warning: ")[1].split(";")[0] for line in complaints] == [
-        "table old_tasks: it inherits from tasks and announces nothing",
+        "table public.old_tasks: it inherits from public.tasks and announces nothing",
         "publication everything: it is FOR ALL TABLES, ours among them"]
 
 

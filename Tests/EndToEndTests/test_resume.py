@@ -340,6 +340,22 @@ async def test_a_log_that_may_not_be_read_any_more_is_made_up_for_by_a_resync(da
     assert "GRANT SELECT" in line["advice"]
 
 
+async def test_a_log_that_row_level_security_hides_is_made_up_for_by_a_resync(database, start_gateway, role):
+    """Whoever resumed got nothing of what it had missed, and no resync."""
+    gateway = start_gateway(url=role[0])
+    project = database.add_project()
+    cursor = await first_cursor(gateway, project)
+    database.add_task(project)
+    database.execute("ALTER TABLE cache_events ENABLE ROW LEVEL SECURITY")
+    client = await PythonClient.connect(gateway)
+    missed, _ = await ready(client, project_id=project, since=cursor)
+    assert [message["resource"] for message in missed if message["action"] == "RESYNC"] == RESOURCES
+    line = gateway.wait_for_log("event log", state="hidden from this role by row-level security")
+    assert "DISABLE ROW LEVEL SECURITY" in line["advice"]
+    missed, _ = await ready(await PythonClient.connect(gateway), project_id=project, since=cursor)
+    assert [message["resource"] for message in missed if message["action"] == "RESYNC"] == RESOURCES
+
+
 def test_a_canary_that_is_refused_is_reported_and_announcements_go_on(database, start_gateway, role):
     gateway = start_gateway(url=role[0])
     project = database.add_project()

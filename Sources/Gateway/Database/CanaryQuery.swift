@@ -11,38 +11,49 @@ enum CanaryQuery {
     /// ends of its snapshot, and the age in seconds of the oldest transaction that writes, as far as
     /// this role may see it. Those that are prepared, in any database, it may.
     ///
+    /// Row-level security that binds this role, or the triggers' functions, hides rows without a word.
     /// The log is the one beside the triggers' functions, and only while it belongs to their owner.
-    static let statement = """
-        WITH functions AS (
-            SELECT proowner, pronamespace FROM pg_catalog.pg_proc
-            WHERE oid = pg_catalog.to_regprocedure('notify_cache_invalidation()')
-        ), ours AS (
-            SELECT c.oid, c.relname, c.relkind FROM pg_catalog.pg_class AS c
-            JOIN functions ON c.relnamespace = functions.pronamespace
-                AND c.relowner = functions.proowner
-            WHERE c.relname IN (
-                    'cache_events', 'cache_events_horizon', 'cache_failures', 'cache_losses')
-                AND NOT c.relhasrules
-        ), log AS (
-            SELECT oid FROM ours WHERE relkind IN ('r', 'p')
-        )
-        SELECT (pg_catalog.pg_notification_queue_usage() * 1000000)::bigint,
-            (SELECT pg_catalog.count(*) = 2 FROM log),
-            (SELECT coalesce(pg_catalog.bool_and(pg_catalog.has_table_privilege(oid, 'SELECT')), false)
-                FROM log),
-            \(counter("cache_failures")), \(counter("cache_losses")),
-            pg_catalog.pg_snapshot_xmin(own.snapshot), pg_catalog.pg_snapshot_xmax(own.snapshot),
-            (SELECT coalesce(pg_catalog.max(pg_catalog.date_part(
-                    'epoch', pg_catalog.clock_timestamp() - began))::bigint, 0)
-                FROM (
-                    SELECT prepared AS began FROM pg_catalog.pg_prepared_xacts
-                    UNION ALL
-                    SELECT xact_start FROM pg_catalog.pg_stat_activity
-                    WHERE backend_xid IS NOT NULL AND pid <> pg_catalog.pg_backend_pid()
-                ) AS writing)
-        FROM (SELECT pg_catalog.pg_current_snapshot() AS snapshot) AS own,
-            pg_catalog.pg_notify($1, $2::text || ' ' || pg_catalog.pg_snapshot_xmin(own.snapshot))
-        """
+    ///
+    /// - Parameter schema: where the functions are, quoted and with a dot behind, or empty.
+    static func statement(in schema: String) -> String {
+        let function = schema.split(separator: "'", omittingEmptySubsequences: false)
+            .joined(separator: "''")
+        return """
+            WITH functions AS (
+                SELECT proowner, pronamespace FROM pg_catalog.pg_proc
+                WHERE oid = pg_catalog.to_regprocedure('\(function)notify_cache_invalidation()')
+            ), ours AS (
+                SELECT c.oid, c.relname, c.relkind, c.relrowsecurity AND c.relforcerowsecurity AS is_forced
+                FROM pg_catalog.pg_class AS c
+                JOIN functions ON c.relnamespace = functions.pronamespace
+                    AND c.relowner = functions.proowner
+                WHERE c.relname IN (
+                        'cache_events', 'cache_events_horizon', 'cache_failures', 'cache_losses')
+                    AND NOT c.relhasrules
+            ), log AS (
+                SELECT oid, is_forced FROM ours WHERE relkind IN ('r', 'p')
+            )
+            SELECT (pg_catalog.pg_notification_queue_usage() * 1000000)::bigint,
+                (SELECT pg_catalog.count(*) = 2 FROM log),
+                (SELECT CASE
+                        WHEN pg_catalog.bool_or(is_forced OR pg_catalog.row_security_active(oid)) THEN 'h'
+                        WHEN pg_catalog.bool_and(pg_catalog.has_table_privilege(oid, 'SELECT')) THEN 't'
+                        ELSE 'f'
+                    END FROM log),
+                \(counter("cache_failures")), \(counter("cache_losses")),
+                pg_catalog.pg_snapshot_xmin(own.snapshot), pg_catalog.pg_snapshot_xmax(own.snapshot),
+                (SELECT coalesce(pg_catalog.max(pg_catalog.date_part(
+                        'epoch', pg_catalog.clock_timestamp() - began))::bigint, 0)
+                    FROM (
+                        SELECT prepared AS began FROM pg_catalog.pg_prepared_xacts
+                        UNION ALL
+                        SELECT xact_start FROM pg_catalog.pg_stat_activity
+                        WHERE backend_xid IS NOT NULL AND pid <> pg_catalog.pg_backend_pid()
+                    ) AS writing)
+            FROM (SELECT pg_catalog.pg_current_snapshot() AS snapshot) AS own,
+                pg_catalog.pg_notify($1, $2::text || ' ' || pg_catalog.pg_snapshot_xmin(own.snapshot))
+            """
+    }
 
     private static func counter(_ name: String) -> String {
         """
@@ -103,7 +114,11 @@ package struct DatabaseState: Equatable, BitwiseCopyable, Sendable {
         if !rows.bytes(row: 0, column: 1).isEqual(to: "t") {
             eventLog = .absent
         } else {
-            eventLog = rows.bytes(row: 0, column: 2).isEqual(to: "t") ? .usable : .forbidden
+            switch rows.text(row: 0, column: 2) {
+            case "t": eventLog = .usable
+            case "h": eventLog = .hidden
+            default: eventLog = .forbidden
+            }
         }
     }
 
@@ -120,6 +135,8 @@ package enum EventLogState: Equatable, BitwiseCopyable, Sendable {
     case absent
     /// Installed, and this role may not read it.
     case forbidden
+    /// Installed, and row-level security decides which of its rows this role sees.
+    case hidden
     case usable
 
     package var text: StaticString {
@@ -127,6 +144,7 @@ package enum EventLogState: Equatable, BitwiseCopyable, Sendable {
         case .unknown: "not looked for yet"
         case .absent: "not installed"
         case .forbidden: "not readable for this role"
+        case .hidden: "hidden from this role by row-level security"
         case .usable: "in use"
         }
     }

@@ -3,6 +3,8 @@ package import Reactor
 /// What a query session can be asked. A new kind is one case here, the text of its statement
 /// (`ResourceCatalogue.statement(of:)`), and its answer's reader, which is whoever asked (`Server.handle`).
 package enum DatabaseQuery: UInt8, CaseIterable, Sendable {
+    /// Pins the search_path, first of all: asked and read by the session itself; see `SearchPath`.
+    case path
     /// Which tables announce their changes: asked and read by the session itself.
     case resources
     /// Which of some pairs of project and user are members; see `MembersTable`.
@@ -19,6 +21,7 @@ package enum DatabaseQuery: UInt8, CaseIterable, Sendable {
     /// Statements of this kind that may wait for their answers at once.
     package var pendingMax: Int {
         switch self {
+        case .path: 1
         case .resources: 2
         case .members: 4
         case .canary: 2
@@ -31,8 +34,16 @@ package enum DatabaseQuery: UInt8, CaseIterable, Sendable {
     /// one that is late holds up the others: the connection is given up.
     package var answerNanoseconds: UInt64 {
         switch self {
-        case .resources, .members, .canary, .events, .prune, .expire:
+        case .path, .resources, .members, .canary, .events, .prune, .expire:
             DatabaseLimits.statementNanoseconds
+        }
+    }
+
+    /// Whether the session asks by itself, so that nobody waits for the answer.
+    var isOwn: Bool {
+        switch self {
+        case .path, .resources: true
+        case .members, .canary, .events, .prune, .expire: false
         }
     }
 }

@@ -25,10 +25,11 @@ package struct ListenerSession: ~Copyable {
         link = DatabaseLink(
             target: target, seed: seed, unclaimedBytesMax: DatabaseLimits.listenerBytesMax)
         // One transaction: all, or none. A role or a database may have timeouts, which would cut a
-        // session that only waits, again and again.
+        // session that only waits, again and again. Nothing of it is looked up on the path.
         statement =
             "LISTEN cache_invalidate" + (canaryChannel.map { "; LISTEN \($0)" } ?? "")
             + "; SET idle_session_timeout = 0; SET idle_in_transaction_session_timeout = 0"
+            + "; SET search_path = \(SearchPath.pinned)"
     }
 
     package var registration: DatabaseRegistration? { link.registration }

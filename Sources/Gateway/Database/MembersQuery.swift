@@ -7,7 +7,8 @@ struct MembersTable: Equatable, Sendable {
     let name: String
     /// Why it isn't to be asked, as the end of a sentence; empty when it may be.
     let fault: String
-    /// `uuid`, the name of a type that holds text, or a space and the name of one that holds no UUID.
+    /// `uuid`, the name of a type of PostgreSQL's that holds text, `text` for another such type, or a
+    /// space and the name of one that holds no UUID.
     let project: String
     let user: String
 
@@ -50,8 +51,9 @@ struct MembersTable: Equatable, Sendable {
     private static func equality(_ column: String, _ type: String) -> String {
         guard type != "uuid" else { return "member.\(column) = asked.\(column)" }
         // Text doesn't say in which case its digits are.
+        let member = type == "text" ? "member.\(column)::pg_catalog.text" : "member.\(column)"
         return """
-            member.\(column) = ANY (ARRAY[asked.\(column)::text,
+            \(member) = ANY (ARRAY[asked.\(column)::text,
                     pg_catalog.upper(asked.\(column)::text)]::\(type)[])
             """
     }

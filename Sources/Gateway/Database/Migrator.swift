@@ -39,6 +39,8 @@ package struct Migrator: ~Copyable {
     }
 
     private var connection: BlockingPostgresConnection
+    /// The search_path that the session was given: the files are read with it, and nothing else.
+    private var givenPath = ""
 
     package init(target: ConnectionString) throws(MigrationFailure) {
         do {
@@ -82,6 +84,7 @@ package struct Migrator: ~Copyable {
 
     private mutating func look(_ warn: (String) -> Void) throws(MigrationFailure) {
         do {
+            givenPath = try connection.query(SearchPath.pin).text(row: 0, column: 0)
             // A role may have timeouts that are meant for others.
             try connection.execute("SET statement_timeout = 0; SET idle_session_timeout = 0")
             for hazard in try SchemaHazard.find(&connection) {
@@ -114,10 +117,9 @@ package struct Migrator: ~Copyable {
         -> Outcome
     {
         do {
-            let there = try connection.query("SELECT to_regclass('devhive_migrations') IS NOT NULL")
-            guard there.text(row: 0, column: 0) == "t" else { return .applied }
+            guard let record = try record() else { return .applied }
             try refuseForeignRecord()
-            return try state(of: file, wish)
+            return try state(of: file, wish, in: record)
         } catch {
             throw .record(error)
         }
@@ -153,14 +155,15 @@ package struct Migrator: ~Copyable {
         do {
             let rows = try connection.query(
                 """
+                WITH \(SearchPath.names)
                 SELECT DISTINCT format('process %s (%s) on %s since %s', l.pid,
                     coalesce(nullif(a.application_name, ''), a.backend_type, 'prepared'),
                     l.relation::regclass, coalesce(a.xact_start::text, 'unknown'))
-                FROM pg_locks AS l LEFT JOIN pg_stat_activity AS a ON a.pid = l.pid
+                FROM names CROSS JOIN pg_locks AS l LEFT JOIN pg_stat_activity AS a ON a.pid = l.pid
                 WHERE l.granted AND l.pid IS DISTINCT FROM pg_backend_pid()
                     AND l.mode NOT IN ('AccessShareLock', 'RowShareLock')
                     AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
-                    AND l.relation IN (\(Self.tables.map { "to_regclass('\($0)')" }
+                    AND l.relation IN (\(Self.tables.map { "names.\($0)" }
                         .joined(separator: ", ")))
                 ORDER BY 1 LIMIT 5
                 """)
@@ -171,11 +174,18 @@ package struct Migrator: ~Copyable {
     }
 
     private mutating func prepare() throws(MigrationFailure) {
-        do {
+        do throws(PostgresError) {
             try begin()
+            let names = try connection.query(
+                "WITH \(SearchPath.names) SELECT quote_ident(schema) FROM names")
+            let schema = names.text(row: 0, column: 0)
+            guard !schema.isEmpty else {
+                throw PostgresError(
+                    sqlstate: "3F000", message: "no schema has been selected to create in")
+            }
             try connection.execute(
                 """
-                CREATE TABLE IF NOT EXISTS devhive_migrations (
+                CREATE TABLE IF NOT EXISTS \(schema).devhive_migrations (
                     name text PRIMARY KEY,
                     checksum text NOT NULL,
                     applied_at timestamptz NOT NULL DEFAULT now()
@@ -192,13 +202,15 @@ package struct Migrator: ~Copyable {
         -> Outcome
     {
         let outcome: Outcome
-        do {
+        let place: String
+        do throws(PostgresError) {
             try begin()
+            guard let record = try record() else { throw PostgresError(message: "it is gone") }
+            place = record
             // It keeps two migrators apart; who doesn't own the table can't take it.
-            try connection.execute(
-                "LOCK TABLE devhive_migrations IN SHARE ROW EXCLUSIVE MODE")
+            try connection.execute("LOCK TABLE \(record) IN SHARE ROW EXCLUSIVE MODE")
             try refuseForeignRecord()
-            outcome = try state(of: file, wish)
+            outcome = try state(of: file, wish, in: record)
         } catch {
             rollBack()
             throw .record(error)
@@ -206,7 +218,7 @@ package struct Migrator: ~Copyable {
         do {
             if outcome != .alreadyThere {
                 try lockTables()
-                try execute(file)
+                try execute(file, recordedIn: place)
             }
             try connection.execute("COMMIT")
             return outcome
@@ -236,15 +248,30 @@ package struct Migrator: ~Copyable {
     private mutating func lockTables() throws(PostgresError) {
         let rows = try connection.query(
             """
+            WITH \(SearchPath.names)
             SELECT string_agg(format('%I.%I', n.nspname, c.relname), ', ' ORDER BY wanted.place)
-            FROM unnest($1::text[]) WITH ORDINALITY AS wanted (name, place)
-            JOIN pg_class AS c ON c.oid = to_regclass(wanted.name)
+            FROM names CROSS JOIN LATERAL
+                unnest(ARRAY[\(Self.tables.map { "names.\($0)" }.joined(separator: ", "))])
+                WITH ORDINALITY AS wanted (oid, place)
+            JOIN pg_class AS c ON c.oid = wanted.oid
             JOIN pg_namespace AS n ON n.oid = c.relnamespace
             WHERE c.relkind IN ('r', 'p') AND has_table_privilege(c.oid, 'UPDATE')
-            """, ["{\(Self.tables.joined(separator: ","))}"])
+            """)
         let names = rows.text(row: 0, column: 0)
         guard !names.isEmpty else { return }
         try connection.execute("LOCK TABLE \(names) IN SHARE ROW EXCLUSIVE MODE")
+    }
+
+    /// The table of records with its schema, quoted; `nil` when there is none.
+    private mutating func record() throws(PostgresError) -> String? {
+        let rows = try connection.query(
+            """
+            WITH \(SearchPath.names)
+            SELECT format('%I.%I', n.nspname, c.relname) FROM names
+            JOIN pg_class AS c ON c.oid = names.devhive_migrations
+            JOIN pg_namespace AS n ON n.oid = c.relnamespace
+            """)
+        return rows.count == 1 ? rows.text(row: 0, column: 0) : nil
     }
 
     /// A table that somebody else made in this one's place would run code of his with our rights when
@@ -252,9 +279,10 @@ package struct Migrator: ~Copyable {
     private mutating func refuseForeignRecord() throws(PostgresError) {
         let rows = try connection.query(
             """
+            WITH \(SearchPath.names)
             SELECT r.rolname, r.rolname = current_user OR r.rolsuper
                 OR c.relkind = 'r' AND c.relowner =
-                        (SELECT relowner FROM pg_class WHERE oid = to_regclass('projects'))
+                        (SELECT relowner FROM pg_class WHERE oid = names.projects)
                     AND NOT c.relhasrules AND NOT c.relhastriggers AND NOT c.relrowsecurity
                     AND c.relchecks = 0 AND c.relnatts = 3
                     AND (SELECT count(*) = 1 AND bool_and(indexprs IS NULL AND indpred IS NULL)
@@ -263,8 +291,8 @@ package struct Migrator: ~Copyable {
                         SELECT FROM pg_attribute AS a WHERE a.attrelid = c.oid AND a.attnum > 0
                             AND (a.atttypid NOT IN ('text'::regtype, 'timestamptz'::regtype)
                                 OR a.attgenerated <> ''))
-            FROM pg_class AS c JOIN pg_roles AS r ON r.oid = c.relowner
-            WHERE c.oid = to_regclass('devhive_migrations')
+            FROM names JOIN pg_class AS c ON c.oid = names.devhive_migrations
+            JOIN pg_roles AS r ON r.oid = c.relowner
             """)
         guard rows.count == 1, rows.text(row: 0, column: 1) == "t" else {
             let owner = rows.count == 1 ? rows.text(row: 0, column: 0) : "nobody"
@@ -274,13 +302,13 @@ package struct Migrator: ~Copyable {
     }
 
     /// Compares with the record. PostgreSQL computes the checksum, here and when recording.
-    private mutating func state(of file: MigrationFile, _ wish: Wish) throws(PostgresError)
-        -> Outcome
-    {
+    private mutating func state(
+        of file: MigrationFile, _ wish: Wish, in record: String
+    ) throws(PostgresError) -> Outcome {
         let rows = try connection.query(
             """
             SELECT checksum = encode(sha256(convert_to($2, 'UTF8')), 'hex')
-            FROM devhive_migrations WHERE name = $1
+            FROM \(record) WHERE name = $1
             """, [file.name, file.text])
         guard rows.count > 0 else { return .applied }
         guard rows.text(row: 0, column: 0) == "t" else { return .appliedAgain }
@@ -289,7 +317,10 @@ package struct Migrator: ~Copyable {
 
     /// The savepoint proves that the file left the transaction alone: a COMMIT or ROLLBACK in it
     /// would have ended the savepoint.
-    private mutating func execute(_ file: MigrationFile) throws(PostgresError) {
+    private mutating func execute(
+        _ file: MigrationFile, recordedIn record: String
+    ) throws(PostgresError) {
+        try connection.execute(SearchPath.unpin)
         try connection.execute("SAVEPOINT devhive_migration")
         try connection.execute(file.text)
         do {
@@ -299,9 +330,10 @@ package struct Migrator: ~Copyable {
                 sqlstate: error.sqlstate,
                 message: "the file begins or ends a transaction of its own; migrate does that")
         }
+        _ = try connection.query(SearchPath.pinAgain, [givenPath])
         _ = try connection.query(
             """
-            INSERT INTO devhive_migrations (name, checksum, applied_at)
+            INSERT INTO \(record) (name, checksum, applied_at)
             VALUES ($1, encode(sha256(convert_to($2, 'UTF8')), 'hex'), now())
             ON CONFLICT (name) DO UPDATE SET checksum = excluded.checksum, applied_at = now()
             RETURNING name

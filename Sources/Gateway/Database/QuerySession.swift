@@ -21,6 +21,7 @@ package struct QuerySession: ~Copyable {
     /// A loss that was found out while asking, until the next `timer` reports it.
     private var unreportedLoss: DatabaseLoss?
     private var refreshAt: Instant?
+    private let seesAllOrFails: Bool
 
     /// What the statements are made of. Kept while the connection is lost.
     private var catalogue = ResourceCatalogue()
@@ -33,9 +34,12 @@ package struct QuerySession: ~Copyable {
     /// as long as nothing is known against it.
     package var membersFault: String? { catalogue.membersFault }
 
-    package init(target: ConnectionString, seed: UInt64) {
+    /// - Parameter seesAllOrFails: a statement from whose rows row-level security would leave some out
+    ///   fails instead.
+    package init(target: ConnectionString, seed: UInt64, seesAllOrFails: Bool = false) {
         let shares = DatabaseQuery.allCases.reduce(0) { $0 + $1.pendingMax }
         precondition(shares <= DatabaseLimits.pendingStatementsMax)
+        self.seesAllOrFails = seesAllOrFails
         link = DatabaseLink(
             target: target, seed: seed, unclaimedBytesMax: DatabaseLimits.answerBytesMax)
     }
@@ -102,7 +106,7 @@ package struct QuerySession: ~Copyable {
         refreshAt = now.advanced(byNanoseconds: DatabaseLimits.resourcesIntervalNanoseconds)
         // An answer under way may have been read before the change; a second one behind it wasn't.
         guard hasRoom(for: .resources) else { return .none }
-        return sendResources(now)
+        return sendOwn(.resources, now)
     }
 
     // MARK: Asking
@@ -168,12 +172,13 @@ package struct QuerySession: ~Copyable {
         } catch {
             return lose(.closed(error), now)
         }
-        return sendResources(now)
+        return sendOwn(.path, now)
     }
 
-    private mutating func sendResources(_ now: Instant) -> DatabaseEvent {
+    /// Nothing else is sent before the path is pinned: the server reads a statement when it comes to it.
+    private mutating func sendOwn(_ query: DatabaseQuery, _ now: Instant) -> DatabaseEvent {
         do {
-            try send(.resources, QueryParameters(), tag: 0, now)
+            try send(query, QueryParameters(), tag: 0, now)
         } catch {
             return lose(.closed(error), now)
         }
@@ -185,7 +190,9 @@ package struct QuerySession: ~Copyable {
         _ query: DatabaseQuery, _ parameters: borrowing QueryParameters, tag: UInt64, _ now: Instant
     ) throws(PostgresError) {
         let deadline = now.advanced(byNanoseconds: query.answerNanoseconds)
-        let statement = catalogue.statement(of: query)
+        let statement =
+            query == .path && seesAllOrFails
+            ? SearchPath.pinWithoutRowSecurity : catalogue.statement(of: query)
         pending.append(PendingStatement(query: query, tag: tag, deadline: deadline))
         try link.perform { (open: inout PostgresConnection) throws(PostgresError) in
             try open.send(statement, parameters)
@@ -201,7 +208,7 @@ package struct QuerySession: ~Copyable {
     /// Nothing that is pending will be answered any more. Its askers are notified, except those whose
     /// answer has come already and only waits for its sync.
     private mutating func fail() {
-        lost.append(contentsOf: pending.lazy.filter { $0.query != .resources && !$0.isAnswered })
+        lost.append(contentsOf: pending.lazy.filter { !$0.query.isOwn && !$0.isAnswered })
         pending.removeAll(keepingCapacity: true)
         refreshAt = nil
     }
@@ -225,19 +232,21 @@ package struct QuerySession: ~Copyable {
                 pending.removeFirst()
             case .rows(let rows):
                 guard isFirstAnswer() else { return unexpectedReply(now) }
-                if oldest.query != .resources {
+                if oldest.query == .path {
+                    event = sendOwn(.resources, now)
+                    guard case .none = event else { return event }
+                } else if oldest.query != .resources {
                     answer = oldest.answer(.rows(rows))
                 } else if !receiveResources(rows, now, &event) {
                     return unexpectedReply(now)
                 }
             case .succeeded:
-                guard isFirstAnswer(), oldest.query != .resources else {
+                guard isFirstAnswer(), !oldest.query.isOwn else {
                     return unexpectedReply(now)
                 }
                 answer = oldest.answer(.succeeded)
             case .failed(let error):
-                // libpq's own errors have no code: they are the connection's.
-                guard error.sqlstate != nil else { return lose(.closed(error), now) }
+                guard !error.endsSession else { return lose(.closed(error), now) }
                 guard isLive else { return lose(.preparingFailed(error), now) }
                 guard isFirstAnswer() else { return unexpectedReply(now) }
                 if oldest.query == .members { lookAgain(now) }

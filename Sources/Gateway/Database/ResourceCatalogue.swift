@@ -18,11 +18,13 @@ struct ResourceCatalogue: Equatable, Sendable {
     /// that comes and goes, and has the bytes of a SQL_ASCII database sent as they are: PostgreSQL
     /// would refuse those that aren't UTF-8.
     ///
-    /// The triggers' function is the one on the search_path, by its oid. Temporary tables don't count.
+    /// The triggers' function is the one on the search_path that the session was given, by its oid. Temporary tables don't count.
     /// A trigger that is enabled only for replicas ('R') does: on a logical replica that is the one
     /// that runs. A partition has its table's trigger, and is announced under the table's name. relname
     /// has type name, which sorts by bytes. `project_members` has to be a table of the functions'
-    /// owner, or one to which a role that may use the function has given its trigger.
+    /// owner, or one to which a role that may use the function has given its trigger. Row-level security that
+    /// shows no row would make everybody a stranger. A type of text that isn't PostgreSQL's own is compared
+    /// as text: its own operators aren't on the pinned path.
     static let statement = """
         WITH RECURSIVE settings AS MATERIALIZED (
             SELECT pg_catalog.set_config(wanted.name, wanted.value, false) AS value
@@ -34,11 +36,11 @@ struct ResourceCatalogue: Equatable, Sendable {
             UNION ALL
             SELECT pg_catalog.set_config('client_encoding', 'SQL_ASCII', false)
             WHERE pg_catalog.current_setting('server_encoding') = 'SQL_ASCII'
-        ), functions AS (
+        ), \(SearchPath.names), functions AS (
             SELECT p.oid, p.proowner, n.nspname
             FROM pg_catalog.pg_proc AS p
             JOIN pg_catalog.pg_namespace AS n ON n.oid = p.pronamespace
-            WHERE p.oid = pg_catalog.to_regprocedure('notify_cache_invalidation()')
+            JOIN names ON names.functions = p.oid
         ), announcing AS (
             SELECT c.oid, c.relname, pg_catalog.string_agg(
                     t.oid::text || '.' || t.xmin::text, ' ' ORDER BY t.oid) AS mark
@@ -49,11 +51,11 @@ struct ResourceCatalogue: Equatable, Sendable {
                 AND c.relpersistence <> 't'
             GROUP BY c.oid, c.relname
         ), seed AS (
-            SELECT name::name FROM (VALUES \(seedRows)) AS wanted (name)
+            SELECT wanted.name::name, wanted.oid
+            FROM names CROSS JOIN LATERAL (VALUES \(seedRows)) AS wanted (name, oid)
         ), named AS (
             SELECT seed.name, 0 AS rank, (
-                SELECT mark FROM announcing
-                WHERE announcing.oid = pg_catalog.to_regclass(seed.name::text)
+                SELECT mark FROM announcing WHERE announcing.oid = seed.oid
             ) AS mark
             FROM seed
             UNION ALL
@@ -67,11 +69,18 @@ struct ResourceCatalogue: Equatable, Sendable {
                     WHEN EXISTS (SELECT FROM functions WHERE functions.proowner <> c.relowner)
                         AND NOT EXISTS (SELECT FROM announcing WHERE announcing.oid = c.oid)
                         THEN 'does not belong to the owner of the triggers'' functions'
+                    WHEN pg_catalog.row_security_active(c.oid) AND NOT EXISTS (
+                        SELECT FROM pg_catalog.pg_policy AS p
+                        CROSS JOIN LATERAL pg_catalog.unnest(p.polroles) AS shown (role)
+                        WHERE p.polrelid = c.oid AND p.polpermissive AND p.polcmd IN ('r', '*')
+                            AND CASE WHEN shown.role = 0 THEN true
+                                ELSE pg_catalog.pg_has_role(shown.role, 'USAGE') END
+                    ) THEN 'has row-level security, and no policy that shows this role any row'
                     ELSE ''
                 END AS fault
             FROM pg_catalog.pg_class AS c
             JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
-            WHERE c.oid = pg_catalog.to_regclass('project_members')
+            JOIN names ON names.project_members = c.oid
         ), types AS (
             SELECT a.attname, a.atttypid AS declared, a.atttypid AS base, 0 AS depth
             FROM pg_catalog.pg_attribute AS a
@@ -85,7 +94,9 @@ struct ResourceCatalogue: Equatable, Sendable {
             SELECT DISTINCT ON (types.attname) types.attname,
                 CASE
                     WHEN types.base = 'pg_catalog.uuid'::pg_catalog.regtype THEN 'uuid'
-                    WHEN t.typcategory = 'S' THEN pg_catalog.format('%I.%I', n.nspname, t.typname)
+                    WHEN t.typcategory = 'S' AND n.nspname = 'pg_catalog'
+                        THEN pg_catalog.format('pg_catalog.%I', t.typname)
+                    WHEN t.typcategory = 'S' THEN 'text'
                     ELSE ' ' || pg_catalog.format_type(types.declared, NULL)
                 END AS form
             FROM types
@@ -106,7 +117,7 @@ struct ResourceCatalogue: Equatable, Sendable {
         """
 
     private static let seed = ["project_members", "projects", "sprints", "tasks"]
-    private static let seedRows = seed.map { "('\($0)')" }.joined(separator: ", ")
+    private static let seedRows = seed.map { "('\($0)', names.\($0))" }.joined(separator: ", ")
 
     init() {}
 
@@ -135,9 +146,10 @@ struct ResourceCatalogue: Equatable, Sendable {
     /// The text of a statement, with the names that were found.
     func statement(of query: DatabaseQuery) -> String {
         switch query {
+        case .path: SearchPath.pin
         case .resources: Self.statement
         case .members: members.statement
-        case .canary: CanaryQuery.statement
+        case .canary: CanaryQuery.statement(in: schema)
         case .events: EventsQuery.statement(in: schema)
         case .prune: PruneQuery.statement(in: schema)
         case .expire: ExpiryQuery.statement(in: schema)

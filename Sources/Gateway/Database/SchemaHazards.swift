@@ -1,28 +1,51 @@
 internal import Reactor
 
-/// What of the tables' surroundings keeps changes from being announced, or is disturbed by the
-/// migrations: for `migrate`, which warns before, and for the doctor.
+/// What of the tables' surroundings keeps changes from being announced, is disturbed by the migrations,
+/// or would run in place of what they mean: for `migrate`, which warns before, and for the doctor.
 package struct SchemaHazard: Equatable, Sendable {
     package let subject: String
     package let fact: String
     package let advice: String
 
     /// Rows: a kind, two names. Children by INHERITS fire no triggers of their parent. A publication of
-    /// all tables has ours too, and stops a subscriber that lacks them at their first row.
+    /// all tables has ours too, and stops a subscriber that lacks them at their first row. An operator, or a
+    /// function named as one of PostgreSQL's, that somebody else made on the path may be meant to be run by
+    /// those who mean PostgreSQL's own.
     private static let statement = """
+        WITH \(SearchPath.names), path AS (
+            SELECT n.oid FROM names
+            CROSS JOIN LATERAL pg_catalog.unnest(names.schemas) AS given (name)
+            JOIN pg_catalog.pg_namespace AS n ON n.nspname = given.name
+            WHERE n.nspname <> 'pg_catalog'
+        ), overloads AS (
+            SELECT o.oid::pg_catalog.regoperator::text AS name, o.oprowner AS owner
+            FROM pg_catalog.pg_operator AS o JOIN path ON path.oid = o.oprnamespace
+            UNION ALL
+            SELECT f.oid::pg_catalog.regprocedure::text, f.proowner
+            FROM pg_catalog.pg_proc AS f JOIN path ON path.oid = f.pronamespace
+            WHERE f.proname IN (
+                SELECT proname FROM pg_catalog.pg_proc
+                WHERE pronamespace = 'pg_catalog'::pg_catalog.regnamespace)
+        )
         SELECT 'child', c.oid::pg_catalog.regclass::text, i.inhparent::pg_catalog.regclass::text
-        FROM pg_catalog.pg_inherits AS i
+        FROM names CROSS JOIN pg_catalog.pg_inherits AS i
         JOIN pg_catalog.pg_class AS c ON c.oid = i.inhrelid
         WHERE NOT c.relispartition AND i.inhparent IN (
-                pg_catalog.to_regclass('projects'), pg_catalog.to_regclass('sprints'),
-                pg_catalog.to_regclass('tasks'), pg_catalog.to_regclass('project_members'))
+                names.projects, names.sprints, names.tasks, names.project_members)
             AND NOT EXISTS (
                 SELECT FROM pg_catalog.pg_trigger AS t
                 WHERE t.tgrelid = c.oid AND t.tgenabled <> 'D'
-                    AND t.tgfoid = pg_catalog.to_regprocedure('notify_cache_invalidation()'))
+                    AND t.tgfoid = names.functions)
         UNION ALL
         SELECT 'publication', pg_catalog.quote_ident(pubname), '' FROM pg_catalog.pg_publication
         WHERE puballtables
+        UNION ALL
+        (SELECT 'overload', overloads.name, r.rolname::text
+        FROM overloads JOIN pg_catalog.pg_roles AS r ON r.oid = overloads.owner
+        WHERE NOT r.rolsuper AND r.rolname <> current_user AND NOT EXISTS (
+            SELECT FROM names JOIN pg_catalog.pg_class AS c ON c.oid = names.projects
+            WHERE c.relowner = r.oid)
+        ORDER BY 2 LIMIT 5)
         ORDER BY 1, 2, 3
         """
 
@@ -32,7 +55,17 @@ package struct SchemaHazard: Equatable, Sendable {
         let rows = try connection.query(statement)
         return (0..<rows.count).map { row in
             let name = rows.text(row: row, column: 1)
-            guard rows.text(row: row, column: 0) == "child" else {
+            let kind = rows.text(row: row, column: 0)
+            guard kind != "overload" else {
+                return SchemaHazard(
+                    subject: "operator or function \(name)",
+                    fact:
+                        "\(rows.text(row: row, column: 2)) made it on the search_path, where it may be"
+                        + " run instead of PostgreSQL's own",
+                    advice: "find out why, then drop it: migrate refuses while it is there, and the"
+                        + " gateway does not run it")
+            }
+            guard kind == "child" else {
                 return SchemaHazard(
                     subject: "publication \(name)", fact: "it is FOR ALL TABLES, ours among them",
                     advice: "its subscribers stop unless they have cache_events,"

@@ -142,6 +142,10 @@ package enum DatabaseChecks {
         /// It isn't what `migrate` made: another owner than that of the triggers' functions, no table,
         /// or with rules.
         package let isForeign: Bool
+        /// Those of its tables that have row-level security, in words; empty when none has.
+        package var guardedTables = ""
+        /// That hides rows from this role, or from the triggers' functions.
+        package var isHidden = false
         /// By how much the oldest event is older than it should get, in seconds.
         package var overdueSeconds = 0
 
@@ -173,6 +177,13 @@ package enum DatabaseChecks {
                 "GRANT SELECT, DELETE ON cache_events and SELECT, UPDATE ON cache_events_horizon TO it"
             )
         }
+        guard !facts.isHidden else {
+            return .failure(
+                subject,
+                "row-level security on \(facts.guardedTables) may hide its rows, so it is not used",
+                "ALTER TABLE … DISABLE ROW LEVEL SECURITY, or give this role BYPASSRLS and"
+                    + " NO FORCE ROW LEVEL SECURITY to the tables")
+        }
         guard facts.mayPrune else {
             return .warning(
                 subject, "the role may not prune it, so it grows",
@@ -186,6 +197,19 @@ package enum DatabaseChecks {
                     + " lock on cache_events_horizon")
         }
         return .ok(subject, "installed, readable, prunable")
+    }
+
+    /// - Parameter tables: ours whose own owner is subject to their row-level security.
+    package static func forcedRowSecurity(_ tables: [String]) -> Finding {
+        let subject = "row-level security"
+        guard !tables.isEmpty else {
+            return .ok(subject, "does not bind the triggers' functions")
+        }
+        return .failure(
+            subject,
+            "\(tables.joined(separator: ", ")): FORCE hides rows from the triggers' functions, so that"
+                + " TRUNCATE is announced to nobody, and makes every cursor expire",
+            "ALTER TABLE … NO FORCE ROW LEVEL SECURITY")
     }
 
     /// Gateways prune once a minute, 2,000 rows a second when there is much.

@@ -10,6 +10,12 @@ struct DatabaseSurvey {
     /// How long a notification may take. One needs a millisecond; a busy server may need more.
     private static let roundTripMilliseconds: Int32 = 3_000
 
+    /// Keeps other roles' operators away from everything that follows. Names of ours are looked up where
+    /// the role would find them.
+    func pinPath(_ connection: inout BlockingPostgresConnection) throws(PostgresError) {
+        _ = try connection.query(SearchPath.pin)
+    }
+
     /// Version, role in replication, queue, clock.
     func server(
         _ connection: inout BlockingPostgresConnection, _ tell: (Finding) -> Void
@@ -37,7 +43,8 @@ struct DatabaseSurvey {
     func hasRecords(
         _ connection: inout BlockingPostgresConnection
     ) throws(PostgresError) -> Bool {
-        let row = try connection.query("SELECT to_regclass('devhive_migrations') IS NOT NULL")
+        let row = try connection.query(
+            "WITH \(SearchPath.names) SELECT devhive_migrations IS NOT NULL FROM names")
         return row.text(row: 0, column: 0) == "t"
     }
 
@@ -47,14 +54,15 @@ struct DatabaseSurvey {
         for table in Self.tables {
             let row = try connection.query(
                 """
-                SELECT to_regclass($1) IS NOT NULL,
+                WITH \(SearchPath.names)
+                SELECT (SELECT \(table) IS NOT NULL FROM names),
                     coalesce(bit_or(tgtype::int) FILTER (WHERE tgenabled IN ('O', 'A')), 0),
                     coalesce(bit_or(tgtype::int) FILTER (WHERE tgenabled IN ('D', 'R')), 0)
                 FROM pg_catalog.pg_trigger t
                 JOIN pg_catalog.pg_proc p ON p.oid = t.tgfoid
-                WHERE t.tgrelid = to_regclass($1)
+                WHERE t.tgrelid = (SELECT \(table) FROM names)
                     AND p.proname IN ('notify_cache_invalidation', 'notify_cache_truncation')
-                """, [table])
+                """)
             tell(
                 DatabaseChecks.triggers(
                     DatabaseChecks.TableTriggers(
@@ -73,8 +81,9 @@ struct DatabaseSurvey {
         // read. PostgreSQL 16 has reserved_connections.
         let row = try connection.query(
             """
+            WITH \(SearchPath.names)
             SELECT rolname, rolsuper,
-                coalesce(has_table_privilege(to_regclass('project_members'), 'SELECT'), true),
+                coalesce(has_table_privilege(names.project_members, 'SELECT'), true),
                 least(
                     current_setting('max_connections')::int
                         - current_setting('superuser_reserved_connections')::int
@@ -83,8 +92,8 @@ struct DatabaseSurvey {
                     CASE WHEN rolconnlimit < 0 OR rolsuper THEN 1000000
                         ELSE rolconnlimit - (SELECT count(*) FROM pg_stat_activity
                             WHERE usename = rolname AND pid <> pg_backend_pid()) END),
-                coalesce(row_security_active(to_regclass('project_members')::oid), false)
-            FROM pg_catalog.pg_roles WHERE rolname = current_user
+                coalesce(row_security_active(names.project_members), false)
+            FROM names CROSS JOIN pg_catalog.pg_roles WHERE rolname = current_user
             """)
         tell(
             DatabaseChecks.role(
@@ -132,15 +141,28 @@ struct DatabaseSurvey {
         for hazard in try SchemaHazard.find(&connection) {
             tell(.warning(hazard.subject, hazard.fact, hazard.advice))
         }
+        let forced = try connection.query(
+            """
+            WITH \(SearchPath.names)
+            SELECT c.oid::regclass FROM names JOIN pg_class AS c ON c.oid = names.projects
+            WHERE c.relrowsecurity AND c.relforcerowsecurity
+            """)
+        tell(
+            DatabaseChecks.forcedRowSecurity(
+                (0..<forced.count).map { forced.text(row: $0, column: 0) }))
         let missing = try connection.query(
             """
+            WITH \(SearchPath.names)
             SELECT needed.table_name || '.' || needed.column_name
-            FROM (VALUES ('projects', 'id'), ('sprints', 'id'), ('sprints', 'project_id'),
-                ('tasks', 'id'), ('tasks', 'project_id'),
-                ('project_members', 'project_id'), ('project_members', 'user_id')
-            ) AS needed (table_name, column_name)
-            WHERE to_regclass(needed.table_name) IS NOT NULL AND NOT EXISTS (
-                SELECT FROM pg_attribute WHERE attrelid = to_regclass(needed.table_name)
+            FROM names CROSS JOIN LATERAL (VALUES
+                ('projects', names.projects, 'id'),
+                ('sprints', names.sprints, 'id'), ('sprints', names.sprints, 'project_id'),
+                ('tasks', names.tasks, 'id'), ('tasks', names.tasks, 'project_id'),
+                ('project_members', names.project_members, 'project_id'),
+                ('project_members', names.project_members, 'user_id')
+            ) AS needed (table_name, oid, column_name)
+            WHERE needed.oid IS NOT NULL AND NOT EXISTS (
+                SELECT FROM pg_attribute WHERE attrelid = needed.oid
                     AND attname = needed.column_name AND NOT attisdropped)
             ORDER BY 1
             """)
@@ -158,38 +180,49 @@ struct DatabaseSurvey {
         // has_table_privilege gives NULL for a table that isn't there.
         let row = try connection.query(
             """
-            SELECT to_regclass('cache_events') IS NOT NULL
-                    AND to_regclass('cache_events_horizon') IS NOT NULL,
-                coalesce(has_table_privilege(to_regclass('cache_events'), 'SELECT')
-                    AND has_table_privilege(to_regclass('cache_events_horizon'), 'SELECT'), false),
-                coalesce(has_table_privilege(to_regclass('cache_events'), 'DELETE')
-                    AND has_table_privilege(to_regclass('cache_events_horizon'), 'UPDATE'), false),
-                EXISTS (
+            WITH \(SearchPath.names)
+            SELECT cache_events IS NOT NULL AND cache_events_horizon IS NOT NULL,
+                coalesce(has_table_privilege(cache_events, 'SELECT')
+                    AND has_table_privilege(cache_events_horizon, 'SELECT'), false),
+                coalesce(has_table_privilege(cache_events, 'DELETE')
+                    AND has_table_privilege(cache_events_horizon, 'UPDATE'), false),
+                names.functions IS NULL OR EXISTS (
                     SELECT FROM pg_class AS c, pg_proc AS p
-                    WHERE p.oid = to_regprocedure('notify_cache_invalidation()')
-                        AND c.oid IN (to_regclass('cache_events'),
-                            to_regclass('cache_events_horizon'))
+                    WHERE p.oid = names.functions
+                        AND c.oid IN (cache_events, cache_events_horizon)
                         AND (c.relowner <> p.proowner OR c.relkind NOT IN ('r', 'p')
-                            OR c.relhasrules OR c.relnamespace <> p.pronamespace))
+                            OR c.relhasrules OR c.relnamespace <> p.pronamespace)),
+                coalesce((SELECT string_agg(c.relname, ', ' ORDER BY c.relname)
+                    FROM pg_class AS c WHERE c.oid IN (cache_events, cache_events_horizon)
+                        AND c.relrowsecurity), ''),
+                coalesce((SELECT bool_or(row_security_active(c.oid) OR c.relforcerowsecurity)
+                    FROM pg_class AS c WHERE c.oid IN (cache_events, cache_events_horizon)
+                        AND c.relrowsecurity), false),
+                cache_events::regclass
+            FROM names
             """)
         var facts = DatabaseChecks.EventLogFacts(
             isInstalled: row.text(row: 0, column: 0) == "t",
             mayRead: row.text(row: 0, column: 1) == "t",
             mayPrune: row.text(row: 0, column: 2) == "t",
             isForeign: row.text(row: 0, column: 3) == "t")
-        if facts.isInstalled, facts.mayRead, !facts.isForeign {
+        facts.guardedTables = row.text(row: 0, column: 4)
+        facts.isHidden = row.text(row: 0, column: 5) == "t"
+        if facts.isInstalled, facts.mayRead, !facts.isForeign, !facts.isHidden {
             let oldest = try connection.query(
                 """
                 SELECT greatest(0, extract(epoch FROM now() - created_at) - $1::float8)::bigint
-                FROM cache_events ORDER BY xid, seq LIMIT 1
+                FROM \(row.text(row: 0, column: 6)) ORDER BY xid, seq LIMIT 1
                 """, [String(retentionSeconds)])
             if oldest.count > 0 { facts.overdueSeconds = Self.number(oldest, 0) }
         }
         tell(DatabaseChecks.eventLog(facts, isRecorded: isRecorded))
-        guard facts.isInstalled, facts.mayRead, facts.mayPrune, !facts.isForeign else { return }
+        guard facts.isInstalled, facts.mayRead, facts.mayPrune, !facts.isForeign, !facts.isHidden
+        else { return }
         try ask(&connection, "event log's statements", "run devhive-gateway migrate --again", tell)
         {
             (open: inout BlockingPostgresConnection, catalogue) throws(PostgresError) in
+            try open.execute("SET LOCAL row_security = off")
             _ = try open.query(catalogue.statement(of: .events), ["{}", "{}"])
             // It isn't run, but made ready as if it were.
             _ = try open.query(

@@ -80,6 +80,7 @@ package struct Doctor: ~Copyable {
         let survey = DatabaseSurvey(
             workers: configuration.workers, checksMembership: configuration.membership == .on)
         do throws(PostgresError) {
+            try survey.pinPath(&connection)
             try survey.server(&connection) { tell($0) }
             let isRecorded = try survey.hasRecords(&connection)
             try survey.triggers(&connection, isRecorded: isRecorded) { tell($0) }

@@ -63,7 +63,7 @@ struct DatabaseSessions: ~Copyable {
         self.retentionSeconds = retentionSeconds
         listener = ListenerSession(target: target, seed: seed, canaryChannel: canary.channel)
         queries = QuerySession(target: target, seed: seed &+ 1)
-        reads = QuerySession(target: target, seed: seed &+ 2)
+        reads = QuerySession(target: target, seed: seed &+ 2, seesAllOrFails: true)
         resolverDescriptor = Self.descriptor(of: resolver)
         self.resolver = resolver
     }

@@ -61,7 +61,7 @@ extension Server {
     /// Hands an answer of a session to who asked.
     mutating func handle(_ answer: consuming QueryAnswer) {
         switch answer.query {
-        case .resources: preconditionFailure("the session reads this answer itself")
+        case .path, .resources: preconditionFailure("the session reads this answer itself")
         case .members: handleMembers(answer)
         case .canary: handleCanary(answer.outcome)
         case .events: handleEvents(answer.outcome, tag: answer.tag)

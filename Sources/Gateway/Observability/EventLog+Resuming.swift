@@ -12,7 +12,14 @@ extension EventLog {
                 the gateway's role
                 """
         }
-        write(state == .forbidden ? .warning : .notice, "event log", metadata)
+        if state == .hidden {
+            metadata["advice"] = """
+                DISABLE ROW LEVEL SECURITY on cache_events and cache_events_horizon, or give the \
+                gateway's role BYPASSRLS
+                """
+        }
+        let isUseless = state == .forbidden || state == .hidden
+        write(isUseless ? .warning : .notice, "event log", metadata)
     }
 
     /// The listener is back, and what was announced meanwhile is being read.

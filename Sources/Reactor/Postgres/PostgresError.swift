@@ -32,6 +32,14 @@ public struct PostgresError: Error, Equatable, Sendable {
     }
 }
 
+extension PostgresError {
+    /// Whether the session ends with it, rather than the statement alone: libpq's own errors have no code,
+    /// and class 57P is of a server that shuts down or is told to end this session.
+    public var endsSession: Bool {
+        sqlstate.map { $0.hasPrefix("57P") } ?? true
+    }
+}
+
 extension PostgresError: CustomStringConvertible {
     public var description: String {
         sqlstate.map { "\(message) (SQLSTATE \($0))" } ?? message

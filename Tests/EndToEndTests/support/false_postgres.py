@@ -21,8 +21,8 @@ def _text(*words):
 
 _READY = message(b"Z", b"I")
 _COLUMN = message(b"T", struct.pack("!H", 1) + _text("n") + struct.pack("!IHIhih", 0, 0, 25, -1, -1, 0))
-# LISTEN twice and two settings, as the listener asks.
-_LISTENING = b"".join(message(b"C", _text(tag)) for tag in ["LISTEN", "LISTEN", "SET", "SET"]) + _READY
+# LISTEN twice and three settings, as the listener asks.
+_LISTENING = b"".join(message(b"C", _text(tag)) for tag in ["LISTEN", "LISTEN", "SET", "SET", "SET"]) + _READY
 
 
 def rows():

@@ -111,6 +111,38 @@ import Testing
         #expect(answers == ["members 4: 1"])
     }
 
+    /// It was taken for a refusal of the question, which is what its asker was told.
+    @Test func `what the server says as it ends the session is a loss`() throws {
+        let url = try server.makeDatabase()
+        try server.execute(Self.members, on: url)
+        var clock = TestClock()
+        var session = try liveSession(url: url, &clock)
+        var blocker = try BlockingPostgresConnection(ConnectionString(url))
+        try blocker.execute("BEGIN; LOCK TABLE project_members IN ACCESS EXCLUSIVE MODE")
+        _ = session.ask(.members, Self.pairs([(1, 1)]), tag: 1, clock.now)
+        try server.execute(
+            """
+            DO $$
+            DECLARE
+                asking integer;
+            BEGIN
+                WHILE asking IS NULL LOOP
+                    PERFORM pg_sleep(0.01);
+                    SELECT pid INTO asking FROM pg_locks
+                    WHERE relation = 'project_members'::regclass AND NOT granted AND database =
+                        (SELECT oid FROM pg_database WHERE datname = current_database());
+                END LOOP;
+                PERFORM pg_terminate_backend(asking);
+            END
+            $$
+            """, on: url)
+        let lost = Self.answers(of: &session, &clock, count: 1)
+        #expect(lost == ["members 1: lost"])
+        try blocker.execute("ROLLBACK")
+        let live = nextEvent(&session, &clock)
+        #expect(live == .live)
+    }
+
     @Test func `integers are read of decimal digits and of nothing else`() throws {
         let url = try server.makeDatabase()
         var connection = try BlockingPostgresConnection(ConnectionString(url))
