@@ -10,8 +10,8 @@ import threading
 import pytest
 
 from support.certificates import Certificate
-from support.cluster import free_port
 from support.gateway import BINARY
+from support.ports import free_port
 from support.seccomp import IO_URING_SETUP, forbid
 
 TABLES = ["projects", "sprints", "tasks", "project_members"]

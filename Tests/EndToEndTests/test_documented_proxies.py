@@ -10,8 +10,8 @@ import pytest
 from support import proxies, tokens
 from support.certificates import Certificate
 from support.clients import announce
-from support.cluster import free_port
 from support.gateway import PATH
+from support.ports import free_port
 from support.raw import TEXT, RawSocket, handshake
 from support.secure import trusting
 from support.waiting import wait_until

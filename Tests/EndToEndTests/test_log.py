@@ -14,6 +14,7 @@ import pytest
 from support import tokens
 from support.clients import announce
 from support.gateway import BINARY, SETTINGS
+from support.ports import free_port
 from support.raw import RawSocket
 from support.waiting import DEADLINE_SECONDS, wait_until
 
@@ -95,12 +96,6 @@ def test_a_log_that_nobody_reads_holds_nothing_up(database, workers):
             json.loads(line)
     finally:
         assert gateway.end() == 0
-
-
-def free_port():
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return one.getsockname()[1]
 
 
 @pytest.mark.parametrize("closed", [(0, 1, 2), (2,), (0,)])

@@ -6,20 +6,15 @@ import os
 import re
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 
 import psycopg2
 
+from .ports import free_port
+
 MIGRATIONS = os.path.join(os.path.dirname(__file__), "..", "..", "..", "Migrations")
 TEMPLATE = "devhive_template"
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 def migration_files():

@@ -9,8 +9,8 @@ import subprocess
 import threading
 from pathlib import Path
 
-from .cluster import free_port
 from .gateway import REPOSITORY
+from .ports import free_port
 from .waiting import wait_until
 
 DOCUMENT = os.path.join(REPOSITORY, "docs", "deployment.md")
