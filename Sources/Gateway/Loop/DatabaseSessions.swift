@@ -40,6 +40,7 @@ struct DatabaseSessions: ~Copyable {
     var lostSince: Instant?
     /// Whether it has listened before.
     var hasListened = false
+    var logins = LoginTurns()
 
     static func open(
         _ target: ConnectionString, seed: UInt64, nonce: UInt64, retentionSeconds: UInt64

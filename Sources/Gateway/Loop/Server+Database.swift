@@ -12,6 +12,7 @@ extension Server {
     }
 
     mutating func queriesReady() {
+        guard sessions.logins.admits(sessions.queries.phase, core.clock.now) else { return }
         queriesDid(sessions.queries.ready(core.clock.now))
     }
 
@@ -29,6 +30,14 @@ extension Server {
     }
 
     mutating func runDatabaseTimers() {
+        runSessionTimers()
+        runCanary()
+        prune()
+        core.expireReads()
+    }
+
+    private mutating func runSessionTimers() {
+        guard !sessions.logins.hasPostponed(core.clock.now) else { return }
         if let deadline = sessions.listener.deadline, deadline <= core.clock.now {
             listenerDid(sessions.listener.timer(core.clock.now))
         }
@@ -38,9 +47,6 @@ extension Server {
         if let deadline = sessions.reads.deadline, deadline <= core.clock.now {
             readsDid(sessions.reads.timer(core.clock.now))
         }
-        runCanary()
-        prune()
-        core.expireReads()
     }
 
     // MARK: What became of a call

@@ -4,6 +4,7 @@ internal import Reactor
 extension Server {
     /// libpq reads its socket. What it finds there waits for `receiveNotifications`.
     mutating func listenerReady() {
+        guard sessions.logins.admits(sessions.listener.phase, core.clock.now) else { return }
         listenerDid(sessions.listener.ready(core.clock.now))
     }
 

@@ -3,6 +3,7 @@ internal import Reactor
 // The session that reads the event log, beside the one that everybody's membership waits for.
 extension Server {
     mutating func readsReady() {
+        guard sessions.logins.admits(sessions.reads.phase, core.clock.now) else { return }
         readsDid(sessions.reads.ready(core.clock.now))
     }
 
