@@ -35,14 +35,14 @@ extension Hub {
         guard subscription.standing == .fanOut else { return nil }
         precondition(subscriptions.count(of: client) == 1)
         let room = subscription.room
-        let isAwaiting = rooms[room].isAwaitingFanOut(subscription.position)
+        let isAwaiting = rooms[room].fanOut.isAwaited(at: subscription.position)
         removeFromFanOut(subscription)
         subscriptions[client, slot].standing = .ordered
         subscriptions[client, slot].position = rooms[room].appendOrdered(
             Member(client: client, slot: slot))
         return PendingBroadcasts(
-            room: room, fanOut: isAwaiting ? rooms[room].fanOutSegment : .none,
-            open: rooms[room].openSegment)
+            room: room, fanOut: isAwaiting ? rooms[room].fanOut.segment : .none,
+            open: rooms[room].fanOut.openSegment)
     }
 
     package func orderedClient(at position: Int, in room: RoomIndex) -> ClientIndex {

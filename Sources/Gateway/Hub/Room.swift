@@ -11,12 +11,9 @@ internal import Reactor
 /// any event until the database has been asked. When all may have lost it, the room as a whole is
 /// *suspended*.
 ///
-/// A fan-out that is under way divides its members in three:
-///
-///     [ 0 ..< cursor: served | cursor ..< end: to serve | end ..< count: joined since ]
-///
-/// Leaving fills the gap from the end of the same part and moves one member over each border, so
-/// that nobody is skipped and nobody is served twice, at the cost of at most three moves.
+/// Leaving while a fan-out is under way fills the gap from the end of the same part of the members (see
+/// `FanOut`) and moves one member over each border, so that nobody is skipped and nobody is served
+/// twice, at the cost of at most three moves.
 struct Room: ~Copyable {
     let project: ProjectID
     private(set) var members = MemberList()
@@ -24,19 +21,10 @@ struct Room: ~Copyable {
     private(set) var suspended = MemberList()
     var suspension = RoomSuspension.none
 
-    /// The frames of this turn, which a fan-out will take; `none` when there are none.
-    var openSegment = SegmentIndex.none
-    /// Whether the open segment holds a resync in place of frames that were too many.
-    var openIsResync = false
+    /// What is to be sent to the members of the fan-out.
+    var fanOut = FanOut()
     /// Whether the room stands in the hub's list of rooms that have something to send.
     var isActive = false
-
-    /// The segment that a fan-out delivers; `none` when none is under way.
-    private(set) var fanOutSegment = SegmentIndex.none
-    /// The same in the form for those who take compressed messages; `none` while nobody needed it.
-    var fanOutCompressed = SegmentIndex.none
-    private var fanOutCursor: UInt32 = 0
-    private var fanOutEnd: UInt32 = 0
 
     init(project: ProjectID) {
         self.project = project
@@ -62,16 +50,8 @@ struct Room: ~Copyable {
         precondition(position < members.count)
         var moves = RoomMoves()
         var gap = position
-        if fanOutSegment != .none {
-            if gap < fanOutCursor {
-                fanOutCursor -= 1
-                fill(&gap, from: fanOutCursor, &moves)
-            }
-            if gap < fanOutEnd {
-                fanOutEnd -= 1
-                fill(&gap, from: fanOutEnd, &moves)
-            }
-        }
+        if let last = fanOut.removeServed(at: gap) { fill(&gap, from: last, &moves) }
+        if let last = fanOut.removeAwaited(at: gap) { fill(&gap, from: last, &moves) }
         fill(&gap, from: members.count - 1, &moves)
         members.removeLast()
         return moves
@@ -91,50 +71,6 @@ struct Room: ~Copyable {
     /// Takes out the suspended member at `position`, as `removeOrdered`.
     mutating func removeSuspended(at position: UInt32) -> Member? {
         suspended.swapRemove(at: position)
-    }
-
-    // MARK: The fan-out
-
-    /// Whether the fan-out that is under way has still to come to the member at `position`.
-    func isAwaitingFanOut(_ position: UInt32) -> Bool {
-        fanOutSegment != .none && position >= fanOutCursor && position < fanOutEnd
-    }
-
-    /// Sends the open segment on its way to all present members. Only while no fan-out is under
-    /// way. The room's reference to the segment goes over to the fan-out.
-    mutating func beginFanOut() {
-        precondition(fanOutSegment == .none && openSegment != .none)
-        fanOutSegment = openSegment
-        fanOutCursor = 0
-        fanOutEnd = members.count
-        openSegment = .none
-        openIsResync = false
-    }
-
-    // Hot path.
-    /// The member that is served after `steps` others; `nil` beyond the last.
-    func recipient(after steps: UInt32) -> Member? {
-        let position = fanOutCursor + steps
-        return position < fanOutEnd ? members[position] : nil
-    }
-
-    // Hot path.
-    /// The next member to serve; `nil` when all were.
-    mutating func nextRecipient() -> Member? {
-        guard fanOutCursor < fanOutEnd else { return nil }
-        let member = members[fanOutCursor]
-        fanOutCursor += 1
-        return member
-    }
-
-    /// Ends the fan-out and hands its reference to the segment to the caller.
-    mutating func endFanOut() -> SegmentIndex {
-        precondition(fanOutSegment != .none)
-        let segment = fanOutSegment
-        fanOutSegment = .none
-        fanOutCursor = 0
-        fanOutEnd = 0
-        return segment
     }
 
     private mutating func fill(_ gap: inout UInt32, from last: UInt32, _ moves: inout RoomMoves) {

@@ -4,7 +4,8 @@ import Testing
 
 @Suite struct LoginTurnsBehaviour {
     private let turn = Instant(nanoseconds: 1_000_000_000)
-    private let connecting = LinkLifecycle.Phase.connecting(deadline: Instant(nanoseconds: 9_000_000_000))
+    private let connecting = LinkLifecycle.Phase.connecting(
+        deadline: Instant(nanoseconds: 9_000_000_000))
 
     @Test func `one session takes a step of its login in a turn, the next one in the next`() {
         var logins = LoginTurns()
