@@ -263,6 +263,15 @@ def test_a_gateway_that_was_stopped_for_a_while_throws_nobody_out(start_gateway)
 # The drain
 
 
+@pytest.mark.parametrize("options", [(), ("--workers", "2")], ids=["one", "workers"])
+def test_signals_that_mean_nothing_to_it_end_nothing(start_gateway, options):
+    gateway = start_gateway(*options)
+    for number in (signal.SIGUSR1, signal.SIGUSR2, signal.SIGPIPE):
+        gateway.process.send_signal(number)
+    assert gateway.request("/livez").status == 200
+    assert gateway.process.poll() is None
+
+
 async def test_sigterm_sends_everybody_away_and_ends_with_0(start_gateway, library):
     gateway = start_gateway("--drain-seconds", "1")
     clients = [await library.connect(gateway) for _ in range(5)]

@@ -64,12 +64,13 @@ extension Clients {
             return .stalled
         }
         let isLate = client.deadlineTick <= clock.tick
-        // Who isn't heard because of others is late for no fault of its own.
+        // Who isn't heard because of others, or written to, is late for no fault of its own.
         let isHeld = client.flags.contains(.awaitsTurn)
+        let isUnwritten = client.queue.awaitsTurn
         switch client.phase {
         case .proxyHeader: return isLate ? .proxyHeaderLate : .nothing
         case .request:
-            guard isLate, !isHeld else { return .nothing }
+            guard isLate, !isHeld, !isUnwritten else { return .nothing }
             if client.isPaused { return .idle }
             return client.head.isIdle && client.flags.contains(.answered) ? .idle : .requestLate
         case .awaitingInit:
@@ -79,7 +80,8 @@ extension Clients {
             if client.expiryTick <= clock.tick { return .tokenExpired }
             if heardEveryone, readDeadline(of: self[index]) <= clock.tick { return .silent }
             return ping(of: index, clock)
-        case .closing, .draining, .finished, .flushing: return isLate ? .closeLate : .nothing
+        case .closing, .draining, .finished, .flushing:
+            return isLate && !isUnwritten ? .closeLate : .nothing
         case .closed: return .nothing
         }
     }

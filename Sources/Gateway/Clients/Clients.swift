@@ -122,7 +122,8 @@ package struct Clients: ~Copyable {
     // MARK: Ends
 
     /// The connection is over. Its slot stays until the end of a turn, so that nothing of this turn
-    /// can be taken for another client's.
+    /// can be taken for another client's, and until it has left the list of those that have something to
+    /// send: then `leaveDirty` is called.
     package mutating func close(_ index: ClientIndex) {
         precondition(table[index].phase == .closed)
         inbox.release(&table[index].message)
@@ -130,25 +131,28 @@ package struct Clients: ~Copyable {
         inbox.forgetHistory(of: index)
         timers.cancel(index)
         arrivals.remove(index)
-        closed.append(index)
+        if !table[index].queue.marks.contains(.dirty) { closed.append(index) }
+    }
+
+    /// The client has left the list of those that have something to send.
+    package mutating func leaveDirty(_ index: ClientIndex) {
+        table[index].queue.marks.remove(.dirty)
+        if table[index].phase == .closed { closed.append(index) }
     }
 
     /// Connections that are over and not freed yet.
     package var closedCount: Int { closed.count }
     package var hasInterestChanges: Bool { !interestChanges.isEmpty }
 
-    /// The connection that is freed next; `nil` when there is none, or when it stands in the list of
-    /// those that have something to send, which it leaves in the next flush.
+    /// The connection that is freed next; `nil` when there is none.
     package var nextToFree: ClientIndex? {
-        guard !closed.isEmpty else { return nil }
-        let index = closed[closed.count - 1]
-        return table[index].queue.marks.contains(.dirty) ? nil : index
+        closed.isEmpty ? nil : closed[closed.count - 1]
     }
 
     /// Frees the slot of `nextToFree` and returns its descriptor, for the caller to close.
     package mutating func freeNext() -> Int32? {
-        guard let index = nextToFree else { return nil }
-        _ = closed.removeLast()
+        guard let index = closed.removeLast() else { return nil }
+        precondition(!table[index].queue.marks.contains(.dirty))
         let descriptor = table[index].descriptor
         remove(index)
         slotsTouched = max(slotsTouched, Int(index) + 1)

@@ -12,9 +12,7 @@ extension Core {
         deliverBroadcasts(to: &transport, limits)
         tellPresence()
         enforceBounds()
-        let count = outbox.dirty.count
-        writeOwn(count, to: &transport)
-        endDirty(count)
+        endDirty(writeOwn(limits, to: &transport))
     }
 
     /// The flush of this turn is over: its notifications are with the kernel, except for those of
@@ -35,7 +33,7 @@ extension Core {
 
     /// Serves the projects that have something to send, each up to its share, and stops at the
     /// turn's budget: a large audience is served over several turns, between which everybody else is
-    /// heard, and a small project's event isn't behind a large one's.
+    /// heard, and a small project's event isn't behind a large one's. What is long counts for more.
     private mutating func deliverBroadcasts(
         to transport: inout some Transport & ~Copyable, _ limits: DeliveryLimits
     ) {
@@ -46,12 +44,20 @@ extension Core {
         var served = 0
         while served < rooms, budget > 0 {
             let room = hub.activeRoom(at: served)
-            let count = deliver(in: room, atMost: min(share, budget), to: &transport)
+            let weight = weight(of: room)
+            let members = max(1, min(share, budget) / weight)
+            let count = deliver(in: room, atMost: members, to: &transport)
             // One that had nobody to serve costs something, too.
-            budget -= max(1, count)
+            budget -= max(1, count * weight)
             served += 1
         }
         hub.rotateActiveRooms(served: served)
+    }
+
+    /// As how many deliveries one of what the room sends counts.
+    private mutating func weight(of room: RoomIndex) -> Int {
+        guard let segment = hub.fanOut(of: room) else { return 1 }
+        return 1 + outbox.segments.count(of: segment) / Limits.deliveryBytes
     }
 
     // Hot path.
@@ -227,11 +233,14 @@ extension Core {
     }
 }
 
-/// How many deliveries of broadcasts are made in one turn; simulations make fewer.
+/// How many deliveries of broadcasts and how many writes from queues are made in one turn; simulations
+/// make fewer.
 package struct DeliveryLimits: BitwiseCopyable, Sendable {
     package var perTurn = Limits.deliveriesPerTurn
     /// Of those, what each project may have at least.
     package var perRoomShare = Limits.deliveriesPerRoomShare
+    package var writesPerTurn = Limits.queueWritesPerTurn
+    package var writtenBytesPerTurn = Limits.queueBytesPerTurn
 
     package init() {}
 }

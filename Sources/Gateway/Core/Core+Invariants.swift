@@ -33,7 +33,7 @@ extension Core {
             return "a client waits for an answer that it can't use"
         }
         if client.flags.contains(.awaitsAnswer), client.phase == .request, client.queue.isEmpty,
-            !client.queue.marks.contains(.blocked)
+            client.queue.marks.isDisjoint(with: [.dirty, .blocked])
         {
             return "a client waits for an answer that was sent"
         }

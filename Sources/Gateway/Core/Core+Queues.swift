@@ -5,17 +5,21 @@ internal import Reactor
 extension Core {
     // MARK: Writing
 
-    /// Writes to the first `count` clients that have something of their own to send. Those who get
-    /// one piece are served in batches, as for broadcasts; what is in several pieces goes out with one
-    /// gathered write each.
+    /// Writes to clients that have something of their own to send, within the turn's budget: the others
+    /// are the first in the next turn. Those who get one piece are served in batches, as for broadcasts;
+    /// what is in several pieces goes out with one gathered write each. Returns how many were served.
     mutating func writeOwn<Target: Transport & ~Copyable>(
-        _ count: Int, to transport: inout Target
-    ) {
+        _ limits: DeliveryLimits, to transport: inout Target
+    ) -> Int {
         let encrypts = Target.encrypts
-        for position in 0..<count {
-            let index = outbox.dirty[position]
+        let count = min(outbox.dirty.count, limits.writesPerTurn)
+        var served = 0
+        var bytes = 0
+        while served < count, bytes < limits.writtenBytesPerTurn {
+            let index = outbox.dirty[served]
+            served += 1
             if encrypts, clients[index].flags.contains(.tls) {
-                writeSealed(index, to: &transport)
+                bytes += writeSealed(index, to: &transport)
                 continue
             }
             guard maySend(to: index), !clients[index].queue.isEmpty else {
@@ -29,15 +33,18 @@ extension Core {
                     descriptor: descriptor,
                     bytes: outbox.segments.address(of: piece.segment) + Int(piece.start),
                     count: Int(piece.end - piece.start), tag: index)
+                bytes += Int(piece.end - piece.start)
                 if transport.isFull { submitOwn(to: &transport) }
             } else {
                 gather(index, into: &transport)
+                bytes += transport.writeByteCount
                 let result = transport.sendWrite(to: descriptor)
                 wrote(result, of: transport.writeByteCount, to: index)
                 settle(index, to: &transport)
             }
         }
         submitOwn(to: &transport)
+        return served
     }
 
     @inline(__always)
@@ -86,17 +93,17 @@ extension Core {
     }
 
     /// Sends what waits for a client that speaks TLS: first what is encrypted already, then, a record
-    /// at a time and only while the socket takes it, what isn't.
+    /// at a time and only while the socket takes it, what isn't. Returns how many bytes were encrypted.
     private mutating func writeSealed<Target: Transport & ~Copyable>(
         _ index: ClientIndex, to transport: inout Target
-    ) {
-        guard maySend(to: index) else { return }
+    ) -> Int {
+        guard maySend(to: index) else { return 0 }
         let descriptor = clients[index].descriptor
-        guard handle(transport.sendKept(of: index, to: descriptor), of: index) else { return }
+        guard handle(transport.sendKept(of: index, to: descriptor), of: index) else { return 0 }
         guard transport.isEstablished(index) else {
             endUnsecured(index)
             settle(index, to: &transport)
-            return
+            return 0
         }
         var record = outbox.message()
         var budget = Limits.gatheredBytes
@@ -112,11 +119,15 @@ extension Core {
             isSent = handle(result, of: index)
         }
         outbox.discard(record)
-        guard isSent else { return }
+        let written = Limits.gatheredBytes - budget
+        guard isSent else { return written }
         if saysNothingMore(index) {
-            guard handle(transport.sendEnd(of: index, to: descriptor), of: index) else { return }
+            guard handle(transport.sendEnd(of: index, to: descriptor), of: index) else {
+                return written
+            }
         }
         settle(index, to: &transport)
+        return written
     }
 
     /// Acts on what became of ciphertext. Returns whether the socket has taken it all.
@@ -202,7 +213,7 @@ extension Core {
     /// whose socket takes it is listed again.
     mutating func endDirty(_ count: Int) {
         for position in 0..<count {
-            clients[outbox.dirty[position]].queue.marks.remove(.dirty)
+            clients.leaveDirty(outbox.dirty[position])
         }
         for position in 0..<count {
             let index = outbox.dirty[position]

@@ -6,7 +6,7 @@ extension Core {
     // MARK: Who it is
 
     mutating func initialize(_ message: ClientMessage, _ index: ClientIndex) {
-        let project = message.project ?? clients[index].requestedProject
+        let project = projectOfInit(message, index)
         if message.hasToken {
             guard acceptToken(message.reference, from: index) else { return }
         } else if clients[index].phase != .open {
@@ -23,6 +23,13 @@ extension Core {
         finishInit(index, project, message.reference, since: message.since)
     }
 
+    /// The project that the message names, or the URL; a `since` without either is of the one that the
+    /// client is in.
+    private func projectOfInit(_ message: ClientMessage, _ index: ClientIndex) -> ProjectID? {
+        if let project = message.project ?? clients[index].requestedProject { return project }
+        return message.since == nil ? nil : hub.firstProject(of: index)
+    }
+
     /// Does what is left of an `init` whose user is known, and answers it.
     mutating func finishInit(
         _ index: ClientIndex, _ project: ProjectID?, _ reference: Reference, since: Since?
@@ -31,6 +38,9 @@ extension Core {
         if let project {
             subscribe(index, to: project, since: since, answer)
         } else {
+            if since != nil {
+                sendError(.invalidCursor, "there is no project to go on with", .absent, to: index)
+            }
             confirm(answer, of: nil, from: offeredCursor(to: index, of: nil), to: index)
         }
     }

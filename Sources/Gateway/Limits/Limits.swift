@@ -34,14 +34,19 @@ package enum Limits {
     /// Notifications, and bytes of them, dequeued from libpq.
     static let notificationsPerTurn = 512
     static let notificationBytesPerTurn = 262_144
-    /// Clients whose timers are looked at.
-    static let timerVisitsPerTurn = 2_048
+    /// Clients whose timers are looked at: at 2 µs each that is a millisecond, when all their times are up.
+    static let timerVisitsPerTurn = 512
     /// Deliveries of broadcasts before everybody else gets a look-in: one batch, one to two
     /// milliseconds, of which a turn's own cost is a thousandth.
     static let deliveriesPerTurn = 256
     /// Of those, deliveries for one project before the next has its share, so that a small
     /// project's event isn't behind a large one's.
     static let deliveriesPerRoomShare = 128
+    /// Bytes of a broadcast that count as another delivery.
+    package static let deliveryBytes = 16_384
+    /// Clients to whom what waits in their queues is written, one to three milliseconds, and bytes of it.
+    package static let queueWritesPerTurn = 256
+    static let queueBytesPerTurn = 4 << 20
     /// Signatures of public keys that are checked: at 20 to 120 µs each that is two milliseconds at
     /// most, however many come with one.
     package static let signatureChecksPerTurn = 16

@@ -76,7 +76,7 @@ extension Presence {
                 self[raw][position].marks.insert(.lingers)
                 wait(for: position, raw, graceNanoseconds, now)
             }
-            if !isLast, wasInvisible {
+            if wasInvisible {
                 self[raw][position].marks.insert(.staysHidden)
                 wait(for: position, raw, graceNanoseconds, now)
             }
@@ -145,7 +145,8 @@ extension Presence {
     /// Takes out a user of whom nothing is left, and who is told to be gone or needn't be.
     mutating func removeIfGone(_ position: Int, _ raw: UInt32) {
         let user = self[raw][position]
-        guard !user.hasConnections, !user.marks.contains(.lingers) else { return }
+        guard !user.hasConnections, user.marks.isDisjoint(with: [.lingers, .staysHidden])
+        else { return }
         if user.published != .absent {
             // Those who follow the changes have to hear of it.
             if self[raw].followerCount > 0, !self[raw].isTruncated { return }

@@ -17,8 +17,7 @@ extension Presence {
         guard let raw = room(of: project), let position = self[raw].position(of: user),
             !self[raw][position].hasConnections
         else { return }
-        self[raw][position].marks = []
-        judge(position, raw, isUrgent: true, now)
+        endLingering(position, raw, now)
     }
 
     /// The membership holds. Connections of the user may have missed something.
@@ -39,9 +38,14 @@ extension Presence {
         guard let raw = room(of: project) else { return }
         for position in self[raw].users.indices.reversed()
         where !self[raw][position].hasConnections {
-            self[raw][position].marks = []
-            judge(position, raw, isUrgent: true, now)
+            endLingering(position, raw, now)
             guard isInUse(raw) else { return }
         }
+    }
+
+    /// Whoever is hidden stays so: the removal may turn out to be none.
+    private mutating func endLingering(_ position: Int, _ raw: UInt32, _ now: Instant) {
+        self[raw][position].marks.formIntersection(.staysHidden)
+        judge(position, raw, isUrgent: true, now)
     }
 }

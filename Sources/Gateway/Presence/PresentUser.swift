@@ -46,7 +46,8 @@ struct UserMarks: OptionSet, BitwiseCopyable, Sendable {
     static let isSuspended = UserMarks(rawValue: 1 << 0)
     /// The last connection ended without a goodbye, and may come back.
     static let lingers = UserMarks(rawValue: 1 << 1)
-    /// So did the last one that was invisible: nobody shall see the user meanwhile.
+    /// So did the last one that was invisible: nobody shall see the user meanwhile, nor when it is back and
+    /// hasn't said yet how it takes part.
     static let staysHidden = UserMarks(rawValue: 1 << 2)
 }
 

@@ -13,6 +13,11 @@ package struct ClientQueue: BitwiseCopyable {
 
     package var isEmpty: Bool { pieces.isEmpty }
 
+    /// Whether something is to be written that the turns' budgets haven't allowed yet.
+    package var awaitsTurn: Bool {
+        !pieces.isEmpty && marks.contains(.dirty) && !marks.contains(.blocked)
+    }
+
     /// Hot path. Whether a broadcast can go to the socket at once, since nothing is before it.
     package var takesBroadcastDirectly: Bool {
         pieces.isEmpty && !marks.contains(.collapsed)

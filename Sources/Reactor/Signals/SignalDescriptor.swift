@@ -22,8 +22,11 @@ public struct SignalDescriptor: ~Copyable {
     }
 
     /// Blocks them for the thread: one that comes before there is a descriptor waits for it, instead
-    /// of ending the process as it would by default.
+    /// of ending the process as it would by default. SIGUSR1 and SIGUSR2, by which other programs are
+    /// asked to open their logs anew, are ignored.
     public static func hold() {
+        ces_ignore_signal(SIGUSR1)
+        ces_ignore_signal(SIGUSR2)
         var set = signals
         // It fails only for an operation that doesn't exist.
         _ = unsafe pthread_sigmask(SIG_BLOCK, &set, nil)

@@ -240,7 +240,7 @@ import Testing
         let early = clients.freeNext()
         #expect(clients.nextToFree == nil)
         #expect(early == nil)
-        clients[index].queue.marks.remove(.dirty)
+        clients.leaveDirty(index)
         let descriptor = clients.freeNext()
         #expect(descriptor == 7)
     }

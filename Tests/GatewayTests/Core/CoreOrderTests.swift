@@ -29,6 +29,7 @@ private struct OrderModel: ~Copyable {
         var harness = try CoreHarness(seed: seed)
         harness.deliveries.perTurn = deliveriesPerTurn
         harness.deliveries.perRoomShare = max(1, deliveriesPerTurn / 3)
+        harness.deliveries.writesPerTurn = deliveriesPerTurn
         for _ in 0..<Self.clientCount { _ = try harness.open() }
         self.harness = harness
         random = WebSocketTesting.Random(seed: seed)

@@ -20,6 +20,7 @@ import Testing
             if message.contains(#""RESYNC""#) { return "resync" }
             if message.contains(#""type":"ok""#) { return "ok" }
             if message.contains(#""type":"error""#) { return "error" }
+            if message.contains(#""type":"ready""#) { return "ready" }
             if let start = message.firstRange(of: #""data":{"id":""#) {
                 return String(message[start.upperBound...].prefix { $0 != "\"" })
             }
@@ -42,6 +43,32 @@ import Testing
         #expect(kinds(of: client, in: harness) == ["1", "2", "ok", "8", "9"])
         let ok = harness.stream(of: client).texts[2]
         #expect(ok == #"{"type":"ok","ref":5,"cursor":"150"}"#)
+        harness.expectNothingLeftAfterResets()
+    }
+
+    /// The token came with the handshake, and the project with the URL.
+    @Test func `a since in an init without a project is of the one that it is in`() throws {
+        var harness = try harness()
+        let client = try harness.open(project: 1)
+        harness.receive(text: #"{"type":"init","since":"100","ref":5}"#, from: client)
+        let asked = try harness.askedReads()
+        #expect(asked.projects == "{\(CoreHarness.project(1))}" && asked.cursors == "{100}")
+        harness.answer(asked.tag, events: [1], project: 1, cursor: 150)
+        harness.settle()
+        #expect(kinds(of: client, in: harness).suffix(3) == ["1", "ready", "ok"])
+        harness.receive(text: #"{"type":"init","since":"zz","ref":6}"#, from: client)
+        harness.settle()
+        #expect(harness.stream(of: client).texts.contains { $0.contains("invalid_cursor") })
+        harness.expectNothingLeftAfterResets()
+    }
+
+    @Test func `a since without any project is refused, and said to be`() throws {
+        var harness = try harness()
+        let client = try harness.open()
+        harness.receive(text: #"{"type":"init","since":"100","ref":5}"#, from: client)
+        harness.settle()
+        #expect(kinds(of: client, in: harness).suffix(3) == ["error", "ready", "ok"])
+        #expect(harness.stream(of: client).texts.contains { $0.contains("invalid_cursor") })
         harness.expectNothingLeftAfterResets()
     }
 

@@ -132,6 +132,31 @@ private func state(_ user: Int, _ state: String = "active") -> String {
         #expect(driver.heard[1]?.last == Self.diff(5, count: 2, joined: [state(2)]))
     }
 
+    @Test
+    func `who was invisible alone, and is lost, stays hidden until a presence says otherwise`() {
+        var driver = PresenceDriver()
+        driver.set(1, user: 1)
+        for user in 2...4 { driver.set(ClientIndex(user), user: user, invisible: true) }
+        driver.pass(milliseconds: 3_000)
+        driver.forgetHeard()
+        for user in 2...4 {
+            driver.leave(ClientIndex(user), user: user, within: user == 4 ? nil : 15)
+        }
+        driver.pass(milliseconds: 3_000)
+        #expect(driver.isHidden(2) == true)
+        #expect(driver.isHidden(3) == true)
+        #expect(driver.isHidden(4) == false)
+        driver.set(5, user: 3)
+        driver.pass(milliseconds: 3_000)
+        #expect(driver.heard[1] == [Self.diff(2, count: 2, joined: [state(3)])])
+        driver.pass(milliseconds: 11_000)
+        #expect(driver.isHidden(2) == false)
+        driver.leave(5, user: 3)
+        driver.leave(1, user: 1)
+        driver.pass(milliseconds: 3_000)
+        #expect(driver.userCount == 0)
+    }
+
     @Test func `who leaves without a goodbye is there for a while, and who comes back never left`()
     {
         var driver = PresenceDriver()

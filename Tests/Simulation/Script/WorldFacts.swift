@@ -20,6 +20,9 @@ package struct WorldFacts: Equatable, Sendable {
     /// Whether clients are offered permessage-deflate.
     package var compresses = false
     package var deliveriesPerTurn = 256
+    /// Writes from queues, and bytes of them.
+    package var writesPerTurn = 256
+    package var writtenBytesPerTurn = 4 << 20
     package var admission = AdmissionLimits()
     /// What clients are told of who is present.
     package var presence = PresenceUse.on
@@ -60,6 +63,8 @@ extension WorldFacts {
         if told.once(in: 8) { presence = told.once(in: 3) ? .off : .count }
         if turns.once(in: 4) { recheckSeconds = UInt64(2 + turns.below(30)) }
         if turns.once(in: 2) { resumesPerTurn = 1 + turns.below(3) }
+        if turns.once(in: 2) { writesPerTurn = 1 + turns.below(4) }
+        if turns.once(in: 4) { writtenBytesPerTurn = 1 + turns.below(500) }
     }
 }
 

@@ -11,7 +11,8 @@ extension World {
         case .read(let seat, let bytes):
             change(seat) {
                 $0.readingBytes = bytes
-                $0.room = bytes
+                // What the socket has room for already it doesn't lose.
+                $0.room = max($0.room, bytes)
             }
         case .end(let seat): change(seat) { $0.isEnded = true }
         case .reset(let seat): change(seat) { $0.isReset = true }

@@ -18,10 +18,23 @@ extension World {
         try checkCounts()
     }
 
+    /// Whether the connection is over, but for its last words and its slot.
+    private func isOverBesidesItsTurn(_ peer: Peer) -> Bool {
+        let phase = core.clients[peer.index].phase
+        return waitsForItsTurn(peer) && (phase == .closed || phase == .flushing)
+    }
+
+    /// Whether something is for the peer that the turn's budget didn't allow to be written.
+    func waitsForItsTurn(_ peer: Peer) -> Bool {
+        core.clients[peer.index].queue.marks.contains(.dirty)
+    }
+
     private func check(_ peer: Peer, _ number: Int) throws(Violation) {
         if !peer.isShort, !peer.hearing.isWhole {
             throw Violation(.stream, "half of a frame, though the socket takes more")
         }
+        // What is due for it happens, and is told, in one of the next turns.
+        guard !waitsForItsTurn(peer) else { return }
         if let closedAt = peer.closedAt,
             now.nanoseconds(since: closedAt) > Self.closeNanoseconds + Self.slack
         {
@@ -78,6 +91,7 @@ extension World {
         var byUser = Array(repeating: 0, count: facts.users)
         var unauthenticated = 0
         for number in live where kernel.peers[number].hearing.isOpen {
+            if isOverBesidesItsTurn(kernel.peers[number]) { continue }
             let hearing = kernel.peers[number].hearing
             open += 1
             if let user = hearing.user { byUser[user] += 1 }

@@ -31,7 +31,9 @@ extension World: TurnPhases {
 
     private mutating func takeClient(_ number: Int) {
         let index = kernel.peers[number].index
-        kernel.peers[number].room = kernel.peers[number].readingBytes
+        // Where nothing could be written in the last turn, there is still as much room.
+        let room = waitsForItsTurn(kernel.peers[number]) ? kernel.peers[number].room : 0
+        kernel.peers[number].room = max(room, kernel.peers[number].readingBytes)
         guard !kernel.peers[number].isFreed else { return }
         if kernel.peers[number].interest.contains(.write), kernel.peers[number].room > 0 {
             core.becameWritable(index)
@@ -206,6 +208,8 @@ extension World: TurnPhases {
         var limits = DeliveryLimits()
         limits.perTurn = facts.deliveriesPerTurn
         limits.perRoomShare = max(1, facts.deliveriesPerTurn / 2)
+        limits.writesPerTurn = facts.writesPerTurn
+        limits.writtenBytesPerTurn = facts.writtenBytesPerTurn
         let collapsedBefore = core.metrics.collapsedClients
         core.flush(to: &kernel, limits)
         leak(collapsedBefore: collapsedBefore)

@@ -1,0 +1,100 @@
+import Gateway
+import Reactor
+import Testing
+
+/// More has to be written than one turn may write.
+@Suite struct CoreFlushBehaviour {
+    /// Opens clients that look at the projects.
+    private func open(
+        _ count: Int, projects: ClosedRange<UInt64>, _ harness: inout CoreHarness
+    ) throws -> [Int] {
+        var clients: [Int] = []
+        for user in 1...UInt64(count) {
+            let client = try harness.open(user: user)
+            for project in projects { harness.join(project, keep: true, from: client) }
+            harness.settle()
+            clients.append(client)
+        }
+        return clients
+    }
+
+    private func heard(
+        _ text: String, of clients: [Int], _ harness: borrowing CoreHarness
+    ) -> [Int] {
+        clients.filter { client in
+            harness.stream(of: client).texts.contains { $0.contains(text) }
+        }
+    }
+
+    @Test func `some queues are written in each turn, the first the first`() throws {
+        var harness = try CoreHarness()
+        let clients = try open(5, projects: 1...2, &harness)
+        harness.deliveries.writesPerTurn = 2
+        harness.notify(event: 7, project: 2)
+        for turn in 1...3 {
+            harness.turn()
+            let served = heard(#""data":{"id":"7""#, of: clients, harness)
+            #expect(served == Array(clients.prefix(turn * 2)))
+            #expect(harness.core.hasWorkLeft == (turn < 3))
+        }
+        harness.expectNothingLeftAfterResets()
+    }
+
+    @Test func `who asks again and again is written to behind those who wait`() throws {
+        var harness = try CoreHarness()
+        let clients = try open(4, projects: 1...1, &harness)
+        harness.deliveries.writesPerTurn = 1
+        for client in clients { harness.receive(text: #"{"type":"ping","ref":1}"#, from: client) }
+        for turn in 2...5 {
+            harness.receive(text: #"{"type":"ping","ref":\#(turn)}"#, from: clients[0])
+            harness.turn()
+        }
+        #expect(heard(#""ref":1}"#, of: clients, harness) == clients)
+        harness.settle()
+        #expect(heard(#""ref":5}"#, of: clients, harness) == [clients[0]])
+        harness.expectNothingLeftAfterResets()
+    }
+
+    @Test func `a turn ends when it has written enough bytes`() throws {
+        var harness = try CoreHarness()
+        let clients = try open(3, projects: 1...2, &harness)
+        harness.deliveries.writtenBytesPerTurn = 1
+        harness.notify(event: 7, project: 1)
+        for turn in 1...3 {
+            harness.turn()
+            #expect(heard(#""data":{"id":"7""#, of: clients, harness).count == turn)
+        }
+        harness.expectNothingLeftAfterResets()
+    }
+
+    @Test func `a long broadcast counts for several deliveries`() throws {
+        var harness = try CoreHarness()
+        let clients = try open(8, projects: 1...1, &harness)
+        harness.deliveries.perTurn = 8
+        harness.deliveries.perRoomShare = 8
+        // Some 200 bytes each.
+        for event in 0..<(Limits.deliveryBytes / 100) { harness.notify(event: event, project: 1) }
+        harness.turn()
+        let served = heard(#""data":{"id":"0""#, of: clients, harness).count
+        #expect(served > 0 && served < clients.count)
+        harness.settle()
+        #expect(heard(#""data":{"id":"0""#, of: clients, harness) == clients)
+        harness.expectNothingLeftAfterResets()
+    }
+
+    @Test func `when the times of many are up, some are told in each turn`() throws {
+        var harness = try CoreHarness(connectionsMax: 2 * Limits.queueWritesPerTurn)
+        let count = Limits.queueWritesPerTurn + 10
+        var clients: [Int] = []
+        for _ in 0..<count { clients.append(try harness.connect()) }
+        harness.pass(milliseconds: 9_000)
+        while clients.allSatisfy({ harness.sockets[$0].taken.isEmpty }) {
+            harness.turn(milliseconds: 128)
+        }
+        let told = clients.count { !harness.sockets[$0].taken.isEmpty }
+        #expect(told == Limits.queueWritesPerTurn)
+        harness.turn()
+        #expect(clients.allSatisfy { harness.stream(of: $0).status == 408 })
+        harness.expectNothingLeftAfterResets()
+    }
+}
