@@ -676,7 +676,11 @@ $$
         definition := replace(definition, $name${log's mode}$name$, $mode$(
                             SELECT CASE
                                 WHEN relkind = 'r' AND relnatts = 7 AND relchecks = 0
-                                    AND NOT relhastriggers AND NOT relrowsecurity
+                                    AND NOT relrowsecurity
+                                    -- On INSERT (pg_trigger.h): the log's own are on removals.
+                                    AND NOT (relhastriggers AND EXISTS (
+                                        SELECT FROM pg_trigger
+                                        WHERE tgrelid = pg_class.oid AND tgtype & 4 <> 0))
                                     AND 3 = (SELECT count(*) FROM pg_index WHERE indrelid = pg_class.oid)
                                     THEN 'p'
                                 ELSE 'g'

@@ -12,7 +12,9 @@
 --
 -- What it costs: about 200 bytes for each announced change (a bulk change is a few dozen), kept for
 -- 24 hours (the gateway's `--event-retention`), and some of the writers' throughput
--- (Benchmarks/SINGLE-RUNS.md).
+-- (Benchmarks/SINGLE-RUNS.md). Whoever needs the space earlier may DELETE or TRUNCATE: the horizon rises
+-- in the same transaction, and whoever resumes from below it is told to fetch everything. (Not where
+-- triggers are disabled, or a partition of it is dropped or detached.)
 --
 -- To take it out of use: DROP TABLE cache_events, cache_events_horizon. Transaction numbers mean
 -- nothing in another cluster, and are given again where PostgreSQL has lost what was committed:
@@ -78,9 +80,22 @@ BEGIN
     END IF;
     SELECT pg_get_userbyid(proowner) INTO STRICT functions_owner FROM pg_proc WHERE oid = functions;
     FOR found IN
+        SELECT pg_proc.oid::regprocedure AS name, rolname AS owner
+        FROM pg_proc JOIN pg_roles ON pg_roles.oid = proowner
+        WHERE pronamespace = quote_ident(place)::regnamespace
+            AND proname = 'raise_cache_horizon' AND pronargs = 0
+            AND rolname NOT IN (functions_owner, current_user) AND NOT rolsuper
+    LOOP
+        RAISE EXCEPTION 'the function % is there already and belongs to %', found.name, found.owner
+            USING HINT = 'Find out who made it, then drop it.';
+    END LOOP;
+    FOR found IN
         SELECT pg_class.oid::regclass AS name, rolname AS owner, relkind, relhasrules,
             EXISTS (
-                SELECT FROM pg_trigger WHERE tgrelid = pg_class.oid AND NOT tgisinternal
+                SELECT FROM pg_trigger JOIN pg_proc ON pg_proc.oid = tgfoid
+                WHERE tgrelid = pg_class.oid AND NOT tgisinternal
+                    AND NOT (proname = 'raise_cache_horizon'
+                        AND pronamespace = quote_ident(place)::regnamespace)
             ) AS has_triggers,
             rolname NOT IN (functions_owner, current_user) AND NOT rolsuper AS is_foreign
         FROM pg_class JOIN pg_roles ON pg_roles.oid = relowner
@@ -139,6 +154,87 @@ CREATE TABLE IF NOT EXISTS cache_events_horizon (
 );
 INSERT INTO cache_events_horizon (xid) VALUES (pg_catalog.pg_current_xact_id()) ON CONFLICT DO NOTHING;
 
+-- Whatever removes records raises the horizon in its own transaction: also who deletes some to have the
+-- space, or TRUNCATE, or another table that is made in the place of a dropped one. Otherwise whoever
+-- resumes would miss them without a word.
+DO $migration$
+DECLARE
+    given_path CONSTANT pg_catalog.text := pg_catalog.current_setting('search_path');
+    place CONSTANT pg_catalog.name := pg_catalog.current_schema();
+    events CONSTANT pg_catalog.regclass := pg_catalog.to_regclass('cache_events');
+    horizon pg_catalog.text;
+    horizon_function pg_catalog.text;
+    definition pg_catalog.text;
+BEGIN
+    PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
+    horizon := format('%I.cache_events_horizon', place);
+    horizon_function := format('%I.raise_cache_horizon()', place);
+    definition := $create$
+-- With its owner's rights, since who may remove records need not be allowed to change the horizon; and
+-- as long as that is a plain table of the owner's. Without it there is no log. What row-level security
+-- would keep from being changed is an error, and nothing is removed.
+CREATE OR REPLACE FUNCTION {horizon function}
+RETURNS trigger
+LANGUAGE plpgsql
+SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+SET row_security = off
+AS $$
+DECLARE
+    removed_xid xid8;
+BEGIN
+    IF NOT EXISTS (
+        SELECT FROM pg_class
+        WHERE oid = to_regclass({name of horizon}) AND relkind = 'r'
+            AND pg_get_userbyid(relowner) = current_user AND NOT relhasrules
+    ) THEN
+        RETURN NULL;
+    END IF;
+    -- Gateways take turns at pruning by this row, and then lock records: whoever locks them in the other
+    -- order would be in a deadlock with them. It isn't waited for here, so that they don't wait either.
+    IF TG_WHEN = 'BEFORE' THEN
+        PERFORM FROM {horizon} FOR UPDATE SKIP LOCKED;
+        RETURN NULL;
+    END IF;
+    IF TG_OP = 'TRUNCATE' THEN
+        removed_xid := pg_current_xact_id();
+    ELSE
+        SELECT xid INTO removed_xid FROM removed ORDER BY xid DESC LIMIT 1;
+    END IF;
+    -- TRUNCATE may have taken the horizon along.
+    IF removed_xid IS NOT NULL THEN
+        INSERT INTO {horizon} AS raised (xid) VALUES (removed_xid)
+        ON CONFLICT (only_row) DO UPDATE SET xid = excluded.xid WHERE raised.xid < excluded.xid;
+    END IF;
+    RETURN NULL;
+END
+$$
+    $create$;
+    definition := replace(definition, '{horizon function}', horizon_function);
+    definition := replace(definition, '{name of horizon}', quote_literal(horizon));
+    definition := replace(definition, '{horizon}', horizon);
+    EXECUTE definition;
+    EXECUTE format('REVOKE EXECUTE ON FUNCTION %s FROM PUBLIC', horizon_function);
+
+    -- Before they were there records may have been removed.
+    IF NOT EXISTS (
+        SELECT FROM pg_trigger
+        WHERE tgrelid = events AND tgfoid = horizon_function::regprocedure
+            AND tgname = 'cache_events_truncated' AND tgenabled IN ('O', 'A')
+    ) THEN
+        EXECUTE format('UPDATE %s SET xid = pg_current_xact_id() WHERE xid < pg_current_xact_id()', horizon);
+    END IF;
+    EXECUTE format('CREATE OR REPLACE TRIGGER cache_events_delete BEFORE DELETE ON %s'
+        ' FOR EACH STATEMENT EXECUTE FUNCTION %s', events, horizon_function);
+    EXECUTE format('CREATE OR REPLACE TRIGGER cache_events_deleted AFTER DELETE ON %s'
+        ' REFERENCING OLD TABLE AS removed'
+        ' FOR EACH STATEMENT EXECUTE FUNCTION %s', events, horizon_function);
+    EXECUTE format('CREATE OR REPLACE TRIGGER cache_events_truncated AFTER TRUNCATE ON %s'
+        ' FOR EACH STATEMENT EXECUTE FUNCTION %s', events, horizon_function);
+    PERFORM pg_catalog.set_config('search_path', given_path, true);
+END
+$migration$;
+
 -- The triggers' functions record with their owner's rights, and only in tables that are their owner's:
 -- so nobody can put others in their place. Nobody else writes: with a transaction number of the far
 -- future a row would make every cursor expire. The gateway needs SELECT and DELETE on cache_events, and
@@ -152,6 +248,7 @@ DECLARE
     horizon CONSTANT pg_catalog.regclass := pg_catalog.to_regclass('cache_events_horizon');
     functions_owner pg_catalog.name;
     log_table pg_catalog.regclass;
+    log_function pg_catalog.regprocedure;
 BEGIN
     PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
     SELECT pg_get_userbyid(proowner) INTO STRICT functions_owner FROM pg_proc WHERE oid = functions;
@@ -162,6 +259,13 @@ BEGIN
             AND pg_get_userbyid(relowner) <> functions_owner
     LOOP
         EXECUTE format('ALTER TABLE %s OWNER TO %I', log_table, functions_owner);
+    END LOOP;
+    FOR log_function IN
+        SELECT pg_proc.oid FROM pg_proc JOIN pg_class ON pg_class.oid = events
+        WHERE pronamespace = relnamespace AND proname = 'raise_cache_horizon' AND pronargs = 0
+            AND pg_get_userbyid(proowner) <> functions_owner
+    LOOP
+        EXECUTE format('ALTER FUNCTION %s OWNER TO %I', log_function, functions_owner);
     END LOOP;
     PERFORM pg_catalog.set_config('search_path', given_path, true);
 END

@@ -234,6 +234,14 @@ def test_a_log_without_the_triggers_functions_is_not_read(cluster):
 
 def test_old_events_that_stay_are_told(database, role):
     database.add_task(database.add_project())
+@pytest.mark.parametrize("statement", [
+    "ALTER TABLE cache_events DISABLE TRIGGER USER", "DROP FUNCTION raise_cache_horizon CASCADE"])
+def test_a_log_that_does_not_notice_removals_is_told(database, role, statement):
+    database.execute(statement)
+    verdict, text = examine(role[0])[1]["event log"]
+    assert verdict == "warn" and "who resumes may miss what somebody deleted" in text
+
+
     database.execute("UPDATE cache_events SET created_at = now() - interval '25 hours'")
     verdict, text = examine(role[0])[1]["event log"]
     assert verdict == "warn" and "nobody prunes" in text

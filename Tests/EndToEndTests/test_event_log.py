@@ -215,3 +215,80 @@ def test_migrate_leaves_the_log_out_when_told(database, run_command):
     assert database.execute("SELECT to_regclass('cache_events')") == [(None,)]
     assert "005_add_event_log.sql: applied" in run_command("migrate")
     assert database.execute("SELECT to_regclass('cache_events')") == [("cache_events",)]
+
+
+def horizon(database):
+    return database.execute("SELECT xid::text::bigint FROM cache_events_horizon")[0][0]
+
+
+def newest(database):
+    return database.execute("SELECT xid::text::bigint FROM cache_events ORDER BY xid DESC LIMIT 1")[0][0]
+
+
+@pytest.mark.parametrize("statement", [
+    "TRUNCATE cache_events", "DELETE FROM cache_events", "DELETE FROM cache_events WHERE resource = 'tasks'",
+    "WITH gone AS (DELETE FROM cache_events RETURNING 1) SELECT count(*) FROM gone",
+    "TRUNCATE cache_events, cache_events_horizon"])
+def test_whoever_removes_records_makes_the_cursors_below_them_expire(database, statement):
+    database.add_task(database.add_project())
+    removed = newest(database)
+    assert horizon(database) < removed
+    database.execute(statement)
+    assert horizon(database) >= removed, "a cursor has to be above it"
+
+
+def test_removing_old_records_leaves_newer_cursors(database):
+    project = database.add_project()
+    database.add_task(project)
+    old = newest(database)
+    database.add_task(project)
+    database.execute("DELETE FROM cache_events WHERE xid = %s::text::xid8", str(old))
+    assert horizon(database) == old < newest(database)
+    database.execute("DELETE FROM cache_events WHERE false")
+    assert horizon(database) == old
+    with pytest.raises(ZeroDivisionError), database.transaction() as cursor:
+        cursor.execute("TRUNCATE cache_events")
+        raise ZeroDivisionError
+    assert horizon(database) == old < newest(database), "what is rolled back removes nothing"
+
+
+def test_a_role_that_may_delete_records_alone_makes_cursors_expire(database):
+    role = f"cleaner_{database.name}"
+    database.execute(f"CREATE ROLE {role}; GRANT SELECT, DELETE ON cache_events TO {role}")
+    try:
+        database.add_task(database.add_project())
+        removed = newest(database)
+        database.execute(f"SET ROLE {role}; DELETE FROM cache_events; RESET ROLE")
+        assert horizon(database) == removed
+        database.execute("CREATE TABLE another (xid xid8)")
+        database.execute(f"ALTER TABLE another OWNER TO {role}")
+        with pytest.raises(psycopg2.errors.InsufficientPrivilege):
+            database.execute(
+                f"SET ROLE {role}; CREATE TRIGGER t AFTER TRUNCATE ON another"
+                " EXECUTE FUNCTION public.raise_cache_horizon()")
+    finally:
+        database.execute(f"RESET ROLE; DROP OWNED BY {role}; DROP ROLE {role}")
+
+
+def test_records_that_are_being_removed_hold_up_nobody_who_prunes(cluster, database):
+    """A gateway takes its turn by the horizon's row, so that the row is to be locked before any record is."""
+    database.add_task(database.add_project())
+    other = Database(cluster, database.name)
+    try:
+        with database.transaction() as cursor:
+            cursor.execute("DELETE FROM cache_events")
+            assert other.execute("SELECT 1 FROM cache_events_horizon FOR UPDATE SKIP LOCKED") == []
+        assert len(other.execute("SELECT 1 FROM cache_events_horizon FOR UPDATE SKIP LOCKED")) == 1
+    finally:
+        other.close()
+
+
+def test_a_log_that_is_made_anew_knows_nothing_of_what_was_before(cluster, database):
+    database.add_task(database.add_project())
+    lost = newest(database)
+    database.execute("DROP TABLE cache_events")
+    cluster.apply_migrations(database.name)
+    assert horizon(database) >= lost
+    before = horizon(database)
+    cluster.apply_migrations(database.name)
+    assert horizon(database) == before, "applied once more it expires nothing"

@@ -290,6 +290,19 @@ async def test_an_operator_can_make_all_cursors_expire_whatever_their_numbers(da
         assert {m["reason"] for m in missed} == {"cursor_expired"}
 
 
+async def test_a_log_that_somebody_emptied_is_a_resync_for_who_resumes(database, gateway):
+    project = database.add_project()
+    for statement in ["TRUNCATE cache_events", "DELETE FROM cache_events", "DELETE FROM cache_events_horizon"]:
+        cursor = await first_cursor(gateway, project)
+        database.add_task(project)
+        database.execute(statement)
+        client = await PythonClient.connect(gateway)
+        missed, _ = await ready(client, project_id=project, since=cursor)
+        assert [(message["resource"], message["reason"]) for message in missed] == [
+            (resource, "cursor_expired") for resource in RESOURCES], statement
+        await client.close()
+
+
 async def test_an_open_transaction_hides_nothing_from_a_resume(database, gateway):
     """With a sequence number as the cursor, a transaction that commits late would be lost."""
     project = database.add_project()

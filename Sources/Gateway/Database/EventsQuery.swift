@@ -17,7 +17,7 @@ package enum EventsQuery {
     /// is too old or of the future, 2 for too many), the payload, a cursor for whoever has got all of
     /// it: what its snapshot doesn't show is at or above its xmin; and the first cursor that is of the
     /// future. The horizon is read in the same
-    /// snapshot as the events, so that nothing is pruned in between. The payloads carry no cursor:
+    /// snapshot as the events, so that nothing is removed in between; without one every cursor is too old. The payloads carry no cursor:
     /// a client that got half of them must begin again where it began.
     ///
     /// What may end memberships comes first, so that nobody hears of what came after his own end: the
@@ -34,7 +34,7 @@ package enum EventsQuery {
         SELECT asked.position, verdict.code, event.payload,
             pg_catalog.pg_snapshot_xmin(pg_catalog.pg_current_snapshot()), pg_catalog.pg_snapshot_xmax(pg_catalog.pg_current_snapshot())
         FROM unnest($1::uuid[], $2::xid8[]) WITH ORDINALITY AS asked (project_id, since, position)
-        CROSS JOIN \(schema)cache_events_horizon AS horizon
+        LEFT JOIN \(schema)cache_events_horizon AS horizon ON true
         CROSS JOIN LATERAL (
             SELECT pg_catalog.count(*) AS count FROM (
                 SELECT FROM \(schema)cache_events AS counted
@@ -44,7 +44,7 @@ package enum EventsQuery {
         ) AS recorded
         CROSS JOIN LATERAL (
             SELECT CASE
-                WHEN asked.since <= horizon.xid
+                WHEN horizon.xid IS NULL OR asked.since <= horizon.xid
                     OR asked.since > pg_catalog.pg_snapshot_xmax(pg_catalog.pg_current_snapshot()) THEN 1
                 WHEN recorded.count > \(recordsMax) THEN 2
                 ELSE 0

@@ -146,6 +146,8 @@ package enum DatabaseChecks {
         package var guardedTables = ""
         /// That hides rows from this role, or from the triggers' functions.
         package var isHidden = false
+        /// Whoever removes some of it makes the cursors below expire: it has its triggers.
+        package var notesRemovals = true
         /// By how much the oldest event is older than it should get, in seconds.
         package var overdueSeconds = 0
 
@@ -188,6 +190,13 @@ package enum DatabaseChecks {
             return .warning(
                 subject, "the role may not prune it, so it grows",
                 "GRANT DELETE ON cache_events and UPDATE ON cache_events_horizon TO it")
+        }
+        guard facts.notesRemovals else {
+            return .warning(
+                subject,
+                "its triggers are missing or disabled: who resumes may miss what somebody deleted",
+                "ALTER TABLE cache_events ENABLE TRIGGER USER, or "
+                    + migration(isRecorded: isRecorded))
         }
         guard facts.overdueSeconds < overdueSecondsMax else {
             return .warning(

@@ -198,7 +198,10 @@ struct DatabaseSurvey {
                 coalesce((SELECT bool_or(row_security_active(c.oid) OR c.relforcerowsecurity)
                     FROM pg_class AS c WHERE c.oid IN (cache_events, cache_events_horizon)
                         AND c.relrowsecurity), false),
-                cache_events::regclass
+                cache_events::regclass,
+                3 = (SELECT count(*) FROM pg_trigger AS t JOIN pg_proc AS p ON p.oid = t.tgfoid
+                    WHERE t.tgrelid = cache_events AND t.tgenabled IN ('O', 'A')
+                        AND p.proname = 'raise_cache_horizon')
             FROM names
             """)
         var facts = DatabaseChecks.EventLogFacts(
@@ -208,6 +211,7 @@ struct DatabaseSurvey {
             isForeign: row.text(row: 0, column: 3) == "t")
         facts.guardedTables = row.text(row: 0, column: 4)
         facts.isHidden = row.text(row: 0, column: 5) == "t"
+        facts.notesRemovals = row.text(row: 0, column: 7) == "t"
         if facts.isInstalled, facts.mayRead, !facts.isForeign, !facts.isHidden {
             let oldest = try connection.query(
                 """
