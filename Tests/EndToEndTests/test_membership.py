@@ -166,6 +166,35 @@ async def test_members_that_row_level_security_hides_can_not_be_checked(start_ga
     await (await PythonClient.connect(gateway, project, user)).close()
 
 
+@pytest.mark.parametrize(("change", "undo", "reason"), [
+    ("ALTER TABLE project_members ENABLE ROW LEVEL SECURITY", "ALTER TABLE project_members DISABLE ROW LEVEL SECURITY",
+     "has row-level security, and no policy that shows this role any row"),
+    ("ALTER TABLE project_members RENAME TO members; CREATE VIEW project_members AS SELECT * FROM members WHERE false;"
+     " GRANT SELECT ON project_members TO PUBLIC", "DROP VIEW project_members; ALTER TABLE members RENAME TO project_members",
+     "is no table")])
+async def test_members_that_are_hidden_while_the_gateway_runs_are_not_thrown_out(
+        start_gateway, database, role, project, user, change, undo, reason):
+    """Up to a minute, until the catalogue was looked at again, everybody who was asked for was a stranger."""
+    gateway = start_gateway("--membership", "on", url=role[0])
+    client = await PythonClient.connect(gateway, project, user)
+    database.execute(change)
+    with pytest.raises(Refused) as refused:
+        await PythonClient.connect(gateway, project, user)
+    assert refused.value.status == 503, "from the first question on"
+    # Who is said to be removed is asked for.
+    database.notify(json.dumps({"resource": "project_members", "id": f"{project}:{user}", "action": "DELETE",
+                                "project_id": project, "timestamp": "2026-01-02T03:04:05.678901Z"}))
+    assert gateway.wait_for_log("statement refused", what="membership query")["error"] == f"project_members {reason}"
+    assert f"[-] memberships can't be checked: project_members {reason}\n" in gateway.request("/readyz?verbose", admin=True)[2]
+    assert not gateway.is_ready()
+    await client.send_json({"type": "ping"})
+    assert await client.receive_json() == {"type": "pong"}
+    database.execute(undo)
+    wait_until(gateway.is_ready, "they can be asked for again")
+    assert (await client.receive_json())["action"] == "RESYNC"
+    await client.close()
+
+
 async def test_a_session_that_is_ended_while_it_is_asked_is_asked_again(gateway, database, project, user):
     """Its last words were taken for a refusal, though the database was there."""
     client = await PythonClient.connect(gateway, user=user)

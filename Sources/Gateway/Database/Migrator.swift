@@ -98,8 +98,8 @@ package struct Migrator: ~Copyable {
     /// Tries what `serve` will ask of what the migrations made or found.
     private mutating func tryStatements(_ warn: (String) -> Void) throws(MigrationFailure) {
         do {
-            let rows = try connection.query(ResourceCatalogue.statement)
-            guard let catalogue = ResourceCatalogue(rows) else { return }
+            let found = try connection.query(ResourceCatalogue.statement)
+            guard let catalogue = ResourceCatalogue(found) else { return }
             guard !catalogue.members.name.isEmpty else { return }
             if let fault = catalogue.membersFault {
                 warn(
@@ -107,7 +107,10 @@ package struct Migrator: ~Copyable {
                 )
                 return
             }
-            _ = try connection.query(catalogue.members.statement, ["{}", "{}"])
+            let rows = try connection.query(catalogue.members.statement, ["{}", "{}"])
+            if let fault = MembersTable.fault(in: rows) {
+                warn("project_members \(fault): nobody's membership can be checked")
+            }
         } catch {
             warn("memberships can't be checked: \(error)")
         }

@@ -239,6 +239,9 @@ package struct QuerySession: ~Copyable {
                     answer = oldest.answer(.rows(rows))
                 } else if !receiveResources(rows, now, &event) {
                     return unexpectedReply(now)
+                    if oldest.query == .members, MembersTable.fault(in: rows) != nil {
+                        lookAgain(now)
+                    }
                 }
             case .succeeded:
                 guard isFirstAnswer(), !oldest.query.isOwn else {

@@ -21,9 +21,7 @@ struct ResourceCatalogue: Equatable, Sendable {
     /// The triggers' function is the one on the search_path that the session was given, by its oid. Temporary tables don't count.
     /// A trigger that is enabled only for replicas ('R') does: on a logical replica that is the one
     /// that runs. A partition has its table's trigger, and is announced under the table's name. relname
-    /// has type name, which sorts by bytes. `project_members` has to be a table of the functions'
-    /// owner, or one to which a role that may use the function has given its trigger. Row-level security that
-    /// shows no row would make everybody a stranger. A type of text that isn't PostgreSQL's own is compared
+    /// has type name, which sorts by bytes. A type of text that isn't PostgreSQL's own is compared
     /// as text: its own operators aren't on the pinned path.
     static let statement = """
         WITH RECURSIVE settings AS MATERIALIZED (
@@ -64,20 +62,7 @@ struct ResourceCatalogue: Equatable, Sendable {
             GROUP BY relname
         ), member_table AS (
             SELECT c.oid, pg_catalog.format('%I.%I', n.nspname, c.relname) AS name,
-                CASE
-                    WHEN c.relkind NOT IN ('r', 'p') THEN 'is no table'
-                    WHEN EXISTS (SELECT FROM functions WHERE functions.proowner <> c.relowner)
-                        AND NOT EXISTS (SELECT FROM announcing WHERE announcing.oid = c.oid)
-                        THEN 'does not belong to the owner of the triggers'' functions'
-                    WHEN pg_catalog.row_security_active(c.oid) AND NOT EXISTS (
-                        SELECT FROM pg_catalog.pg_policy AS p
-                        CROSS JOIN LATERAL pg_catalog.unnest(p.polroles) AS shown (role)
-                        WHERE p.polrelid = c.oid AND p.polpermissive AND p.polcmd IN ('r', '*')
-                            AND CASE WHEN shown.role = 0 THEN true
-                                ELSE pg_catalog.pg_has_role(shown.role, 'USAGE') END
-                    ) THEN 'has row-level security, and no policy that shows this role any row'
-                    ELSE ''
-                END AS fault
+                \(MembersTable.fault(functions: "names.functions")) AS fault
             FROM pg_catalog.pg_class AS c
             JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
             JOIN names ON names.project_members = c.oid
@@ -133,7 +118,8 @@ struct ResourceCatalogue: Equatable, Sendable {
         schema = rows.text(row: 0, column: 2)
         members = MembersTable(
             name: rows.text(row: 0, column: 3), fault: rows.text(row: 0, column: 4),
-            project: rows.text(row: 0, column: 5), user: rows.text(row: 0, column: 6))
+            project: rows.text(row: 0, column: 5), user: rows.text(row: 0, column: 6),
+            schema: schema)
         if members.name.isEmpty {
             membersFault = "is not there"
         } else if !members.fault.isEmpty {

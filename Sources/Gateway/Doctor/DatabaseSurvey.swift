@@ -257,7 +257,10 @@ struct DatabaseSurvey {
                 + " of the triggers' functions owns", tell
         ) { (open: inout BlockingPostgresConnection, catalogue) throws(PostgresError) in
             let nobody = "{00000000-0000-0000-0000-000000000000}"
-            _ = try open.query(catalogue.statement(of: .members), [nobody, nobody])
+            let rows = try open.query(catalogue.statement(of: .members), [nobody, nobody])
+            if let fault = MembersTable.fault(in: rows) {
+                throw PostgresError(message: "project_members \(fault)")
+            }
         }
     }
 

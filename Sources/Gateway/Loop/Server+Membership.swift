@@ -37,7 +37,7 @@ extension Server {
 
     private mutating func handleProbe(_ outcome: consuming QueryOutcome) {
         switch consume outcome {
-        case .rows: core.membersAre(fault: nil)
+        case .rows(let rows): core.membersAre(fault: MembersTable.fault(in: rows))
         case .succeeded: break
         case .failed(let failure):
             guard case .refused(let error) = failure else { return }
@@ -53,7 +53,17 @@ extension Server {
         let number = Int(answer.tag)
         switch answer.outcome {
         case .rows(let rows):
-            for row in 0..<rows.count {
+            if let fault = MembersTable.fault(in: rows) {
+                core.log.refused(
+                    "membership query", PostgresError(message: "project_members \(fault)"),
+                    at: core.clock.now)
+                core.membersAre(fault: fault)
+                core.failMembershipBatch(number)
+                return
+            }
+            // One row without a place stands for nobody.
+            let count = rows.isNull(row: 0, column: 0) ? 0 : rows.count
+            for row in 0..<count {
                 guard let position = rows.integer(row: row, column: 0),
                     core.noteMember(position, inMembershipBatch: number)
                 else {

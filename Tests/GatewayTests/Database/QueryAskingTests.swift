@@ -194,7 +194,7 @@ import Testing
         let start = "\(answer.query) \(answer.tag):"
         switch answer.outcome {
         case .rows(let rows):
-            let places = (0..<rows.count).map { rows.integer(row: $0, column: 0) ?? -1 }
+            let places = (0..<rows.count).compactMap { rows.integer(row: $0, column: 0) }
             return start + places.sorted().map { " \($0)" }.joined()
         case .succeeded: return start + " succeeded"
         case .failed(.lost): return start + " lost"
