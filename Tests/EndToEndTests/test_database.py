@@ -198,6 +198,30 @@ def test_timeouts_of_the_role_do_not_cut_the_sessions(database, start_gateway, r
     assert database.execute("SELECT count(*) FROM pg_stat_activity WHERE usename = %s", name) == [(3,)]
 
 
+async def test_timeouts_of_the_role_end_no_statement_of_ours(database, start_gateway, role):
+    """Also where they are so short that they end the one that sets others."""
+    url, name = role
+    user = database.add_user()
+    project = database.add_project(user)
+    for timeout, value in [("lock_timeout", "100ms"), ("statement_timeout", "1ms"), ("idle_session_timeout", "1s")]:
+        database.execute(f"ALTER ROLE {name} SET {timeout} = '{value}'")
+    gateway = start_gateway("--membership", "on", url=url)
+    client = await PythonClient.connect(gateway, user=user)
+    with database.transaction() as cursor:
+        cursor.execute("LOCK TABLE project_members IN ACCESS EXCLUSIVE MODE")
+        await client.send_json({"type": "join_project", "project_id": project, "ref": 1})
+        with database.connect() as other, other.cursor() as watching:
+            def waits():
+                watching.execute(
+                    "SELECT FROM pg_stat_activity WHERE usename = %s AND wait_event_type = 'Lock'"
+                    " AND query_start < clock_timestamp() - interval '0.5 s'", (name,))
+                return watching.rowcount == 1
+            wait_until(waits, "the question waits for longer than the timeouts")
+    answer = await client.receive_json()
+    assert (answer["type"], answer["ref"]) == ("ok", 1)
+    await client.close()
+
+
 async def test_bytes_that_are_not_utf8_do_not_cut_the_listener(cluster):
     """A database without an encoding takes any byte; PostgreSQL refused to send them to a client of UTF-8."""
     cluster.create_database("devhive_ascii", encoding="SQL_ASCII")

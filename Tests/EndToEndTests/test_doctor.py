@@ -169,10 +169,12 @@ def test_what_the_triggers_could_not_do_is_told(database, role):
 
 def test_timeouts_of_the_role_are_named(database, role):
     url, name = role
-    database.execute(f"ALTER ROLE {name} SET idle_session_timeout = '7s'; ALTER ROLE {name} SET statement_timeout = '9s'")
+    database.execute(f"ALTER ROLE {name} SET idle_session_timeout = '7s'; ALTER ROLE {name} SET statement_timeout = '2ms';"
+                     f" ALTER ROLE {name} SET lock_timeout = '1s'")
     code, findings = examine(url)
     assert code == 0
-    assert findings["session timeouts"][1].startswith("idle_session_timeout 7s, statement_timeout 9s: the gateway sets its own")
+    assert findings["session timeouts"][1].startswith(
+        "idle_session_timeout 7000 ms, lock_timeout 1000 ms, statement_timeout 2 ms: the gateway sets its own")
 
 
 def test_a_prepared_transaction_of_another_database_is_named(cluster, database, role):
@@ -232,8 +234,6 @@ def test_a_log_without_the_triggers_functions_is_not_read(cluster):
         cluster.drop_database("devhive_bare")
 
 
-def test_old_events_that_stay_are_told(database, role):
-    database.add_task(database.add_project())
 @pytest.mark.parametrize("statement", [
     "ALTER TABLE cache_events DISABLE TRIGGER USER", "DROP FUNCTION raise_cache_horizon CASCADE"])
 def test_a_log_that_does_not_notice_removals_is_told(database, role, statement):
@@ -242,6 +242,8 @@ def test_a_log_that_does_not_notice_removals_is_told(database, role, statement):
     assert verdict == "warn" and "who resumes may miss what somebody deleted" in text
 
 
+def test_old_events_that_stay_are_told(database, role):
+    database.add_task(database.add_project())
     database.execute("UPDATE cache_events SET created_at = now() - interval '25 hours'")
     verdict, text = examine(role[0])[1]["event log"]
     assert verdict == "warn" and "nobody prunes" in text

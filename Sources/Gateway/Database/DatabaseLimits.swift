@@ -12,6 +12,9 @@ package enum DatabaseLimits {
     /// After it the server gives up a statement of the query session, whatever timeout the role has:
     /// nobody waits for its answer any more.
     package static let serverTimeoutMilliseconds = 10_000
+    /// How often the statement that sets a session's timeouts is sent again when the role's own, of a few
+    /// milliseconds, have ended it: a new backend has to read its catalogue for it, and only once.
+    package static let settingRepeatsMax = 8
     /// How soon the catalogue is looked at again when the memberships couldn't be asked for: a column
     /// may have got another type.
     package static let resourcesAgainNanoseconds: UInt64 = 1_000_000_000

@@ -12,24 +12,40 @@ package import Reactor
 package struct ListenerSession: ~Copyable {
     private var link: DatabaseLink
     private var reply = LISTENReply.pending
-    private let statement: String
+    private let canaryChannel: String?
+    /// How often LISTEN may still be sent again on this connection.
+    private var repeatsLeft = 0
 
     /// What has come of the answer to LISTEN.
     private enum LISTENReply {
         case pending
         case succeeded
+        /// A timeout of the role's ended it.
+        case cancelled
     }
 
     /// - Parameter canaryChannel: a second channel, a plain lower-case name.
     package init(target: ConnectionString, seed: UInt64, canaryChannel: String? = nil) {
         link = DatabaseLink(
             target: target, seed: seed, unclaimedBytesMax: DatabaseLimits.listenerBytesMax)
-        // One transaction: all, or none. A role or a database may have timeouts, which would cut a
-        // session that only waits, again and again. Nothing of it is looked up on the path.
-        statement =
-            "LISTEN cache_invalidate" + (canaryChannel.map { "; LISTEN \($0)" } ?? "")
-            + "; SET idle_session_timeout = 0; SET idle_in_transaction_session_timeout = 0"
-            + "; SET search_path = \(SearchPath.pinned)"
+        self.canaryChannel = canaryChannel
+    }
+
+    /// One transaction: all, or none. Nothing of it is looked up on the path.
+    private static func statement(
+        for connection: borrowing PostgresConnection, canaryChannel: String?
+    ) -> String {
+        var parts = ["LISTEN cache_invalidate"]
+        parts.append(SessionTimeouts.statements(serverVersion: connection.serverVersion))
+        parts.append("SET search_path = \(SearchPath.pinned)")
+        // PostgreSQL verifies what it sends to a client of UTF-8. In a database without an
+        // encoding one payload of other bytes would end the session, and the next one, until
+        // nobody listens any more; sent as it is, it is one bad payload.
+        if connection.serverEncoding == "SQL_ASCII" {
+            parts.append("SET client_encoding = SQL_ASCII")
+        }
+        if let canaryChannel { parts.append("LISTEN \(canaryChannel)") }
+        return parts.joined(separator: "; ")
     }
 
     package var registration: DatabaseRegistration? { link.registration }
@@ -104,16 +120,16 @@ package struct ListenerSession: ~Copyable {
         case .lost(let loss): return .lost(loss)
         case .connected: break
         }
+        repeatsLeft = DatabaseLimits.settingRepeatsMax
+        return sendListen(now)
+    }
+
+    private mutating func sendListen(_ now: Instant) -> DatabaseEvent {
         reply = .pending
+        let canaryChannel = canaryChannel
         do {
             try link.perform { (open: inout PostgresConnection) throws(PostgresError) in
-                // PostgreSQL verifies what it sends to a client of UTF-8. In a database without an
-                // encoding one payload of other bytes would end the session, and the next one, until
-                // nobody listens any more; sent as it is, it is one bad payload.
-                let isUnchecked = open.serverEncoding == "SQL_ASCII"
-                try open.send(
-                    simple: isUnchecked
-                        ? statement + "; SET client_encoding = SQL_ASCII" : statement)
+                try open.send(simple: Self.statement(for: open, canaryChannel: canaryChannel))
             }
         } catch {
             return .lost(link.lose(.closed(error), now))
@@ -127,10 +143,17 @@ package struct ListenerSession: ~Copyable {
             switch link.connection?.nextReply() ?? .busy {
             case .busy: return .none
             case .succeeded: reply = .succeeded
-            case .failed(let error): return .lost(link.lose(.preparingFailed(error), now))
+            case .failed(let error):
+                guard error.isCancellation, repeatsLeft > 0 else {
+                    return .lost(link.lose(.preparingFailed(error), now))
+                }
+                reply = .cancelled
             case .rows: return unexpectedReply(now)
             case .skipped: return unexpectedReply(now)
             case .synchronized: return unexpectedReply(now)
+            case .endOfStatement where reply == .cancelled:
+                repeatsLeft -= 1
+                return sendListen(now)
             case .endOfStatement:
                 guard reply == .succeeded else { return unexpectedReply(now) }
                 link.prepared(now)

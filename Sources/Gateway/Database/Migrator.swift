@@ -84,9 +84,8 @@ package struct Migrator: ~Copyable {
 
     private mutating func look(_ warn: (String) -> Void) throws(MigrationFailure) {
         do {
-            givenPath = try connection.query(SearchPath.pin).text(row: 0, column: 0)
-            // A role may have timeouts that are meant for others.
-            try connection.execute("SET statement_timeout = 0; SET idle_session_timeout = 0")
+            givenPath = try connection.pinSettings()
+            try connection.execute("SET statement_timeout = 0")
             for hazard in try SchemaHazard.find(&connection) {
                 warn("\(hazard.subject): \(hazard.fact); \(hazard.advice)")
             }

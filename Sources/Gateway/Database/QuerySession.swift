@@ -22,6 +22,8 @@ package struct QuerySession: ~Copyable {
     private var unreportedLoss: DatabaseLoss?
     private var refreshAt: Instant?
     private let seesAllOrFails: Bool
+    /// How often the first statement of this connection may still be sent again.
+    private var repeatsLeft = 0
 
     /// What the statements are made of. Kept while the connection is lost.
     private var catalogue = ResourceCatalogue()
@@ -165,6 +167,7 @@ package struct QuerySession: ~Copyable {
         case .connected: break
         }
         refreshAt = now.advanced(byNanoseconds: DatabaseLimits.resourcesIntervalNanoseconds)
+        repeatsLeft = DatabaseLimits.settingRepeatsMax
         do {
             try link.perform { (open: inout PostgresConnection) throws(PostgresError) in
                 try open.enterPipelineMode()
@@ -236,12 +239,12 @@ package struct QuerySession: ~Copyable {
                     event = sendOwn(.resources, now)
                     guard case .none = event else { return event }
                 } else if oldest.query != .resources {
-                    answer = oldest.answer(.rows(rows))
-                } else if !receiveResources(rows, now, &event) {
-                    return unexpectedReply(now)
                     if oldest.query == .members, MembersTable.fault(in: rows) != nil {
                         lookAgain(now)
                     }
+                    answer = oldest.answer(.rows(rows))
+                } else if !receiveResources(rows, now, &event) {
+                    return unexpectedReply(now)
                 }
             case .succeeded:
                 guard isFirstAnswer(), !oldest.query.isOwn else {
@@ -250,8 +253,15 @@ package struct QuerySession: ~Copyable {
                 answer = oldest.answer(.succeeded)
             case .failed(let error):
                 guard !error.endsSession else { return lose(.closed(error), now) }
-                guard isLive else { return lose(.preparingFailed(error), now) }
+                guard isLive || isCancelledAgain(oldest, error) else {
+                    return lose(.preparingFailed(error), now)
+                }
                 guard isFirstAnswer() else { return unexpectedReply(now) }
+                if oldest.query == .path {
+                    event = sendOwn(.path, now)
+                    guard case .none = event else { return event }
+                    continue
+                }
                 if oldest.query == .members { lookAgain(now) }
                 if oldest.query != .resources {
                     answer = oldest.answer(.failed(.refused(error)))
@@ -262,6 +272,16 @@ package struct QuerySession: ~Copyable {
             }
         }
         return event
+    }
+
+    /// Whether the first statement, which frees the session of the role's timeouts, was itself ended by one
+    /// and may be sent again: the second time nothing has to be looked up in the catalogue first.
+    private mutating func isCancelledAgain(
+        _ statement: PendingStatement, _ error: PostgresError
+    ) -> Bool {
+        guard statement.query == .path, error.isCancellation, repeatsLeft > 0 else { return false }
+        repeatsLeft -= 1
+        return true
     }
 
     /// The catalogue is due soon: what was found of `project_members` isn't so any more.

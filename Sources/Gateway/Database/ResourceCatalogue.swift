@@ -14,9 +14,8 @@ struct ResourceCatalogue: Equatable, Sendable {
     /// Rows: a table, the mark of its triggers if it announces, and in every row what there is once: the functions'
     /// schema, `project_members` with its schema, what is wrong with that, and the types of its columns.
     ///
-    /// It also frees the session of the server's timeouts, whose ends would be taken for a database
-    /// that comes and goes, and has the bytes of a SQL_ASCII database sent as they are: PostgreSQL
-    /// would refuse those that aren't UTF-8.
+    /// It also has the bytes of a SQL_ASCII database sent as they are: PostgreSQL would refuse those
+    /// that aren't UTF-8.
     ///
     /// The triggers' function is the one on the search_path that the session was given, by its oid. Temporary tables don't count.
     /// A trigger that is enabled only for replicas ('R') does: on a logical replica that is the one
@@ -25,17 +24,10 @@ struct ResourceCatalogue: Equatable, Sendable {
     /// as text: its own operators aren't on the pinned path.
     static let statement = """
         WITH RECURSIVE settings AS MATERIALIZED (
-            SELECT pg_catalog.set_config(wanted.name, wanted.value, false) AS value
-            FROM (VALUES ('idle_session_timeout', '0'),
-                ('idle_in_transaction_session_timeout', '0'), ('transaction_timeout', '0'),
-                ('statement_timeout', '\(DatabaseLimits.serverTimeoutMilliseconds)')
-            ) AS wanted (name, value)
-            WHERE pg_catalog.current_setting(wanted.name, true) IS NOT NULL
-            UNION ALL
-            SELECT pg_catalog.set_config('client_encoding', 'SQL_ASCII', false)
+            SELECT pg_catalog.set_config('client_encoding', 'SQL_ASCII', false) AS value
             WHERE pg_catalog.current_setting('server_encoding') = 'SQL_ASCII'
         ), \(SearchPath.names), functions AS (
-            SELECT p.oid, p.proowner, n.nspname
+            SELECT p.oid, n.nspname
             FROM pg_catalog.pg_proc AS p
             JOIN pg_catalog.pg_namespace AS n ON n.oid = p.pronamespace
             JOIN names ON names.functions = p.oid

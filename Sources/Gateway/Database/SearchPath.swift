@@ -11,10 +11,12 @@ enum SearchPath {
     /// The setting in which a session keeps the path that it was given.
     private static let setting = "devhive.search_path"
 
-    /// A session's first statement. It has no operator, and its functions are named with their schema.
+    /// A session's first statement, which sets its timeouts too. It has no operator, and its functions are
+    /// named with their schema.
     static let pin = """
         SELECT pg_catalog.set_config('\(setting)', pg_catalog.current_setting('search_path'), false),
-            pg_catalog.set_config('search_path', '\(pinned)', false)
+            pg_catalog.set_config('search_path', '\(pinned)', false),
+            \(SessionTimeouts.expressions)
         """
 
     /// The same, and a statement that row-level security would hide rows from fails instead.

@@ -13,7 +13,7 @@ struct DatabaseSurvey {
     /// Keeps other roles' operators away from everything that follows. Names of ours are looked up where
     /// the role would find them.
     func pinPath(_ connection: inout BlockingPostgresConnection) throws(PostgresError) {
-        _ = try connection.query(SearchPath.pin)
+        _ = try connection.pinSettings()
     }
 
     /// Version, role in replication, queue, clock.
@@ -112,9 +112,9 @@ struct DatabaseSurvey {
     ) throws(PostgresError) {
         let timeouts = try connection.query(
             """
-            SELECT name || ' ' || current_setting(name) FROM pg_settings
+            SELECT name || ' ' || reset_val || ' ' || unit FROM pg_settings
             WHERE name IN ('idle_session_timeout', 'idle_in_transaction_session_timeout',
-                    'statement_timeout', 'transaction_timeout') AND setting <> '0'
+                    'lock_timeout', 'statement_timeout', 'transaction_timeout') AND reset_val <> '0'
             ORDER BY 1
             """)
         tell(
@@ -297,6 +297,7 @@ struct DatabaseSurvey {
             Self.number(try listener.query("SELECT pg_backend_pid()"), 0)
             != Int(listener.serverProcessID)
         var notifier = try BlockingPostgresConnection(target)
+        try pinPath(&notifier)
         try listener.execute("LISTEN \(channel)")
         let began = Clock.monotonic()
         try notifier.execute("NOTIFY \(channel)")

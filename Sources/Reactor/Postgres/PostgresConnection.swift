@@ -115,6 +115,11 @@ public struct PostgresConnection: ~Copyable {
         unsafe PQbackendPID(connection)
     }
 
+    /// 150004 for 15.4 (PQserverVersion); 0 before it is connected.
+    public var serverVersion: Int32 {
+        unsafe PQserverVersion(connection)
+    }
+
     /// The encoding of the database (PQparameterStatus); `nil` before it is connected.
     public var serverEncoding: String? {
         unsafe PQparameterStatus(connection, "server_encoding").map { unsafe String(cString: $0) }
