@@ -192,7 +192,9 @@ BEGIN
 -- `ACTION:project@;` for each `*`, or `ACTION:project@<hash>;` for one that has an origin, which doesn't
 -- stand for changes of another. ROLLBACK TO SAVEPOINT takes back the setting and the notifications
 -- together, so that the two always agree. What somebody else has set, for a session that goes on, hasn't
--- the transaction's number in front, and isn't believed.
+-- the transaction's number in front, and isn't believed. What the writer sets in its own transaction is: it
+-- can hide what that transaction changes, and nothing of another. (What only this function's owner may write
+-- to, and ROLLBACK TO SAVEPOINT takes back, is a table, with a write of its own for each row.)
 --
 -- `devhive.cursor` is kept in the same way: the number, what there is of the event log (`f`: one that is
 -- ours and was written to once, `p`: a plain table besides, `g`: one for which INSERT may fail, `-`: none),

@@ -481,6 +481,23 @@ def test_settings_of_a_session_hide_nothing(database, listener, word):
     assert int(payload["cursor"]) <= database.execute("SELECT pg_current_xact_id()::text::bigint")[0][0]
 
 
+def test_who_writes_can_hide_what_the_own_transaction_changes_and_nothing_else(database, listener):
+    """The settings that count a transaction's announcements are the writer's to set (SECURITY.md)."""
+    project = database.add_project()
+    task = database.add_task(project)
+    oid = database.execute("SELECT 'tasks'::regclass::oid")[0][0]
+    listener.take()
+    with database.transaction() as cursor:
+        cursor.execute(f"SELECT set_config('devhive.announced_{oid}', pg_current_xact_id() || ' UPDATE:{project}@;', false)")
+        cursor.execute("UPDATE tasks SET title = 'hidden' WHERE id = %s", (task,))
+        with database.connect() as other, other.cursor() as another:
+            another.execute("INSERT INTO tasks (project_id, title) VALUES (%s, 't') RETURNING id::text", (project,))
+            heard = another.fetchone()[0]
+    assert heads(listener.take()) == [("tasks", "INSERT", heard)]
+    database.execute("UPDATE tasks SET title = 'seen' WHERE id = %s", task)
+    assert heads(listener.take()) == [("tasks", "UPDATE", task)], "the next transaction of the session"
+
+
 @pytest.mark.parametrize("search_path", ["''", "pg_catalog", "evil, public, pg_catalog"])
 def test_the_search_path_of_the_writer_does_not_matter(database, listener, search_path):
     project = database.add_project()
