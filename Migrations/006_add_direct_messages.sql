@@ -1,0 +1,312 @@
+-- Direct messages: from one user to another, kept until they are acknowledged or their time is over.
+-- Optional: without this file the gateway answers them with the error `direct_off`.
+--
+-- An application sends one in a transaction of its own. It is delivered if that commits, and only then:
+--
+--     SELECT devhive_send_direct(sender, recipient, id, data);
+--
+-- returns, without an error, what became of it:
+--
+--   * `sent`; or `repeated`, when this sender has sent something under this id before: nothing is sent twice;
+--   * `not_allowed`: the two share no project, or one of them isn't there, which look alike;
+--   * `inbox_full`: 1,000 messages, or 1 MiB of them, wait for the recipient;
+--   * `too_large`: `data`, as text, has more than 4,096 bytes.
+--
+-- Whoever ignores that loses what wasn't sent. `data` has the type json and is an object; it reaches clients byte for
+-- byte. Further arguments: `receipt` (false), whether the sender's connections are told of the acknowledgment, and
+-- `ttl_s` (604800, a week), the seconds after which nobody gets it any more, 30 days at most.
+--
+-- Each message is announced at its commit on the channel `devhive_direct`, as is each acknowledgment: recipient,
+-- sender, the numbers of the rows, and nothing of what they hold. Every role that may connect to the database can listen
+-- there, and can announce what it likes: so the gateway takes an announcement for a hint, and reads the rows. That costs
+-- it a look by primary key; were the message in the announcement, everybody in the database could read it.
+--
+-- The bounds of an inbox are counted without a lock, so that no sender waits for another's transaction: transactions
+-- that send to the same user at the same time may together exceed them by what they send.
+--
+-- What it costs: nothing for who doesn't send. A message is a row of some 150 bytes and its data, and entries in four
+-- indexes; sending one counts the recipient's inbox, up to 1,000 entries of an index. The gateway deletes what is expired,
+-- or was acknowledged 24 hours ago. A transaction that sends announces, and PostgreSQL lets the commits of those that
+-- announce go one by one.
+--
+-- To take it out of use: DROP TABLE devhive_direct_messages, DROP FUNCTION devhive_send_direct.
+--
+-- Applying it takes no lock that anybody waits for. Needs PostgreSQL 14 or newer, and
+-- 004_add_cache_invalidation_triggers.sql. Applying it twice is harmless; do so after the type of a column of
+-- `project_members` was changed.
+
+-- Somebody else's operators and functions would be run by this migration, with the rights of whoever applies
+-- it, where their types fit better than those of PostgreSQL's own. So the blocks below look up the names
+-- on the search_path first, in statements without an operator, and then go on with pg_catalog alone;
+-- and where there is any such thing on the path, this is not the place to migrate in.
+DO $$
+DECLARE
+    given_path CONSTANT pg_catalog.text := pg_catalog.current_setting('search_path');
+    schemas CONSTANT pg_catalog.name[] := pg_catalog.current_schemas(false);
+    projects CONSTANT pg_catalog.regclass := pg_catalog.to_regclass('projects');
+    found pg_catalog.record;
+BEGIN
+    PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
+    FOR found IN
+        SELECT made.kind, made.name, rolname AS owner
+        FROM (
+            SELECT 'the operator' AS kind, oid::regoperator::text AS name, oprowner AS owner,
+                oprnamespace AS namespace
+            FROM pg_operator
+            UNION ALL
+            SELECT 'the function', oid::regprocedure::text, proowner, pronamespace FROM pg_proc
+            WHERE proname IN (SELECT proname FROM pg_proc WHERE pronamespace = 'pg_catalog'::regnamespace)
+            UNION ALL
+            SELECT 'the type', oid::regtype::text, typowner, typnamespace FROM pg_type
+            WHERE typname IN (SELECT typname FROM pg_type WHERE typnamespace = 'pg_catalog'::regnamespace)
+                AND typcategory <> 'A'
+                AND NOT EXISTS (SELECT FROM pg_class WHERE pg_class.oid = typrelid AND relkind <> 'c')
+        ) AS made
+        JOIN pg_namespace ON pg_namespace.oid = made.namespace
+        JOIN pg_roles ON pg_roles.oid = made.owner
+        WHERE nspname = ANY (schemas) AND nspname <> 'pg_catalog'
+            AND NOT rolsuper AND rolname <> current_user
+            AND NOT EXISTS (SELECT FROM pg_class WHERE pg_class.oid = projects AND relowner = made.owner)
+        ORDER BY made.kind, made.name
+        LIMIT 1
+    LOOP
+        RAISE EXCEPTION '% % stands on the search_path and belongs to %: it may run in place of PostgreSQL''s own',
+            found.kind, found.name, found.owner
+            USING HINT = 'Find out who made it, then drop it, or migrate with a search_path without its schema.';
+    END LOOP;
+    PERFORM pg_catalog.set_config('search_path', given_path, true);
+END
+$$;
+
+-- What somebody else put in the place of ours would run with the rights of its owner.
+DO $$
+DECLARE
+    given_path CONSTANT pg_catalog.text := pg_catalog.current_setting('search_path');
+    place CONSTANT pg_catalog.name := pg_catalog.current_schema();
+    functions CONSTANT pg_catalog.regprocedure := pg_catalog.to_regprocedure('notify_cache_invalidation()');
+    functions_owner pg_catalog.name;
+    functions_place pg_catalog.name;
+    found pg_catalog.record;
+BEGIN
+    PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
+    IF functions IS NULL THEN
+        RAISE EXCEPTION 'direct messages need the triggers: function notify_cache_invalidation() does not exist';
+    END IF;
+    SELECT pg_get_userbyid(proowner), nspname INTO STRICT functions_owner, functions_place
+    FROM pg_proc JOIN pg_namespace ON pg_namespace.oid = pronamespace WHERE pg_proc.oid = functions;
+    IF functions_place <> place THEN
+        RAISE EXCEPTION 'direct messages belong beside notify_cache_invalidation(), in the schema %', functions_place
+            USING HINT = 'Migrate with a search_path that begins with it.';
+    END IF;
+    FOR found IN
+        SELECT pg_class.oid::regclass::text AS name, rolname AS owner, relkind::text AS kind, relhasrules,
+            EXISTS (
+                SELECT FROM pg_trigger WHERE tgrelid = pg_class.oid AND NOT tgisinternal
+            ) AS has_triggers,
+            rolname NOT IN (functions_owner, current_user) AND NOT rolsuper AS is_foreign
+        FROM pg_class JOIN pg_roles ON pg_roles.oid = relowner
+        WHERE relnamespace = quote_ident(place)::regnamespace AND relname = 'devhive_direct_messages'
+        UNION ALL
+        SELECT pg_proc.oid::regprocedure::text, rolname, 'r', false, false,
+            rolname NOT IN (functions_owner, current_user) AND NOT rolsuper
+        FROM pg_proc JOIN pg_roles ON pg_roles.oid = proowner
+        WHERE pronamespace = quote_ident(place)::regnamespace AND proname = 'devhive_send_direct'
+    LOOP
+        CONTINUE WHEN found.kind = 'r' AND NOT found.is_foreign
+            AND NOT found.relhasrules AND NOT found.has_triggers;
+        RAISE EXCEPTION '% is there already and not what direct messages can be kept in: %', found.name,
+            CASE
+                WHEN found.is_foreign THEN 'it belongs to ' || found.owner
+                WHEN found.relhasrules THEN 'it has rules'
+                WHEN found.has_triggers THEN 'it has triggers'
+                ELSE 'it is no table'
+            END
+            USING HINT = 'Find out who made it, then drop it.';
+    END LOOP;
+    PERFORM pg_catalog.set_config('search_path', given_path, true);
+END
+$$;
+
+CREATE TABLE IF NOT EXISTS devhive_direct_messages (
+    seq bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    -- What a cursor of an inbox is compared with, as in the event log: whoever has read all that a snapshot
+    -- shows has yet to get what has a number at or above its xmin.
+    xid xid8 NOT NULL DEFAULT pg_catalog.pg_current_xact_id(),
+    sender uuid NOT NULL,
+    recipient uuid NOT NULL,
+    -- The sender's choice.
+    id uuid NOT NULL,
+    data json NOT NULL,
+    -- Whether the sender is to be told of the acknowledgment: no more so when an invisible user has acknowledged it.
+    receipt boolean NOT NULL,
+    -- The start of the transaction.
+    sent_at timestamptz NOT NULL DEFAULT pg_catalog.now(),
+    -- From when on nobody gets it and anybody may delete it. An acknowledgment brings it nearer.
+    expires_at timestamptz NOT NULL,
+    acknowledged_at timestamptz,
+    -- The connections that sent and that acknowledged it, which know already.
+    origin uuid,
+    acknowledged_by uuid,
+    CONSTRAINT devhive_direct_messages_id UNIQUE (sender, id)
+);
+
+-- An inbox, in the order in which it is read.
+CREATE INDEX IF NOT EXISTS devhive_direct_messages_inbox
+ON devhive_direct_messages (recipient, xid, seq) WHERE acknowledged_at IS NULL;
+
+-- What is to be deleted.
+CREATE INDEX IF NOT EXISTS devhive_direct_messages_expiry ON devhive_direct_messages (expires_at);
+
+-- The gateway needs SELECT, UPDATE and DELETE on the table and EXECUTE on the function; an application needs EXECUTE
+-- alone. Whoever has it can send in anybody's name.
+REVOKE ALL ON devhive_direct_messages FROM PUBLIC;
+
+-- The function runs with its owner's rights, and so nothing that it runs is for the caller to choose: operators and
+-- functions are PostgreSQL's own, the tables those of this migration, for as long as they are plain tables of the
+-- function's owner.
+DO $migration$
+DECLARE
+    given_path CONSTANT pg_catalog.text := pg_catalog.current_setting('search_path');
+    place CONSTANT pg_catalog.name := pg_catalog.current_schema();
+    functions CONSTANT pg_catalog.regprocedure := pg_catalog.to_regprocedure('notify_cache_invalidation()');
+    members_table CONSTANT pg_catalog.regclass := pg_catalog.to_regclass('project_members');
+    messages_table CONSTANT pg_catalog.regclass := pg_catalog.to_regclass('devhive_direct_messages');
+    functions_owner pg_catalog.name;
+    messages pg_catalog.text;
+    members pg_catalog.text;
+    user_type pg_catalog.oid;
+    project_type pg_catalog.oid;
+    definition pg_catalog.text;
+    signature pg_catalog.text;
+BEGIN
+    PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
+    SELECT pg_get_userbyid(proowner) INTO STRICT functions_owner FROM pg_proc WHERE oid = functions;
+    messages := format('%I.devhive_direct_messages', place);
+    SELECT format('%I.%I', nspname, relname) INTO members
+    FROM pg_class JOIN pg_namespace ON pg_namespace.oid = relnamespace WHERE pg_class.oid = members_table;
+    SELECT atttypid INTO user_type FROM pg_attribute
+    WHERE attrelid = members_table AND attname = 'user_id' AND NOT attisdropped;
+    SELECT atttypid INTO project_type FROM pg_attribute
+    WHERE attrelid = members_table AND attname = 'project_id' AND NOT attisdropped;
+    IF user_type IS NULL OR project_type IS NULL THEN
+        RAISE EXCEPTION 'direct messages need project_members with the columns project_id and user_id';
+    END IF;
+    signature := format('%I.devhive_send_direct(uuid, uuid, uuid, json, boolean, integer, uuid)', place);
+
+    definition := $create$
+CREATE OR REPLACE FUNCTION {function}(
+    sender uuid, recipient uuid, id uuid, data json, receipt boolean DEFAULT false,
+    ttl_s integer DEFAULT 604800, origin uuid DEFAULT NULL
+)
+RETURNS text
+LANGUAGE plpgsql
+SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+#variable_conflict use_column
+DECLARE
+    data_bytes_max CONSTANT integer := 4096;
+    inbox_count_max CONSTANT integer := 1000;
+    inbox_bytes_max CONSTANT integer := 1048576;
+    ttl_s_max CONSTANT integer := 2592000;
+    bytes CONSTANT integer := octet_length(devhive_send_direct.data::text);
+    position bigint;
+    is_shared boolean;
+BEGIN
+    IF devhive_send_direct.sender IS NULL OR devhive_send_direct.recipient IS NULL OR devhive_send_direct.id IS NULL
+        OR devhive_send_direct.receipt IS NULL OR devhive_send_direct.ttl_s IS NULL
+        OR devhive_send_direct.data IS NULL
+    THEN
+        RAISE EXCEPTION 'a direct message needs a sender, a recipient, an id and data'
+            USING ERRCODE = 'null_value_not_allowed';
+    END IF;
+    IF devhive_send_direct.ttl_s NOT BETWEEN 1 AND ttl_s_max OR json_typeof(devhive_send_direct.data) <> 'object' THEN
+        RAISE EXCEPTION 'data must be an object, and ttl_s from 1 to %', ttl_s_max
+            USING ERRCODE = 'invalid_parameter_value';
+    END IF;
+    IF bytes > data_bytes_max THEN
+        RETURN 'too_large';
+    END IF;
+    IF (SELECT count(*) FROM pg_class
+        WHERE oid = to_regclass({name of messages}) AND relkind IN ('r', 'p') AND NOT relhasrules
+            AND pg_get_userbyid(relowner) = current_user
+            OR oid = to_regclass({name of members}) AND relkind IN ('r', 'p') AND NOT row_security_active(oid)
+                AND (pg_get_userbyid(relowner) = current_user
+                    OR pg_has_role(relowner, 'USAGE') AND NOT EXISTS (
+                        SELECT FROM pg_roles WHERE rolname = current_user AND rolsuper))) <> 2
+    THEN
+        RAISE EXCEPTION 'devhive_direct_messages or project_members is not the table that it was'
+            USING ERRCODE = 'undefined_table';
+    END IF;
+    IF EXISTS (
+        SELECT FROM {messages} AS known
+        WHERE known.sender = devhive_send_direct.sender AND known.id = devhive_send_direct.id
+    ) THEN
+        RETURN 'repeated';
+    END IF;
+
+    -- Whether they share a project is looked up in the snapshot of what inserts.
+    INSERT INTO {messages} (sender, recipient, id, data, receipt, expires_at, origin)
+    SELECT devhive_send_direct.sender, devhive_send_direct.recipient, devhive_send_direct.id,
+        devhive_send_direct.data, devhive_send_direct.receipt,
+        now() + make_interval(secs => devhive_send_direct.ttl_s), devhive_send_direct.origin
+    WHERE {shared}
+        AND (
+            SELECT count(*) < inbox_count_max
+                AND coalesce(sum(octet_length(held.data::text)), 0) + bytes <= inbox_bytes_max
+            FROM {messages} AS held
+            WHERE held.recipient = devhive_send_direct.recipient AND held.acknowledged_at IS NULL
+                AND held.expires_at > now()
+        )
+    ON CONFLICT DO NOTHING
+    RETURNING seq INTO position;
+    IF position IS NOT NULL THEN
+        PERFORM pg_notify('devhive_direct', 'm ' || devhive_send_direct.recipient || ' '
+            || devhive_send_direct.sender || ' ' || position);
+        RETURN 'sent';
+    END IF;
+    -- Another transaction may have committed the same id meanwhile.
+    IF EXISTS (
+        SELECT FROM {messages} AS known
+        WHERE known.sender = devhive_send_direct.sender AND known.id = devhive_send_direct.id
+    ) THEN
+        RETURN 'repeated';
+    END IF;
+    is_shared := {shared};
+    RETURN CASE WHEN is_shared THEN 'inbox_full' ELSE 'not_allowed' END;
+END
+$$;
+$create$;
+    definition := replace(definition, '{shared}', $shared$EXISTS (
+        SELECT FROM {members} AS one JOIN {members} AS other ON {same project}
+        WHERE {is sender} AND {is recipient}
+    )$shared$);
+    -- By the column's own type, so that an index on it is used. Text doesn't say in which case its digits are.
+    definition := replace(definition, '{same project}', CASE
+        WHEN project_type = 'uuid'::regtype THEN 'one.project_id = other.project_id'
+        ELSE 'lower(one.project_id::text) = lower(other.project_id::text)' END);
+    definition := replace(definition, '{is sender}', CASE
+        WHEN user_type = 'uuid'::regtype THEN 'one.user_id = devhive_send_direct.sender'
+        ELSE 'one.user_id::text = ANY (ARRAY[devhive_send_direct.sender::text,'
+            ' upper(devhive_send_direct.sender::text)])' END);
+    definition := replace(definition, '{is recipient}', CASE
+        WHEN user_type = 'uuid'::regtype THEN 'other.user_id = devhive_send_direct.recipient'
+        ELSE 'other.user_id::text = ANY (ARRAY[devhive_send_direct.recipient::text,'
+            ' upper(devhive_send_direct.recipient::text)])' END);
+    definition := replace(definition, '{function}', format('%I.devhive_send_direct', place));
+    definition := replace(definition, '{name of messages}', quote_literal(messages));
+    definition := replace(definition, '{name of members}', quote_literal(members));
+    definition := replace(definition, '{messages}', messages);
+    definition := replace(definition, '{members}', members);
+    EXECUTE definition;
+    EXECUTE format('REVOKE EXECUTE ON FUNCTION %s FROM PUBLIC', signature);
+    -- ALTER TABLE waits for whoever reads, so only where it is needed.
+    IF (SELECT pg_get_userbyid(proowner) FROM pg_proc WHERE oid = signature::regprocedure) <> functions_owner THEN
+        EXECUTE format('ALTER FUNCTION %s OWNER TO %I', signature, functions_owner);
+    END IF;
+    IF (SELECT pg_get_userbyid(relowner) FROM pg_class WHERE oid = messages_table) <> functions_owner THEN
+        EXECUTE format('ALTER TABLE %s OWNER TO %I', messages, functions_owner);
+    END IF;
+    PERFORM pg_catalog.set_config('search_path', given_path, true);
+END
+$migration$;
