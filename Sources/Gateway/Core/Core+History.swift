@@ -21,6 +21,7 @@ extension Core {
     /// some in each turn.
     package mutating func listenerBecameLive() {
         database.isListening = true
+        direct.readAllAgain()
         catchUp()
     }
 

@@ -72,7 +72,7 @@ extension Core {
             ("projects to verify", membership.verifications.rooms.count),
             ("resumes that wait", history.reads.waiterCount),
             ("users present", presence.userCount), ("projects present", presence.projectCount),
-            ("topics typed in", typing.topicCount),
+            ("topics typed in", typing.topicCount), ("readers of inboxes", direct.readers.count),
             ("audiences to read for", history.reads.audienceCount),
         ]
     }

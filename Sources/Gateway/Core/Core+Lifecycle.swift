@@ -182,6 +182,7 @@ extension Core {
     private mutating func endSubscriptions(of index: ClientIndex) {
         endPresenceAtClose(of: index)
         hub.leaveAll(index)
+        direct.remove(index)
         history.reads.removeAll(of: clients.handle(of: index))
     }
 

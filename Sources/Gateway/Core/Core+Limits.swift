@@ -211,9 +211,11 @@ extension ErrorCode {
     fileprivate var isClientsFault: Bool {
         switch self {
         case .badMessage, .unknownType, .invalidProject, .invalidCursor, .badToken,
-            .notAuthenticated, .forbidden, .notSubscribed, .tooManyProjects:
+            .notAuthenticated, .forbidden, .notSubscribed, .tooManyProjects, .tooLarge:
             true
-        case .membershipRevoked, .projectDeleted, .presenceOff, .unavailable: false
+        case .membershipRevoked, .projectDeleted, .presenceOff, .directOff, .notAllowed, .inboxFull,
+            .tooFast, .unavailable:
+            false
         }
     }
 }

@@ -116,7 +116,7 @@ extension Core {
         do throws(ClientMessageError) {
             message = try ClientMessage(bytes, token: &clients.inbox.token)
         } catch {
-            if isTooBig(bytes.count, for: index), !error.isOfInitialize {
+            if isTooBig(bytes.count, for: index), !error.isOfLongKind {
                 fail(index, .messageTooBig, "the message is too big")
             } else {
                 refuseMessage(error, byteCount: bytes.count, from: index)
@@ -124,7 +124,7 @@ extension Core {
             return
         }
         metrics.clientMessages[message.kind] += 1
-        if isTooBig(bytes.count, for: index), message.kind != .initialize {
+        if isTooBig(bytes.count, for: index), !message.kind.mayBeLong {
             fail(index, .messageTooBig, "the message is too big")
             return
         }
@@ -146,6 +146,9 @@ extension Core {
         case .pong: confirm(message.reference, to: index)
         case .presence: setPresence(message, index)
         case .typing: setTyping(message, index)
+        case .direct: sendDirect(message, index)
+        case .ack: acknowledgeDirect(message, index)
+        case .inbox: readInbox(message, index)
         case .unknown:
             log.unknownType(
                 connection: clients.number(of: index), type: clients.inbox.token, at: clock.now)
@@ -154,7 +157,7 @@ extension Core {
         }
     }
 
-    /// Whether only an `init` may have so many bytes. A client that has yet to say who it is may
+    /// Whether only some messages may have so many bytes. A client that has yet to say who it is may
     /// send as much with anything: it is told what to do instead.
     private func isTooBig(_ byteCount: Int, for index: ClientIndex) -> Bool {
         clients[index].phase == .open && byteCount > settings.messageBytesMax
@@ -165,14 +168,16 @@ extension Core {
         clients[index].phase == .open ? settings.frameBytesMax : Limits.initMessageBytesMax
     }
 
-    /// Looks at a message that only an `init` may be, before a document is made of it, which costs
+    /// Looks at a message that only an `init`, or some others of a user, may be, before a document is made of it, which costs
     /// twenty times as much. Returns whether it is to be read.
     private mutating func mayBeRead(
         _ bytes: borrowing Span<UInt8>, from index: ClientIndex
     ) -> Bool {
         let isOpen = clients[index].phase == .open
         let bytesMax = isOpen ? settings.messageBytesMax : Limits.strangerMessageBytesMax
-        guard bytes.count > bytesMax, !InitOutline.fits(bytes) else { return true }
+        guard bytes.count > bytesMax, !InitOutline.fits(bytes),
+            !isOpen || !DirectOutline.fits(bytes)
+        else { return true }
         if isOpen {
             fail(index, .messageTooBig, "the message is too big")
         } else {

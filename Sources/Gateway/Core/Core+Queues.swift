@@ -196,6 +196,7 @@ extension Core {
             // While the socket takes nothing, more may be withheld, and one resync says it all.
             if clients[index].queue.marks.isCollapsedAndFree { sendWithheldResyncs(to: index) }
             if presence.isBehind(index) { tellMissedStates(to: index) }
+            if direct.isBehind(index) { continueInbox(of: index) }
         case .request:
             if clients[index].flags.contains(.awaitsAnswer) { answerSent(to: index) }
         case .proxyHeader, .closing, .finished, .closed: break

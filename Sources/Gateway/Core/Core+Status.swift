@@ -190,6 +190,7 @@ extension Core {
         metrics.subscriptions = UInt64(hub.subscriptionCount)
         metrics.projects = UInt64(hub.projectCount)
         metrics.presentUsers = UInt64(presence.userCount)
+        metrics.directReaders = UInt64(direct.readers.count)
         metrics.note(database)
         metrics.bus = bus?.figures(clock.now)
         var message = outbox.message()

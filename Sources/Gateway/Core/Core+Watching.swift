@@ -6,6 +6,7 @@ extension Core {
     /// The answer to a canary's statement.
     package mutating func databaseIs(_ state: DatabaseState) {
         eventLogIs(state.eventLog)
+        directIs(state.direct)
         metrics.queueUsageMillionths = state.queueUsageMillionths
         if state.queueUsageMillionths >= DatabaseLimits.queueUsageWarning {
             log.queueFillsUp(percent: state.queueUsageMillionths / 10_000, at: clock.now)

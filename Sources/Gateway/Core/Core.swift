@@ -29,6 +29,8 @@ package struct Core: ~Copyable {
     /// Who is present where, and who types.
     var presence: Presence
     var typing = Typing()
+    /// Messages from user to user.
+    package var direct: Direct
     /// Who is let in, and how much those who are in may do.
     var admission: Admission
     /// What other processes count, and what they are told; `nil` on its own.
@@ -67,6 +69,7 @@ package struct Core: ~Copyable {
         presence = Presence(
             listsUsers: settings.presence == .on, isPartial: settings.bus != nil, slots: slots,
             seed: seed)
+        direct = Direct(seed: seed)
         membership = Membership(
             recheckNanoseconds: settings.checksMembership
                 ? settings.membershipRecheckNanoseconds : nil)

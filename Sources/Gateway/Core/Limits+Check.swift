@@ -22,6 +22,14 @@ extension Limits {
         precondition(MemoryLayout<PresentUser>.stride <= presentUserBytesMax)
         precondition(
             Int(presenceQueueBytesMax) + presenceListMax * presentUserTextBytesMax <= queueBytesMax)
+        // A page of an inbox fits beside what is kept for answers, and a message into what is received.
+        precondition(
+            inboxPageMax * (directBytesMax + directFrameBytesMax) + queueReserveBytes
+                <= queueBytesMax)
+        precondition(directBytesMax + directFrameBytesMax <= initMessageBytesMax)
+        precondition(
+            inboxesPerStatement * (inboxPageMax + 1) * (directBytesMax + directFrameBytesMax)
+                <= DatabaseLimits.answerBytesMax)
         precondition(spreadMillisecondsMin <= spreadMillisecondsMax)
         precondition(reconnectWindowMillisecondsMin <= reconnectWindowMillisecondsMax)
         // Whoever is heard at all can have its token tried with each key that may fit.

@@ -11,6 +11,8 @@ enum CanaryQuery {
     /// ends of its snapshot, and the age in seconds of the oldest transaction that writes, as far as
     /// this role may see it. Those that are prepared, in any database, it may.
     ///
+    /// Last, whether direct messages are there, and whether this role may use them.
+    ///
     /// Row-level security that binds this role, or the triggers' functions, hides rows without a word.
     /// The log is the one beside the triggers' functions, and only while it belongs to their owner.
     ///
@@ -28,10 +30,12 @@ enum CanaryQuery {
                 JOIN functions ON c.relnamespace = functions.pronamespace
                     AND c.relowner = functions.proowner
                 WHERE c.relname IN (
-                        'cache_events', 'cache_events_horizon', 'cache_failures', 'cache_losses')
+                        'cache_events', 'cache_events_horizon', 'cache_failures', 'cache_losses',
+                        'devhive_direct_messages')
                     AND NOT c.relhasrules
             ), log AS (
-                SELECT oid, is_forced FROM ours WHERE relkind IN ('r', 'p')
+                SELECT oid, is_forced FROM ours
+                WHERE relkind IN ('r', 'p') AND relname <> 'devhive_direct_messages'
             )
             SELECT (pg_catalog.pg_notification_queue_usage() * 1000000)::bigint,
                 (SELECT pg_catalog.count(*) = 2 FROM log),
@@ -49,7 +53,23 @@ enum CanaryQuery {
                         UNION ALL
                         SELECT xact_start FROM pg_catalog.pg_stat_activity
                         WHERE backend_xid IS NOT NULL AND pid <> pg_catalog.pg_backend_pid()
-                    ) AS writing)
+                    ) AS writing),
+                (SELECT CASE
+                        WHEN is_forced OR pg_catalog.row_security_active(oid) THEN 'h'
+                        WHEN pg_catalog.has_table_privilege(oid, 'SELECT')
+                            AND pg_catalog.has_table_privilege(oid, 'UPDATE')
+                            AND pg_catalog.has_table_privilege(oid, 'DELETE')
+                            AND pg_catalog.has_function_privilege(send.function, 'EXECUTE') THEN 't'
+                        ELSE 'f'
+                    END
+                    FROM ours CROSS JOIN (
+                        SELECT pg_catalog.to_regprocedure('\(function)devhive_send_direct(uuid, uuid, uuid,'
+                            ' json, boolean, integer, uuid)')::pg_catalog.oid AS function
+                    ) AS send
+                    WHERE relkind IN ('r', 'p') AND relname = 'devhive_direct_messages'
+                        AND EXISTS (
+                            SELECT FROM pg_catalog.pg_proc, functions
+                            WHERE oid = send.function AND pg_proc.proowner = functions.proowner))
             FROM (SELECT pg_catalog.pg_current_snapshot() AS snapshot) AS own,
                 pg_catalog.pg_notify($1, $2::text || ' ' || pg_catalog.pg_snapshot_xmin(own.snapshot))
             """
@@ -69,6 +89,8 @@ package struct DatabaseState: Equatable, BitwiseCopyable, Sendable {
     /// Parts per million. At 1,000,000 commits that notify fail.
     package let queueUsageMillionths: UInt64
     package let eventLog: EventLogState
+    /// Whether there are direct messages.
+    package let direct: EventLogState
     /// Changes that the triggers couldn't announce by their ids, since somebody last set it back.
     package let triggerFailures: UInt64
     /// Changes of which not everybody was told, or that the event log lacks: when it rises,
@@ -85,12 +107,13 @@ package struct DatabaseState: Equatable, BitwiseCopyable, Sendable {
 
     package init(
         queueUsageMillionths: UInt64 = 0, eventLog: EventLogState = .absent,
-        triggerFailures: UInt64 = 0, triggerLosses: UInt64 = 0,
+        direct: EventLogState = .absent, triggerFailures: UInt64 = 0, triggerLosses: UInt64 = 0,
         begin: Cursor = Cursor(transaction: 0), end: Cursor = Cursor(transaction: 0),
         oldestWriterSeconds: UInt64 = 0
     ) {
         self.queueUsageMillionths = queueUsageMillionths
         self.eventLog = eventLog
+        self.direct = direct
         self.triggerFailures = triggerFailures
         self.triggerLosses = triggerLosses
         self.begin = begin
@@ -100,7 +123,7 @@ package struct DatabaseState: Equatable, BitwiseCopyable, Sendable {
 
     /// `nil` when the rows have another shape.
     init?(_ rows: borrowing PostgresRows) {
-        guard rows.count == 1, rows.columnCount == 8,
+        guard rows.count == 1, rows.columnCount == 9,
             let usage = Self.number(rows, 0), let failures = Self.number(rows, 3),
             let losses = Self.number(rows, 4), let begin = Cursor(rows.bytes(row: 0, column: 5)),
             let end = Cursor(rows.bytes(row: 0, column: 6)), let seconds = Self.number(rows, 7)
@@ -111,14 +134,19 @@ package struct DatabaseState: Equatable, BitwiseCopyable, Sendable {
         self.begin = begin
         self.end = end
         oldestWriterSeconds = seconds
-        if !rows.bytes(row: 0, column: 1).isEqual(to: "t") {
-            eventLog = .absent
-        } else {
-            switch rows.text(row: 0, column: 2) {
-            case "t": eventLog = .usable
-            case "h": eventLog = .hidden
-            default: eventLog = .forbidden
-            }
+        let isThere = rows.bytes(row: 0, column: 1).isEqual(to: "t")
+        eventLog = isThere ? Self.state(rows, 2) ?? .forbidden : .absent
+        direct = Self.state(rows, 8) ?? .absent
+    }
+
+    private static func state(
+        _ rows: borrowing PostgresRows, _ column: Int
+    ) -> EventLogState? {
+        switch rows.text(row: 0, column: column) {
+        case "t": .usable
+        case "h": .hidden
+        case "f": .forbidden
+        default: nil
         }
     }
 
@@ -127,7 +155,7 @@ package struct DatabaseState: Equatable, BitwiseCopyable, Sendable {
     }
 }
 
-/// Whether missed events can be read.
+/// Whether missed events can be read, or direct messages.
 package enum EventLogState: Equatable, BitwiseCopyable, Sendable {
     /// Nobody has looked yet.
     case unknown

@@ -17,6 +17,9 @@ package enum DatabaseQuery: UInt8, CaseIterable, Sendable {
     case prune
     /// Raises the log's horizon; see `ExpiryQuery`.
     case expire
+    /// Direct messages that are sent and acknowledged, read as announced and by inboxes, and deleted; see
+    /// `DirectQueries`.
+    case directSend, directAck, directRead, directInbox, directPrune
 
     /// Statements of this kind that may wait for their answers at once.
     package var pendingMax: Int {
@@ -26,7 +29,8 @@ package enum DatabaseQuery: UInt8, CaseIterable, Sendable {
         case .members: 4
         case .canary: 2
         case .events: 2
-        case .prune, .expire: 1
+        case .prune, .expire, .directPrune: 1
+        case .directSend, .directAck, .directRead, .directInbox: 2
         }
     }
 
@@ -34,7 +38,8 @@ package enum DatabaseQuery: UInt8, CaseIterable, Sendable {
     /// one that is late holds up the others: the connection is given up.
     package var answerNanoseconds: UInt64 {
         switch self {
-        case .path, .resources, .members, .canary, .events, .prune, .expire:
+        case .path, .resources, .members, .canary, .events, .prune, .expire, .directSend,
+            .directAck, .directRead, .directInbox, .directPrune:
             DatabaseLimits.statementNanoseconds
         }
     }
@@ -43,7 +48,20 @@ package enum DatabaseQuery: UInt8, CaseIterable, Sendable {
     var isOwn: Bool {
         switch self {
         case .path, .resources: true
-        case .members, .canary, .events, .prune, .expire: false
+        case .members, .canary, .events, .prune, .expire, .directSend, .directAck, .directRead,
+            .directInbox, .directPrune:
+            false
+        }
+    }
+
+    /// Whether the answer is what is committed: it is given when the statement's sync has come, since a
+    /// transaction can fail at its end.
+    var isAnsweredAtCommit: Bool {
+        switch self {
+        case .directSend, .directAck: true
+        case .path, .resources, .members, .canary, .events, .prune, .expire, .directRead,
+            .directInbox, .directPrune:
+            false
         }
     }
 }

@@ -8,6 +8,8 @@ package struct DatabaseStatus: Sendable {
     package var answersQueries = false
     /// Whether missed events can be read.
     package var eventLog = EventLogState.unknown
+    /// Whether there are direct messages.
+    package var direct = EventLogState.unknown
     /// What a resync speaks of: the tables with our trigger.
     package var resources = ResourceList.seed
     /// The same as the catalogue said, and which of them announce nothing.

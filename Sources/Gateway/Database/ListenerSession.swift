@@ -35,7 +35,7 @@ package struct ListenerSession: ~Copyable {
     private static func statement(
         for connection: borrowing PostgresConnection, canaryChannel: String?
     ) -> String {
-        var parts = ["LISTEN cache_invalidate"]
+        var parts = ["LISTEN cache_invalidate", "LISTEN \(DirectQueries.channel)"]
         parts.append(SessionTimeouts.statements(serverVersion: connection.serverVersion))
         parts.append("SET search_path = \(SearchPath.pinned)")
         // PostgreSQL verifies what it sends to a client of UTF-8. In a database without an

@@ -137,9 +137,13 @@ extension ByteBuffer {
     /// dimensions, whether there are NULLs, the elements' type, the count, the first index. The
     /// elements follow.
     package mutating func beginUUIDArray(count: Int) {
+        beginArray(count: count, of: Self.uuidType)
+    }
+
+    private mutating func beginArray(count: Int, of type: UInt32) {
         append(bigEndian: UInt32(1))
         append(bigEndian: UInt32(0))
-        append(bigEndian: Self.uuidType)
+        append(bigEndian: type)
         append(bigEndian: UInt32(count))
         append(bigEndian: UInt32(1))
     }
@@ -151,6 +155,19 @@ extension ByteBuffer {
         append(bigEndian: UInt32(truncatingIfNeeded: uuid.high))
         append(bigEndian: UInt32(truncatingIfNeeded: uuid.low >> 32))
         append(bigEndian: UInt32(truncatingIfNeeded: uuid.low))
+    }
+
+    /// PostgreSQL's type text (pg_type.dat).
+    private static var textType: UInt32 { 25 }
+
+    /// Begins an array of `count` texts, in the same way.
+    package mutating func beginTextArray(count: Int) {
+        beginArray(count: count, of: Self.textType)
+    }
+
+    package mutating func append(textElement text: borrowing Span<UInt8>) {
+        append(bigEndian: UInt32(text.count))
+        append(text.extracting(0..<text.count))
     }
 
     private mutating func append(bigEndian word: UInt32) {

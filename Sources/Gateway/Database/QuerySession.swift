@@ -18,6 +18,8 @@ package struct QuerySession: ~Copyable {
     private var lost: [PendingStatement] = []
     /// An answer that was read and not yet dequeued: nothing is read before it is.
     private var answer: QueryAnswer?
+    /// What was answered and isn't committed yet.
+    private var uncommitted: QueryAnswer?
     /// A loss that was found out while asking, until the next `timer` reports it.
     private var unreportedLoss: DatabaseLoss?
     private var refreshAt: Instant?
@@ -211,7 +213,11 @@ package struct QuerySession: ~Copyable {
     /// Nothing that is pending will be answered any more. Its askers are notified, except those whose
     /// answer has come already and only waits for its sync.
     private mutating func fail() {
-        lost.append(contentsOf: pending.lazy.filter { !$0.query.isOwn && !$0.isAnswered })
+        lost.append(
+            contentsOf: pending.lazy.filter {
+                !$0.query.isOwn && (!$0.isAnswered || $0.query.isAnsweredAtCommit)
+            })
+        uncommitted = nil
         pending.removeAll(keepingCapacity: true)
         refreshAt = nil
     }
@@ -233,11 +239,14 @@ package struct QuerySession: ~Copyable {
             case .synchronized:
                 guard oldest.isEnded else { return unexpectedReply(now) }
                 pending.removeFirst()
+                answer = uncommitted.take()
             case .rows(let rows):
                 guard isFirstAnswer() else { return unexpectedReply(now) }
                 if oldest.query == .path {
                     event = sendOwn(.resources, now)
                     guard case .none = event else { return event }
+                } else if oldest.query.isAnsweredAtCommit {
+                    uncommitted = oldest.answer(.rows(rows))
                 } else if oldest.query != .resources {
                     if oldest.query == .members, MembersTable.fault(in: rows) != nil {
                         lookAgain(now)
@@ -253,6 +262,11 @@ package struct QuerySession: ~Copyable {
                 answer = oldest.answer(.succeeded)
             case .failed(let error):
                 guard !error.endsSession else { return lose(.closed(error), now) }
+                guard !oldest.isAnswered || !oldest.query.isAnsweredAtCommit else {
+                    // What it did is undone: it failed as it was committed.
+                    uncommitted = oldest.answer(.failed(.refused(error)))
+                    break
+                }
                 guard isLive || isCancelledAgain(oldest, error) else {
                     return lose(.preparingFailed(error), now)
                 }

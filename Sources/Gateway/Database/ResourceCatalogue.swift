@@ -131,6 +131,11 @@ struct ResourceCatalogue: Equatable, Sendable {
         case .events: EventsQuery.statement(in: schema)
         case .prune: PruneQuery.statement(in: schema)
         case .expire: ExpiryQuery.statement(in: schema)
+        case .directSend: DirectQueries.send(in: schema)
+        case .directAck: DirectQueries.acknowledge(in: schema)
+        case .directRead: DirectQueries.read(in: schema)
+        case .directInbox: DirectQueries.inbox(in: schema)
+        case .directPrune: DirectQueries.prune(in: schema)
         }
     }
 }

@@ -237,6 +237,39 @@ package enum Limits {
     package static let topicsPerProjectMax = 64
     package static let topicsMax = 8_192
 
+    // MARK: Direct messages
+
+    /// Bytes of a message's data, as its sender has written it, and seconds for which it is kept unless it is
+    /// acknowledged: what is said, the most, and a week, a month. The database has the same.
+    package static let directBytesMax = 4_096
+    package static let directSecondsDefault: UInt32 = 604_800
+    package static let directSecondsMax: UInt32 = 2_592_000
+    /// Values in a message that brings such data, or ids: each costs 60 ns to read.
+    static let directValuesMax = 1_024
+    /// Ids in one acknowledgment.
+    package static let directAcksMax = 100
+    /// Messages of a sender in a second, and nanoseconds between two when it goes on; with them, messages
+    /// at once: 600 an hour.
+    package static let directPerSecond = 10
+    package static let directIntervalNanoseconds: UInt64 = 6_000_000_000
+    package static let directAtOnce = 600
+    /// Messages that wait to be committed, or acknowledgments, and bytes of them: what a second brings when
+    /// the database is slow. Whoever says more is told to try again.
+    package static let directWishesMax = 8_192
+    package static let directWishBytesMax = 16 << 20
+    /// Of those in one statement, which is one transaction: each costs the database some 100 µs.
+    package static let directStatementWishesMax = 128
+    package static let directStatementBytesMax = 524_288
+    /// Announced rows that wait to be read, and in one statement. Beyond that the inboxes concerned are read.
+    package static let directHintsMax = 8_192
+    package static let directStatementRowsMax = 128
+    /// Messages in a page of an inbox: with their data they fit into a queue beside the reserve.
+    package static let inboxPageMax = 100
+    /// Inboxes of which a statement reads a page: its answer is 7 MB at most.
+    package static let inboxesPerStatement = 16
+    /// Bytes of a message besides its data.
+    static let directFrameBytesMax = 512
+
     // MARK: All together
 
     /// Connections beyond `--max-connections` that are accepted to be refused with an answer; and as

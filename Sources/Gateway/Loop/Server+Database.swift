@@ -73,6 +73,7 @@ extension Server {
         case .events: handleEvents(answer.outcome, tag: answer.tag)
         case .prune: handlePruned(answer.outcome)
         case .expire: handleExpired(answer.outcome, tag: answer.tag)
+        case .directSend, .directAck, .directRead, .directInbox, .directPrune: handleDirect(answer)
         }
     }
 

@@ -54,6 +54,7 @@ extension Server {
     /// Asks for what clients have missed, as much as may be under way at once.
     package mutating func askReads() {
         defer { applyReads() }
+        askDirect()
         expireCursors()
         while core.wantsReads, sessions.reads.hasRoom(for: .events) {
             guard let tag = core.askReads(&sessions.projects, &sessions.cursors) else { return }
@@ -115,6 +116,7 @@ extension Server {
         guard let next = sessions.pruneAt, next <= core.clock.now else { return }
         sessions.pruneAt = core.clock.now.advanced(
             byNanoseconds: DatabaseLimits.pruneIntervalNanoseconds)
+        pruneDirect()
         guard core.database.eventLog == .usable else { return }
         sessions.parameters.removeAll()
         sessions.parameters.append(decimal: Int64(sessions.retentionSeconds))

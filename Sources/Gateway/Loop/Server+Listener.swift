@@ -49,7 +49,9 @@ extension Server {
     /// Returns the length of the payload.
     private mutating func receive(_ notification: borrowing PostgresNotification) -> Int {
         let count = notification.payload.count
-        if core.isCatchingUp {
+        if isDirect(notification) {
+            core.noteDirect(notification.payload)
+        } else if core.isCatchingUp {
             keep(notification)
         } else {
             act(on: notification)
@@ -75,6 +77,11 @@ extension Server {
         }
     }
 
+    /// Rows that are read are no part of what is caught up with: they wait for nothing.
+    private func isDirect(_ notification: borrowing PostgresNotification) -> Bool {
+        notification.channel.isEqual(to: "devhive_direct")
+    }
+
     private func isCanary(_ notification: borrowing PostgresNotification) -> Bool {
         !notification.channel.isEqual(to: "cache_invalidate")
     }
@@ -82,6 +89,10 @@ extension Server {
     /// Puts a notification behind those that wait. When there are too many, all are dropped, and what
     /// follows is what would follow had they not been heard.
     private mutating func keep(_ notification: borrowing PostgresNotification) {
+        guard !isDirect(notification) else {
+            core.noteDirect(notification.payload)
+            return
+        }
         let isCanary = isCanary(notification)
         // While missed events are read, a canary only says that the listener hears.
         guard !isCanary || !core.isCatchingUp else {

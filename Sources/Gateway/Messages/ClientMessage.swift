@@ -16,6 +16,9 @@ package struct ClientMessage: BitwiseCopyable, Sendable {
         case pong
         case presence
         case typing
+        case direct
+        case ack
+        case inbox
         /// A type that the gateway doesn't know; answered with `ErrorCode.unknownType`. The last
         /// one.
         case unknown
@@ -30,9 +33,16 @@ package struct ClientMessage: BitwiseCopyable, Sendable {
             case .pong: "pong"
             case .presence: "presence"
             case .typing: "typing"
+            case .direct: "direct"
+            case .ack: "ack"
+            case .inbox: "inbox"
             case .unknown: "unknown"
             }
         }
+
+        /// Whether it may be longer than `--max-message-bytes`: it brings a token, what a user writes, or
+        /// many ids.
+        package var mayBeLong: Bool { self == .initialize || self == .direct || self == .ack }
 
         /// The kind whose text is `type`.
         ///
@@ -56,18 +66,20 @@ package struct ClientMessage: BitwiseCopyable, Sendable {
     package private(set) var keepsOthers = false
     /// Whether `initialize` brought a token, which is then in the caller's buffer.
     package private(set) var hasToken = false
-    /// From where `joinProject` or `initialize` resumes.
+    /// From where `joinProject` or `initialize` resumes, and what `inbox` has read.
     package private(set) var since: Since?
     /// What `presence` asks for.
     package private(set) var wish = PresenceWish()
     /// `stop` of `typing`, whose topic is in the caller's buffer.
     package private(set) var stopsTyping = false
+    /// What `direct` says besides its data, which is in the caller's buffer.
+    package private(set) var direct: DirectWords?
     /// What the answer must repeat.
     package let reference: Reference
 
     /// Reads one message; `text` isn't needed afterwards. `token` is emptied, and filled with the
-    /// token of an `init`, with the topic of a `typing`, or with the type of an unknown message, which
-    /// is a name for the log. The caller has limited the length of `text`.
+    /// token of an `init`, with the topic of a `typing`, with the data of a `direct`, with the ids of an `ack`
+    /// one behind the other, or with the type of an unknown message, which is a name for the log. The caller has limited the length of `text`.
     ///
     /// Hot path. Allocates nothing as long as `token` has room.
     package init(
@@ -80,27 +92,30 @@ package struct ClientMessage: BitwiseCopyable, Sendable {
         } catch {
             throw ClientMessageError(.invalidJSON(error))
         }
-        try self.init(document, token: &token)
+        try self.init(document, text, token: &token)
     }
 
     /// A step of its own: a local document that values are taken of would live on the heap
     /// (Swift 6.3 doesn't undo the box), a parameter doesn't.
     private init(
-        _ document: borrowing JSONDocument, token: inout ByteBuffer
+        _ document: borrowing JSONDocument, _ text: borrowing Span<UInt8>, token: inout ByteBuffer
     ) throws(ClientMessageError) {
         let root = document.root
         guard root.kind == .object else { throw ClientMessageError(.notAnObject) }
         do throws(ClientMessageError) {
-            try self.init(root, token: &token)
+            try self.init(root, text, token: &token)
         } catch {
             var error = error
-            error.isOfInitialize =
-                root.memberUnlessNull("type")?.string?.isEqual(to: Kind.initialize.text) == true
+            if let type = root.memberUnlessNull("type")?.string {
+                error.isOfLongKind = Kind(ofType: type).mayBeLong
+            }
             throw error
         }
     }
 
-    private init(_ root: JSONValue, token: inout ByteBuffer) throws(ClientMessageError) {
+    private init(
+        _ root: JSONValue, _ text: borrowing Span<UInt8>, token: inout ByteBuffer
+    ) throws(ClientMessageError) {
         reference = try Self.reference(in: root)
         guard let typeValue = root.memberUnlessNull("type") else {
             throw ClientMessageError(.missing(.type), reference: reference)
@@ -127,6 +142,12 @@ package struct ClientMessage: BitwiseCopyable, Sendable {
             try readNeededProject(in: root)
             try readTopic(in: root, into: &token)
             stopsTyping = try Self.bool("stop", .stop, in: root, reference)
+        case .direct:
+            direct = try DirectWords(root, text, data: &token, reference: reference)
+        case .ack:
+            try DirectWords.readIDs(in: root, into: &token, reference: reference)
+        case .inbox:
+            try readSince(in: root)
         case .unknown:
             token.append(type)
         case .ping, .pong:
@@ -167,7 +188,7 @@ package struct ClientMessage: BitwiseCopyable, Sendable {
     }
 
     /// A truth value; false when it is left out.
-    fileprivate static func bool(
+    static func bool(
         _ key: StaticString, _ name: ClientMessageError.Key, in root: JSONValue,
         _ reference: Reference
     ) throws(ClientMessageError) -> Bool {

@@ -5,6 +5,7 @@ package struct ClientMessageError: Error, BitwiseCopyable, Sendable {
     /// The keys whose value can be at fault.
     package enum Key: BitwiseCopyable, Sendable {
         case type, ref, projectID, keep, token, since, mode, state, invisible, topic, stop
+        case id, recipient, data, ttl, receipt, ids
     }
 
     package enum Fault: Equatable, BitwiseCopyable, Sendable {
@@ -17,13 +18,15 @@ package struct ClientMessageError: Error, BitwiseCopyable, Sendable {
         case invalid(Key)
         case referenceTooLong
         case invalidProject
+        /// The data of a direct message is too long.
+        case dataTooLong
     }
 
     package let fault: Fault
     /// The message's `ref`, where it could be read.
     package let reference: Reference
-    /// Whether it is an `init` that is at fault, which may be larger than other messages.
-    package var isOfInitialize = false
+    /// Whether it is a message at fault that may be larger than others.
+    package var isOfLongKind = false
 
     package init(_ fault: Fault, reference: Reference = .absent) {
         self.fault = fault
@@ -31,7 +34,11 @@ package struct ClientMessageError: Error, BitwiseCopyable, Sendable {
     }
 
     package var code: ErrorCode {
-        fault == .invalidProject ? .invalidProject : .badMessage
+        switch fault {
+        case .invalidProject: .invalidProject
+        case .dataTooLong: .tooLarge
+        default: .badMessage
+        }
     }
 
     /// For the person who wrote the client.
@@ -41,6 +48,7 @@ package struct ClientMessageError: Error, BitwiseCopyable, Sendable {
         case .notAnObject: "the message must be a JSON object"
         case .referenceTooLong: "ref must have at most 64 bytes"
         case .invalidProject: "project_id must be a UUID"
+        case .dataTooLong: "data must have at most 4096 bytes"
         case .missing(let key):
             switch key {
             case .type: "type is missing"
@@ -54,6 +62,12 @@ package struct ClientMessageError: Error, BitwiseCopyable, Sendable {
             case .invisible: "invisible is missing"
             case .topic: "topic is missing"
             case .stop: "stop is missing"
+            case .id: "id is missing"
+            case .recipient: "to is missing"
+            case .data: "data is missing"
+            case .ttl: "ttl_s is missing"
+            case .receipt: "receipt is missing"
+            case .ids: "ids is missing"
             }
         case .wrongType(let key):
             switch key {
@@ -68,13 +82,23 @@ package struct ClientMessageError: Error, BitwiseCopyable, Sendable {
             case .invisible: "invisible must be true or false"
             case .topic: "topic must be a string"
             case .stop: "stop must be true or false"
+            case .id: "id must be a string"
+            case .recipient: "to must be a string"
+            case .data: "data must be an object"
+            case .ttl: "ttl_s must be an integer"
+            case .receipt: "receipt must be true or false"
+            case .ids: "ids must be an array of strings"
             }
         case .invalid(let key):
             switch key {
             case .mode: "mode must be users, count or off"
             case .state: "state must be active or away"
             case .topic: "topic must have 1 to 64 bytes"
-            case .type, .ref, .projectID, .keep, .token, .since, .invisible, .stop:
+            case .id: "id must be a UUID"
+            case .recipient: "to must be a UUID"
+            case .ttl: "ttl_s must be from 1 to 2592000"
+            case .ids: "ids must be 1 to 100 UUIDs"
+            case .type, .ref, .projectID, .keep, .token, .since, .invisible, .stop, .data, .receipt:
                 "a value is not allowed"
             }
         }

@@ -25,6 +25,16 @@ package enum ErrorCode: UInt8, CaseIterable, BitwiseCopyable, Sendable {
     case tooManyProjects
     /// The gateway tells nobody who is present.
     case presenceOff
+    /// There are no direct messages here.
+    case directOff
+    /// The user and the recipient of a direct message share no project, or there is no such user.
+    case notAllowed
+    /// As much waits for the recipient as may.
+    case inboxFull
+    /// The user sends too many direct messages.
+    case tooFast
+    /// A direct message has too many bytes.
+    case tooLarge
     /// The gateway can't do it now: the database is away, or memory is short.
     case unavailable
 
@@ -42,6 +52,11 @@ package enum ErrorCode: UInt8, CaseIterable, BitwiseCopyable, Sendable {
         case .notSubscribed: "not_subscribed"
         case .tooManyProjects: "too_many_projects"
         case .presenceOff: "presence_off"
+        case .directOff: "direct_off"
+        case .notAllowed: "not_allowed"
+        case .inboxFull: "inbox_full"
+        case .tooFast: "too_fast"
+        case .tooLarge: "too_large"
         case .unavailable: "unavailable"
         }
     }
@@ -49,10 +64,10 @@ package enum ErrorCode: UInt8, CaseIterable, BitwiseCopyable, Sendable {
     /// Whether the same message may succeed if it is sent again later.
     package var isTemporary: Bool {
         switch self {
-        case .unavailable: true
+        case .unavailable, .inboxFull, .tooFast: true
         case .badMessage, .unknownType, .invalidProject, .invalidCursor, .badToken,
             .notAuthenticated, .forbidden, .membershipRevoked, .projectDeleted, .notSubscribed,
-            .tooManyProjects, .presenceOff:
+            .tooManyProjects, .presenceOff, .directOff, .notAllowed, .tooLarge:
             false
         }
     }

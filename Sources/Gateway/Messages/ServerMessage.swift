@@ -129,7 +129,7 @@ package enum ServerMessage {
         }
     }
 
-    private static func writeReference(_ reference: Reference, into buffer: inout ByteBuffer) {
+    static func writeReference(_ reference: Reference, into buffer: inout ByteBuffer) {
         guard reference.isPresent else { return }
         buffer.append(#","ref":"#)
         reference.write(to: &buffer)

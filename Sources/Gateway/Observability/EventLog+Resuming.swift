@@ -22,6 +22,25 @@ extension EventLog {
         write(isUseless ? .warning : .notice, "event log", metadata)
     }
 
+    /// Whether there are direct messages has turned out, or changed.
+    package func directIs(_ state: EventLogState) {
+        var metadata: Logger.Metadata = ["state": .string("\(state.text)")]
+        if state == .forbidden {
+            metadata["advice"] = """
+                GRANT SELECT, UPDATE, DELETE ON devhive_direct_messages and EXECUTE ON FUNCTION \
+                devhive_send_direct to the gateway's role
+                """
+        }
+        if state == .hidden {
+            metadata["advice"] = """
+                DISABLE ROW LEVEL SECURITY on devhive_direct_messages, or give the gateway's role \
+                BYPASSRLS
+                """
+        }
+        let isUseless = state == .forbidden || state == .hidden
+        write(isUseless ? .warning : .notice, "direct messages", metadata)
+    }
+
     /// The listener is back, and what was announced meanwhile is being read.
     package func catchingUp(projects: Int) {
         write(.notice, "catching up", ["projects": .stringConvertible(projects)])

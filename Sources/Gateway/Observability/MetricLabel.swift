@@ -190,6 +190,22 @@ extension TypingOutcome: MetricLabel {
     }
 }
 
+/// What became of direct messages that clients sent.
+extension DirectOutcome: MetricLabel {
+    package var text: StaticString {
+        switch self {
+        case .sent: "sent"
+        case .repeated: "repeated"
+        case .notAllowed: "not_allowed"
+        case .inboxFull: "inbox_full"
+        case .tooLarge: "too_large"
+        case .invalid: "invalid"
+        case .tooFast: "too_fast"
+        case .unavailable: "unavailable"
+        }
+    }
+}
+
 /// The types of the messages that clients send.
 extension ClientMessage.Kind: MetricLabel {}
 

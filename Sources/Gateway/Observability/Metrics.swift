@@ -68,6 +68,25 @@ package struct Metrics: ~Copyable {
     package var presenceRefused: UInt64 = 0
     package var typingSigns = LabelledCounter<TypingOutcome>()
 
+    // Direct messages.
+
+    /// Connections that get direct messages, now.
+    package var directReaders: UInt64 = 0
+    /// Messages that clients sent, by what became of them.
+    package var directMessages = LabelledCounter<DirectOutcome>()
+    /// Ids that clients acknowledged, those included that were acknowledged before.
+    package var directAcknowledged: UInt64 = 0
+    /// Frames about direct messages that were handed to clients.
+    package var directDeliveries: UInt64 = 0
+    /// What is told once, and a client couldn't take.
+    package var directMissed: UInt64 = 0
+    /// Messages whose data can't be given to a client.
+    package var directUnreadable: UInt64 = 0
+    /// Messages that this process deleted.
+    package var directPruned: UInt64 = 0
+    /// Whether there are direct messages.
+    package var directIsUsable = false
+
     // Traffic.
 
     /// Bytes that the kernel took from us, on the public listener.
@@ -151,6 +170,7 @@ package struct Metrics: ~Copyable {
     package mutating func note(_ database: DatabaseStatus) {
         listenerIsUp = database.isListening
         eventLogIsUsable = database.eventLog == .usable
+        directIsUsable = database.direct == .usable
         triggerFailures = database.watch.triggerFailures
         triggerLosses = database.watch.triggerLosses
         cursorLag = database.watch.cursorLag

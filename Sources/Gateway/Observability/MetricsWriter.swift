@@ -23,6 +23,7 @@ package struct MetricsWriter: Sendable {
         if metrics.tls.isSpoken { Self.writeTLS(metrics.tls, into: &buffer) }
         writeDelivery(metrics, into: &buffer)
         Self.writePresence(metrics, into: &buffer)
+        Self.writeDirect(metrics, into: &buffer)
         writeCompression(metrics, into: &buffer)
         writeClientMessages(metrics, into: &buffer)
         writeMembership(metrics, into: &buffer)

@@ -29,8 +29,14 @@ package struct TokenBuckets<Key: CountedKey>: ~Copyable {
     private var entries: [Entry] = []
 
     package init(perSecond: Int, burst: Int, seed: UInt64) {
-        precondition(perSecond > 0 && perSecond <= 1_000_000 && burst > 0)
-        interval = 1_000_000_000 / UInt64(perSecond)
+        precondition(perSecond > 0 && perSecond <= 1_000_000)
+        self.init(
+            intervalNanoseconds: 1_000_000_000 / UInt64(perSecond), burst: burst, seed: seed)
+    }
+
+    package init(intervalNanoseconds: UInt64, burst: Int, seed: UInt64) {
+        precondition(burst > 0)
+        interval = intervalNanoseconds
         tolerance = interval * UInt64(burst - 1)
         self.seed = seed
     }

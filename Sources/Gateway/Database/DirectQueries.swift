@@ -1,0 +1,128 @@
+internal import Reactor
+
+/// Statements about direct messages (Migrations/006_add_direct_messages.sql). The schema is quoted and has a dot
+/// behind, or is empty.
+enum DirectQueries {
+    /// Parameters: senders, recipients, ids, data, whether receipts are wanted, seconds to live, origins: arrays of
+    /// the same length. Rows: a place from 1 on, and what became of the message there.
+    ///
+    /// Nobody waits long for a transaction of the application that sends the same id: the session has more to do.
+    static func send(in schema: String) -> String {
+        """
+        WITH patience AS MATERIALIZED (\(patience)), asked AS MATERIALIZED (
+            SELECT asked.* FROM unnest(
+                    $1::uuid[], $2::uuid[], $3::uuid[], $4::text[], $5::boolean[], $6::integer[], $7::uuid[])
+                WITH ORDINALITY AS asked (sender, recipient, id, data, receipt, ttl_s, origin, position)
+            JOIN patience ON patience.value IS NOT NULL
+            ORDER BY asked.position
+        )
+        SELECT position, \(schema)devhive_send_direct(
+            sender, recipient, id, data::json, receipt, ttl_s, origin) FROM asked
+        """
+    }
+
+    /// Parameters: users, ids, connections, whether senders may be told: arrays of the same length.
+    ///
+    /// What is acknowledged is announced in the same way as what is sent, some rows at a time, so that they fit.
+    static func acknowledge(in schema: String) -> String {
+        """
+        WITH patience AS MATERIALIZED (\(patience)), asked AS MATERIALIZED (
+            SELECT DISTINCT ON (recipient, id) asked.* FROM unnest(
+                    $1::uuid[], $2::uuid[], $3::uuid[], $4::boolean[])
+                AS asked (recipient, id, connection, is_visible)
+            JOIN patience ON patience.value IS NOT NULL
+        ), done AS (
+            UPDATE \(schema)devhive_direct_messages AS message
+            SET acknowledged_at = pg_catalog.now(), acknowledged_by = asked.connection,
+                receipt = message.receipt AND asked.is_visible,
+                expires_at = least(message.expires_at, pg_catalog.now() + interval '24 hours')
+            FROM asked
+            WHERE message.recipient = asked.recipient AND message.id = asked.id
+                AND message.acknowledged_at IS NULL
+            RETURNING message.recipient, message.sender, message.seq
+        ), numbered AS (
+            SELECT done.*, (pg_catalog.row_number() OVER (PARTITION BY recipient, sender ORDER BY seq) - 1)
+                / \(announcedMax) AS part
+            FROM done
+        )
+        SELECT pg_catalog.pg_notify('\(channel)', 'a ' || recipient || ' ' || sender || ' '
+            || pg_catalog.string_agg(seq::text, ' ' ORDER BY seq))
+        FROM numbered GROUP BY recipient, sender, part
+        """
+    }
+
+    /// Parameters: numbers of rows, and whether it was their acknowledgment that was announced.
+    ///
+    /// What was acknowledged some time ago is nothing new, whoever announces it once more.
+    static func read(in schema: String) -> String {
+        """
+        SELECT asked.position, \(columns)
+        FROM unnest($1::bigint[], $2::boolean[]) WITH ORDINALITY AS asked (seq, is_ack, position)
+        JOIN \(schema)devhive_direct_messages AS message ON message.seq = asked.seq
+        WHERE message.expires_at > pg_catalog.now()
+            AND (message.acknowledged_at IS NULL AND NOT asked.is_ack
+                OR message.acknowledged_at > pg_catalog.now() - interval '10 seconds')
+        ORDER BY asked.position
+        """
+    }
+
+    /// Parameters: users, and where their pages begin: transactions and rows. One row more than a page has says that
+    /// there is more. A user whose page is empty has a row of NULLs.
+    ///
+    /// A place of the future is of another cluster: everything is read.
+    static func inbox(in schema: String) -> String {
+        """
+        SELECT asked.position, \(columns)
+        FROM unnest($1::uuid[], $2::xid8[], $3::bigint[])
+            WITH ORDINALITY AS asked (recipient, xid, seq, position)
+        LEFT JOIN LATERAL (
+            SELECT found.*, false AS is_ack FROM \(schema)devhive_direct_messages AS found
+            WHERE found.recipient = asked.recipient AND found.acknowledged_at IS NULL
+                AND found.expires_at > pg_catalog.now()
+                AND (found.xid, found.seq) > (CASE
+                    WHEN asked.xid > pg_catalog.pg_snapshot_xmax(pg_catalog.pg_current_snapshot())
+                        THEN '0'::xid8
+                    ELSE asked.xid END, asked.seq)
+            ORDER BY found.xid, found.seq
+            LIMIT \(Limits.inboxPageMax + 1)
+        ) AS message ON true
+        ORDER BY asked.position, message.xid, message.seq
+        """
+    }
+
+    /// Deletes what nobody gets any more, some rows at a time. Returns how many. Several gateways don't wait for each
+    /// other.
+    static func prune(in schema: String) -> String {
+        """
+        WITH gone AS (
+            DELETE FROM \(schema)devhive_direct_messages AS message
+            USING (
+                SELECT seq FROM \(schema)devhive_direct_messages
+                WHERE expires_at <= pg_catalog.now() ORDER BY expires_at
+                LIMIT \(PruneQuery.rowsMax) FOR UPDATE SKIP LOCKED
+            ) AS old
+            WHERE message.seq = old.seq RETURNING message.seq
+        )
+        SELECT pg_catalog.count(*) FROM gone
+        """
+    }
+
+    /// On which rows are announced.
+    static let channel = "devhive_direct"
+
+    /// Rows in one announcement: of 20 bytes each, behind 76 that are always there, in 8,000.
+    private static let announcedMax = 256
+
+    private static let patience =
+        "SELECT pg_catalog.set_config('lock_timeout', '200ms', true) AS value"
+
+    private static let columns = """
+        message.seq, message.xid, message.sender, message.recipient, message.id, message.origin,
+            message.receipt, message.acknowledged_at IS NOT NULL, message.acknowledged_by,
+            CASE WHEN message.acknowledged_at IS NULL OR NOT is_ack THEN message.data END,
+            pg_catalog.to_char(message.sent_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'),
+            pg_catalog.pg_snapshot_xmin(pg_catalog.pg_current_snapshot())
+        """
+
+    static let columnCount = 13
+}

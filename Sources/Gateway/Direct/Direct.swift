@@ -1,0 +1,149 @@
+package import Reactor
+
+/// Direct messages: what clients send and acknowledge until that is committed, who gets messages, and what
+/// is to be read for them. Messages themselves are in the database alone.
+///
+/// A value that knows neither clients nor the database: statements are begun here, and their ends reported.
+package struct Direct: ~Copyable {
+    /// So that it is never copied to be looked at.
+    private let place = AddressOnly()
+    package private(set) var sends = WaitingWishes<DirectSend>()
+    package private(set) var acks = WaitingWishes<DirectAck>()
+    package private(set) var hints = WaitingHints()
+    package private(set) var readers = InboxReaders()
+    private var rate: TokenBuckets<UserID>
+    private var longRate: TokenBuckets<UserID>
+
+    package init(seed: UInt64) {
+        rate = TokenBuckets(
+            perSecond: Limits.directPerSecond, burst: Limits.directPerSecond, seed: seed)
+        longRate = TokenBuckets(
+            intervalNanoseconds: Limits.directIntervalNanoseconds, burst: Limits.directAtOnce,
+            seed: seed &+ 1)
+    }
+
+    /// Whether nobody has to do with it.
+    package var isEmpty: Bool {
+        sends.isEmpty && acks.isEmpty && readers.isEmpty && hints.isEmpty
+    }
+
+    // MARK: Sending and acknowledging
+
+    /// Whether the user may send one more now.
+    package mutating func maySend(_ user: UserID, _ now: Instant) -> Bool {
+        rate.take(user, at: now) == 0 && longRate.take(user, at: now) == 0
+    }
+
+    /// False when too much waits.
+    package mutating func send(_ message: DirectSend) -> Bool { sends.add(message) }
+
+    package mutating func acknowledge(_ ack: DirectAck) -> Bool { acks.add(ack) }
+
+    /// The tag of the next statement; `nil` when nothing waits for one.
+    package mutating func beginSends() -> UInt64? { sends.begin() }
+    package mutating func beginAcks() -> UInt64? { acks.begin() }
+
+    package func asked(sends tag: UInt64) -> [DirectSend] { sends.asked(tag) }
+    package func asked(acks tag: UInt64) -> [DirectAck] { acks.asked(tag) }
+
+    /// The statement is committed, or lost: what was in it.
+    package mutating func finish(sends tag: UInt64) -> [DirectSend] { sends.finish(tag) }
+    package mutating func finish(acks tag: UInt64) -> [DirectAck] { acks.finish(tag) }
+
+    /// The statement was refused: the one that it was refused for, when that is known. Else each is asked
+    /// about alone.
+    package mutating func refuse(sends tag: UInt64) -> DirectSend? { sends.refuse(tag) }
+    package mutating func refuse(acks tag: UInt64) -> DirectAck? { acks.refuse(tag) }
+
+    package mutating func removeWaitingSends() -> [DirectSend] { sends.removeWaiting() }
+    package mutating func removeWaitingAcks() -> [DirectAck] { acks.removeWaiting() }
+
+    // MARK: Announcements
+
+    /// Something was announced; false when it concerns nobody here.
+    package mutating func note(_ hint: DirectHint, _ payload: borrowing Span<UInt8>) -> Bool {
+        guard readers.has(hint.recipient) || readers.has(hint.sender) else { return false }
+        var hint = hint
+        while let sequence = hint.nextSequence(in: payload) {
+            let row = WaitingHints.Row(
+                sequence: sequence, isAcknowledgment: hint.isAcknowledgment)
+            if !hints.add(row) {
+                readers.reread(hint.recipient)
+                break
+            }
+        }
+        return true
+    }
+
+    package mutating func beginRows() -> UInt64? { hints.begin() }
+    package func asked(rows tag: UInt64) -> [WaitingHints.Row] { hints.asked(tag) }
+    package mutating func finish(rows tag: UInt64) -> [WaitingHints.Row]? { hints.finish(tag) }
+
+    /// Announcements were missed, or what they spoke of couldn't be read: all inboxes are read again.
+    package mutating func readAllAgain() {
+        hints.removeAll()
+        readers.rereadAll()
+    }
+
+    // MARK: Inboxes
+
+    /// A connection asks for its inbox. Returns the reference of an earlier request that this one takes the place of.
+    package mutating func readInbox(
+        of client: Handle, _ user: UserID, since: InboxPlace, _ reference: Reference
+    ) -> Reference? {
+        readers.add(
+            InboxReader(client: client, user: user, since: since, request: reference),
+            at: client.index)
+    }
+
+    /// The connection is over.
+    package mutating func remove(_ client: ClientIndex) { readers.remove(client) }
+
+    /// There are no messages any more. Returns those who waited for theirs.
+    package mutating func removeReaders() -> [(client: Handle, request: Reference?)] {
+        hints.removeAll()
+        return readers.removeAll().map { ($0.client, $0.request) }
+    }
+
+    package mutating func beginPages() -> UInt64? { readers.begin() }
+    package func asked(pages tag: UInt64) -> [Handle] { readers.asked(tag) }
+    package mutating func finish(pages tag: UInt64) -> [Handle]? { readers.finish(tag) }
+    package mutating func askAgain(pages tag: UInt64) { readers.askAgain(tag) }
+
+    package func user(of client: ClientIndex) -> UserID? { readers[client]?.user }
+    /// What is to be answered when the connection's inbox is read.
+    package func request(of client: ClientIndex) -> Reference? { readers[client]?.request }
+    /// From where the connection's next page begins.
+    package func place(of client: ClientIndex) -> InboxPlace { readers[client]?.place ?? .start }
+
+    package func awaitsPage(_ client: Handle, of tag: UInt64) -> Bool {
+        readers.awaitsPage(client, of: tag)
+    }
+
+    package mutating func notePage(
+        of client: ClientIndex, last: InboxPlace?, hasMore: Bool, end: Cursor
+    ) -> InboxReaders.AfterPage {
+        readers.notePage(of: client, last: last, hasMore: hasMore, end: end)
+    }
+
+    /// The page had no room.
+    package mutating func setBehind(_ client: ClientIndex) { readers.setBehind(client) }
+    package mutating func endBehind(_ client: ClientIndex) { readers.endBehind(client) }
+
+    // Hot path.
+    package func isBehind(_ client: ClientIndex) -> Bool { readers.isBehind(client) }
+
+    // MARK: News
+
+    package func hasReader(_ user: UserID) -> Bool { readers.has(user) }
+    package func firstReader(of user: UserID) -> ClientIndex? { readers.first(of: user) }
+    package func nextReader(after client: ClientIndex) -> ClientIndex? {
+        readers.next(after: client)
+    }
+
+    /// Whether the connection gets a message that was announced now; if not, it gets it by reading.
+    package mutating func takesNews(_ client: ClientIndex) -> Bool { readers.takesNews(client) }
+
+    /// It couldn't be given one.
+    package mutating func fallBehind(_ client: ClientIndex) { readers.fallBehind(client) }
+}

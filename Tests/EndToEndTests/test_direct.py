@@ -1,0 +1,342 @@
+"""Direct messages: from user to user, by way of the database."""
+
+import asyncio
+import json
+import uuid
+
+import pytest
+
+from support.clients import PythonClient
+
+
+def new_id():
+    return str(uuid.uuid4())
+
+
+class Person:
+    """A connection that gets direct messages, and what it was told."""
+
+    def __init__(self, client):
+        self.client, self.user = client, client.user
+        self.messages, self.acked, self.receipts, self.answers = [], [], [], {}
+        self._refs = 0
+
+    @classmethod
+    async def connect(cls, gateway, user=None, project=None, inbox=True, client=PythonClient):
+        person = cls(await client.connect(gateway, project, user))
+        if inbox:
+            answer = await person.inbox()
+            assert answer["type"] == "ok", answer
+        return person
+
+    async def hear(self):
+        message = json.loads(await self.client.next_text())
+        if message["type"] == "direct":
+            self.messages.append(message)
+        elif message["type"] == "acked":
+            self.acked.extend(message["ids"])
+        elif message["type"] == "receipt":
+            self.receipts.extend((name, message["by"]) for name in message["ids"])
+        elif "ref" in message:
+            self.answers[message["ref"]] = message
+
+    async def until(self, holds, seconds=20):
+        async def listen():
+            while not holds():
+                await self.hear()
+        await asyncio.wait_for(listen(), seconds)
+
+    async def for_a_while(self, seconds=0.5):
+        try:
+            await self.until(lambda: False, seconds)
+        except asyncio.TimeoutError:
+            pass
+
+    async def ask(self, message):
+        self._refs += 1
+        reference = self._refs
+        await self.client.send_json({**message, "ref": reference})
+        await self.until(lambda: reference in self.answers)
+        return self.answers.pop(reference)
+
+    async def send(self, to, data=None, name=None, **keys):
+        """Returns the message's id when it was sent, else the error's code."""
+        name = name or new_id()
+        answer = await self.ask({"type": "direct", "id": name, "to": to, "data": data or {"text": "hello"}, **keys})
+        if answer["type"] == "ok":
+            assert answer["id"] == name
+            return name
+        return answer["code"]
+
+    async def ack(self, *names):
+        return await self.ask({"type": "ack", "ids": list(names)})
+
+    async def inbox(self, since=None):
+        return await self.ask({"type": "inbox", "since": since})
+
+    @property
+    def ids(self):
+        return [message["id"] for message in self.messages]
+
+
+@pytest.fixture
+def two(database):
+    """Two users who share a project."""
+    first, second = new_id(), new_id()
+    project = database.add_project(first)
+    with database.silence():
+        database.add_member(project, second)
+    return first, second
+
+
+def send(database, sender, recipient, name=None, data='{"from":"the application"}', more=""):
+    return database.execute(
+        f"SELECT devhive_send_direct(%s, %s, %s, %s{more})", sender, recipient, name or new_id(), data)[0][0]
+
+
+async def test_a_message_reaches_every_connection_of_the_recipient_and_the_sender_s_others(gateway, two, library):
+    sender = await Person.connect(gateway, two[0], client=library)
+    other = await Person.connect(gateway, two[0], client=library)
+    receivers = [await Person.connect(gateway, two[1], client=library) for _ in range(2)]
+    without = await Person.connect(gateway, two[1], inbox=False, client=library)
+    name = await sender.send(two[1], {"text": "tea?", "n": [1, 2.50, None]})
+    for person in [*receivers, other]:
+        await person.until(lambda: person.messages)
+        message = person.messages[0]
+        assert message.pop("timestamp").endswith("Z")
+        assert message == {
+            "type": "direct", "id": name, "from": two[0], "to": two[1], "data": {"text": "tea?", "n": [1, 2.5, None]}}
+    for person in [sender, without]:
+        await person.for_a_while()
+        assert not person.messages
+
+
+async def test_what_waits_is_in_the_inbox_until_it_is_acknowledged(gateway, two):
+    sender = await Person.connect(gateway, two[0])
+    names = [await sender.send(two[1]) for _ in range(3)]
+    first = await Person.connect(gateway, two[1])
+    assert first.ids == names
+    second = await Person.connect(gateway, two[1])
+    assert (await first.ack(names[0], names[1]))["type"] == "ok"
+    await second.until(lambda: len(second.acked) == 2)
+    assert second.acked == names[:2] and not first.acked
+    third = await Person.connect(gateway, two[1])
+    assert third.ids == names[2:]
+    # Nothing of it is news to somebody with the cursor of now.
+    cursor = (await third.inbox())["cursor"]
+    again = await Person.connect(gateway, two[1], inbox=False)
+    await again.inbox(cursor)
+    assert again.ids == []
+    # One of the future is somebody else's.
+    await again.inbox("1" + "0" * 18)
+    assert again.ids == names[2:]
+
+
+async def test_a_receipt_reaches_the_sender_who_asked(gateway, two):
+    sender = await Person.connect(gateway, two[0])
+    receiver = await Person.connect(gateway, two[1])
+    asked = await sender.send(two[1], receipt=True)
+    unasked = await sender.send(two[1])
+    await receiver.until(lambda: len(receiver.messages) == 2)
+    await receiver.ack(asked, unasked)
+    await sender.until(lambda: sender.receipts)
+    await sender.for_a_while()
+    assert sender.receipts == [(asked, two[1])]
+
+
+async def test_an_invisible_receiver_gives_no_receipt(gateway, two, database):
+    sender = await Person.connect(gateway, two[0])
+    receiver = await Person.connect(gateway, two[1])
+    project = database.execute("SELECT project_id::text FROM project_members LIMIT 1")[0][0]
+    hidden = await Person.connect(gateway, two[1], project=project)
+    await hidden.ask({"type": "presence", "project_id": project, "invisible": True})
+    name = await sender.send(two[1], receipt=True)
+    await receiver.until(lambda: receiver.messages)
+    await receiver.ack(name)
+    await hidden.until(lambda: hidden.acked == [name])
+    await sender.for_a_while()
+    assert sender.receipts == []
+
+
+async def test_the_same_id_again_is_answered_alike_and_sent_once(gateway, two):
+    sender = await Person.connect(gateway, two[0])
+    receiver = await Person.connect(gateway, two[1])
+    name = await sender.send(two[1])
+    assert await sender.send(two[1], name=name) == name
+    await receiver.until(lambda: receiver.messages)
+    await receiver.for_a_while()
+    assert receiver.ids == [name]
+
+
+async def test_no_such_user_and_a_stranger_look_alike(gateway, two, database):
+    sender = await Person.connect(gateway, two[0])
+    stranger = new_id()
+    database.add_project(stranger)
+    answers = []
+    for to in (stranger, new_id()):
+        answer = await sender.ask({"type": "direct", "id": new_id(), "to": to, "data": {}})
+        del answer["ref"], answer["id"]
+        answers.append(answer)
+    assert answers[0] == answers[1] == {
+        "type": "error", "code": "not_allowed", "message": "there is no such user in your projects", "temporary": False}
+
+
+async def test_a_full_inbox_is_told_to_the_sender(gateway, two, database):
+    sender = await Person.connect(gateway, two[0])
+    receiver = await Person.connect(gateway, two[1])
+    outcomes = [send(database, two[0], two[1]) for _ in range(1_001)]
+    assert outcomes == ["sent"] * 1_000 + ["inbox_full"]
+    assert await sender.send(two[1]) == "inbox_full"
+    await receiver.until(lambda: len(receiver.messages) == 1_000)
+    await receiver.ack(receiver.ids[0])
+    assert len(await sender.send(two[1])) == 36
+
+
+async def test_an_inbox_of_many_pages_is_read_whole_and_in_order(gateway, two, database):
+    names = [new_id() for _ in range(250)]
+    with database.transaction() as cursor:
+        for name in names[:150]:
+            cursor.execute("SELECT devhive_send_direct(%s, %s, %s, '{}')", (*two, name))
+    for name in names[150:]:
+        send(database, *two, name)
+    receiver = await Person.connect(gateway, two[1])
+    assert receiver.ids == names
+
+
+async def test_a_mebibyte_fills_an_inbox(two, database):
+    data = json.dumps({"text": "x" * 4_000})
+    outcomes = [send(database, *two, data=data) for _ in range(280)]
+    held = outcomes.count("sent")
+    assert held * len(data) <= 1 << 20 < (held + 1) * len(data)
+    assert set(outcomes[held:]) == {"inbox_full"}
+
+
+async def test_what_is_too_large_or_wrong_is_refused(gateway, two):
+    sender = await Person.connect(gateway, two[0])
+    assert len(await sender.send(two[1], {"t": "x" * 4_087})) == 36  # 4,096 bytes, as json.dumps writes it.
+    assert await sender.send(two[1], {"t": "x" * 4_088}) == "too_large"
+    assert await sender.send(two[1], {"t": "1"}, ttl_s=0) == "bad_message"
+    assert await sender.send("nobody") == "bad_message"
+    assert (await sender.ask({"type": "ack", "ids": [new_id()] * 101}))["code"] == "bad_message"
+    assert (await sender.ask({"type": "ack", "ids": [new_id()] * 100}))["type"] == "ok"
+    assert (await sender.ask({"type": "inbox", "since": "x"}))["code"] == "invalid_cursor"
+
+
+async def test_who_sends_too_fast_is_told_so(gateway, two):
+    sender = await Person.connect(gateway, two[0])
+    outcomes = []
+    for _ in range(30):
+        await sender.client.send_json({"type": "direct", "id": new_id(), "to": two[1], "data": {}, "ref": 100})
+    for _ in range(30):
+        await sender.until(lambda: 100 in sender.answers)
+        outcomes.append(sender.answers.pop(100))
+    codes = [answer.get("code", "ok") for answer in outcomes]
+    assert set(codes) == {"ok", "too_fast"} and 10 <= codes.count("ok") <= 15
+    assert all(answer["temporary"] for answer in outcomes if answer["type"] == "error")
+
+
+async def test_nothing_is_delivered_after_its_time_to_live(gateway, two, database):
+    sender = await Person.connect(gateway, two[0])
+    name = await sender.send(two[1], ttl_s=1)
+    assert len(name) == 36
+    await asyncio.sleep(1.2)
+    receiver = await Person.connect(gateway, two[1])
+    assert receiver.ids == []
+    # Nor when it is announced late.
+    database.execute("SELECT pg_notify('devhive_direct', 'm ' || recipient || ' ' || sender || ' ' || seq)"
+                     " FROM devhive_direct_messages")
+    await receiver.for_a_while()
+    assert receiver.ids == []
+
+
+async def test_an_application_sends_in_its_own_transaction(gateway, two, database):
+    receiver = await Person.connect(gateway, two[1])
+    with pytest.raises(ZeroDivisionError):
+        with database.transaction() as cursor:
+            cursor.execute("SELECT devhive_send_direct(%s, %s, %s, '{}')", (*two, new_id()))
+            raise ZeroDivisionError
+    name = new_id()
+    with database.transaction() as cursor:
+        cursor.execute("SELECT devhive_send_direct(%s, %s, %s, '{\"n\": 1}')", (*two, name))
+        await receiver.for_a_while(0.3)
+        assert receiver.ids == []
+    await receiver.until(lambda: receiver.messages)
+    assert receiver.ids == [name] and receiver.messages[0]["data"] == {"n": 1}
+
+
+async def test_ok_comes_only_after_the_commit(gateway, two, database):
+    sender = await Person.connect(gateway, two[0])
+    assert len(await sender.send(two[1])) == 36
+    # It fails as late as can be.
+    database.execute("""
+        CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RAISE EXCEPTION $$no$$; END';
+        CREATE CONSTRAINT TRIGGER refuse AFTER INSERT ON devhive_direct_messages
+        DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION refuse()""")
+    assert await sender.send(two[1]) == "unavailable"
+    database.execute("DROP TRIGGER refuse ON devhive_direct_messages")
+    name = new_id()
+    for _ in range(100):
+        if await sender.send(two[1], name=name) == name:
+            break
+        await asyncio.sleep(0.1)
+    assert database.execute("SELECT count(*) FROM devhive_direct_messages") == [(2,)]
+
+
+async def test_without_the_table_there_are_none(start_gateway, two, database):
+    database.execute("DROP TABLE devhive_direct_messages")
+    gateway = start_gateway()
+    client = await PythonClient.connect(gateway, None, two[0])
+    person = Person(client)
+    for message in ({"type": "direct", "id": new_id(), "to": two[1], "data": {}},
+                    {"type": "ack", "ids": [new_id()]}, {"type": "inbox"}):
+        for _ in range(100):
+            answer = await person.ask(message)
+            if answer["code"] != "unavailable":  # It hasn't looked yet.
+                break
+        assert answer["code"] == "direct_off" and not answer["temporary"]
+
+
+async def test_forged_announcements_bring_nothing_that_was_not_sent(gateway, two, database):
+    receiver = await Person.connect(gateway, two[1])
+    sender = await Person.connect(gateway, two[0])
+    name = await sender.send(two[1], receipt=True)
+    await receiver.until(lambda: receiver.messages)
+    sequence = database.execute("SELECT seq FROM devhive_direct_messages")[0][0]
+    stranger = await Person.connect(gateway)
+    forged = [
+        f"m {two[1]} {two[0]} 424242", f"m {stranger.user} {two[0]} {sequence}",
+        f"a {two[1]} {two[0]} {sequence}", f"a {two[1]} {two[0]} 424242",
+        "", "m", "x" * 7_999, f"m {two[1]} {two[0]} ", f"m {two[1]} {two[0]} x", f"m {two[1]} {two[0]} -1",
+        f"m {two[1]} {two[0]} 99999999999999999999", json.dumps({"to": two[1], "data": {"text": "forged"}}),
+    ]
+    for payload in forged:
+        database.execute("SELECT pg_notify('devhive_direct', %s)", payload)
+    last = await sender.send(two[1])
+    await receiver.until(lambda: last in receiver.ids)
+    await stranger.for_a_while()
+    # The row itself may come again, as what it is, to whom it is for.
+    assert set(receiver.ids) == {name, last} and not stranger.messages
+    assert receiver.acked == [] and sender.receipts == []
+    assert all(message["data"] == {"text": "hello"} for message in receiver.messages)
+
+
+async def test_a_role_with_connect_alone_can_neither_read_nor_send(database, two, role, cluster):
+    name = new_id()
+    send(database, *two, name)
+    import psycopg2
+    outsider = psycopg2.connect(role[0])
+    outsider.autocommit = True
+    with outsider.cursor() as cursor:
+        for statement in ("SELECT * FROM devhive_direct_messages", "DELETE FROM devhive_direct_messages",
+                          "INSERT INTO devhive_direct_messages DEFAULT VALUES",
+                          f"SELECT devhive_send_direct('{two[0]}', '{two[1]}', '{name}', '{{}}')"):
+            with pytest.raises(psycopg2.errors.InsufficientPrivilege):
+                cursor.execute(statement)
+        # What it can hear says who sends to whom, and nothing of what.
+        cursor.execute("LISTEN devhive_direct")
+        send(database, *two, data='{"secret":"tea"}')
+        cursor.execute("SELECT 1")
+        outsider.poll()
+        payload = outsider.notifies[0].payload
+        assert payload.startswith(f"m {two[1]} {two[0]} ") and "tea" not in payload and len(payload) < 100
+    outsider.close()
