@@ -161,7 +161,7 @@ def test_migrate_makes_everything_and_again_nothing(empty_url):
         cursor.execute("SELECT name FROM devhive_migrations ORDER BY name")
         assert cursor.fetchall() == [
             ("001_create_tables.sql",), ("004_add_cache_invalidation_triggers.sql",),
-            ("005_add_event_log.sql",)]
+            ("005_add_event_log.sql",), ("006_add_direct_messages.sql",)]
         cursor.execute("INSERT INTO projects (name) VALUES ('p')")
     connection.close()
     assert migrate(empty_url).returncode == 0

@@ -51,7 +51,7 @@ def test_a_database_that_is_well(role):
         assert subject in findings
     for subject in ["database", "PostgreSQL", "primary server", "notification queue", "clock", "role", "database sessions",
                     "event log", "LISTEN", "announcements", "session timeouts", "oldest transaction that writes", "columns",
-                    "canary's statement", "membership question", "event log's statements",
+                    "canary's statement", "membership question", "event log's statements", "direct messages",
                     *(f"triggers of {table}" for table in TABLES)]:
         assert findings[subject][0] == "ok", findings[subject]
 

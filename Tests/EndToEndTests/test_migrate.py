@@ -16,7 +16,8 @@ from support.overloads import overloads
 from support.waiting import wait_until
 
 EARLIER = os.path.join(os.path.dirname(__file__), "earlier")
-FILES = ["001_create_tables.sql", "004_add_cache_invalidation_triggers.sql", "005_add_event_log.sql"]
+FILES = ["001_create_tables.sql", "004_add_cache_invalidation_triggers.sql", "005_add_event_log.sql",
+         "006_add_direct_messages.sql"]
 
 
 def migrate(database, *options, url=None, folder=None):
@@ -57,11 +58,12 @@ def test_the_earlier_triggers_and_log_are_upgraded(cluster, run_command):
         # As `migrate` of that version would have recorded it.
         database.execute("CREATE TABLE devhive_migrations (name text PRIMARY KEY, checksum text NOT NULL,"
                          " applied_at timestamptz NOT NULL DEFAULT now())")
-        database.execute("INSERT INTO devhive_migrations VALUES (%s, 'earlier'), (%s, 'earlier')", *FILES[1:])
+        database.execute("INSERT INTO devhive_migrations VALUES (%s, 'earlier'), (%s, 'earlier')", *FILES[1:3])
 
         code, lines, complaints = migrate(database)
         assert (code, complaints) == (0, [])
-        assert lines[1:] == [f"{file}: applied again, because it has changed" for file in FILES[1:]]
+        assert lines[1:] == [
+            *[f"{file}: applied again, because it has changed" for file in FILES[1:3]], f"{FILES[3]}: applied"]
         assert database.execute("SELECT relowner::regrole::text FROM pg_class WHERE relname LIKE 'cache\\_%%' AND relkind IN ('r', 'S')"
                                 " AND relname NOT LIKE '%%seq' GROUP BY 1") == [(role,)]
         assert database.execute("SELECT has_table_privilege('reader_earlier', 'cache_events', 'DELETE')") == [(True,)]
@@ -182,7 +184,7 @@ def test_a_dry_run_changes_nothing(cluster, database):
     migrate(database)
     database.execute("UPDATE devhive_migrations SET checksum = 'x' WHERE name LIKE '004%%'")
     expected = [f"{FILES[0]}: already there", f"{FILES[1]}: would be applied again, because it has changed",
-                f"{FILES[2]}: already there"]
+                f"{FILES[2]}: already there", f"{FILES[3]}: already there"]
     assert migrate(database, "--dry-run")[1] == expected
     assert migrate(database, "--dry-run", "--again")[1][0] == f"{FILES[0]}: would be applied again"
 
@@ -216,7 +218,7 @@ def test_operators_of_somebody_else_are_refused_and_not_run(database, again):
         for options in [("--again",), ("--again", "--dry-run")]:
             code, lines, complaints = migrate(database, *options)
             assert any(f"{made.role} made it on the search_path" in line for line in complaints)
-            assert (code, len(lines)) == ((0, 3) if "--dry-run" in options else (69, 0))
+            assert (code, len(lines)) == ((0, 4) if "--dry-run" in options else (69, 0))
             refused = "stands on the search_path and belongs to " + made.role
             assert bool([line for line in complaints if refused in line and "drop it" in line]) == (code == 69)
         assert made.were_run() == []

@@ -107,7 +107,12 @@ extension Core {
             // One announcement is about one recipient and one sender.
             let first = answer[position]
             var end = position + 1
+            guard first.isAcknowledged else {
+                position = end
+                continue
+            }
             while end < answer.count, asked[answer[end].position].isAcknowledgment,
+                answer[end].isAcknowledged,
                 answer[end].message.recipient == first.message.recipient,
                 answer[end].message.sender == first.message.sender,
                 answer[end].acknowledger == first.acknowledger

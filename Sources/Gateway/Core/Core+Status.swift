@@ -178,6 +178,8 @@ extension Core {
         text.append(drain == nil ? "[+] not draining\n" : "[-] draining\n")
         text.append("[i] event log ")
         text.append(database.eventLog.text)
+        text.append("\n[i] direct messages ")
+        text.append(database.direct.text)
         text.append("\n[i] sends by ")
         text.append(metrics.sendMethod.name)
         text.append("\n")

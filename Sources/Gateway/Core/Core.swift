@@ -86,6 +86,7 @@ package struct Core: ~Copyable {
         clock = TurnClock(now: now, wall: wall)
         budget = TurnBudget(settings.turn)
         outbox.beginTurn()
+        direct.beginTurn()
         verifier.costlyChecksLeft = Limits.signatureChecksPerTurn
         membership.scannedCount = 0
     }
@@ -96,6 +97,6 @@ package struct Core: ~Copyable {
             || clients.hasInterestChanges || clients.hasWaiting || membership.hasWorkLeft
             || history.resyncPosition != nil || history.reads.hasAnswered
             || hub.activeRoomCount > 0 || hasStatusAnswers
-            || presence.hasWorkLeft || typing.hasWorkLeft
+            || presence.hasWorkLeft || typing.hasWorkLeft || direct.wantsAnotherTurn
     }
 }

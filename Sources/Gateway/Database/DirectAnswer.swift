@@ -7,7 +7,7 @@ package struct DirectAnswer: ~Copyable {
         /// Which of those that were asked for, or whose inbox.
         package let position: Int
         package let place: InboxPlace
-        package let message: ServerMessage.Direct
+        package let message: ServerMessage.DirectHeader
         /// The connections that sent and acknowledged it.
         package let origin: UUID?
         package let acknowledger: UUID?
@@ -15,7 +15,8 @@ package struct DirectAnswer: ~Copyable {
         package let wantsReceipt: Bool
 
         package init(
-            position: Int, place: InboxPlace, message: ServerMessage.Direct, origin: UUID? = nil,
+            position: Int, place: InboxPlace, message: ServerMessage.DirectHeader,
+            origin: UUID? = nil,
             acknowledger: UUID? = nil, isAcknowledged: Bool = false, wantsReceipt: Bool = false
         ) {
             self.position = position
@@ -75,7 +76,7 @@ package struct DirectAnswer: ~Copyable {
         return Row(
             position: position,
             place: InboxPlace(transaction: transaction.transaction, sequence: sequence),
-            message: ServerMessage.Direct(id: id, sender: sender, recipient: recipient),
+            message: ServerMessage.DirectHeader(id: id, sender: sender, recipient: recipient),
             origin: UUID(rows.bytes(row: row, column: 6)),
             acknowledger: UUID(rows.bytes(row: row, column: 9)),
             isAcknowledged: rows.bytes(row: row, column: 8).isEqual(to: "t"),

@@ -27,6 +27,16 @@ package struct Direct: ~Copyable {
         sends.isEmpty && acks.isEmpty && readers.isEmpty && hints.isEmpty
     }
 
+    /// Whether something waits for a statement.
+    package var hasWaiting: Bool {
+        sends.hasWaiting || acks.hasWaiting || hints.hasWaiting || readers.wantedCount > 0
+    }
+
+    /// Whether something came up in the flush that is to be asked in a turn that no event brings about.
+    package var wantsAnotherTurn: Bool { readers.wantsAnotherTurn }
+
+    package mutating func beginTurn() { readers.wantsAnotherTurn = false }
+
     // MARK: Sending and acknowledging
 
     /// Whether the user may send one more now.

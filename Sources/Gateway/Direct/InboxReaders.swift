@@ -15,12 +15,13 @@ package struct InboxReaders: Sendable {
     private var asked: [UInt64: [Handle]] = [:]
     private var nextTag: UInt64 = 1
     private var behindCount = 0
+    /// Whether a page is wanted since the turn has asked for what it was to ask for.
+    var wantsAnotherTurn = false
 
     package var count: Int { readers.count }
     package var isEmpty: Bool { readers.isEmpty }
-    package var hasWanted: Bool { !wanted.isEmpty }
-    /// Statements about connections that may have gone since aren't counted.
-    package var askedCount: Int { asked.count }
+    /// Those that have gone since are counted until they are come to.
+    package var wantedCount: Int { wanted.count }
 
     subscript(client: ClientIndex) -> InboxReader? { readers[client] }
 
@@ -80,8 +81,9 @@ package struct InboxReaders: Sendable {
         readers[client]?.isListed = true
         // Those who have gone while nothing could be read.
         if wanted.count > 2 * readers.count + 64 {
-            let known = readers
-            wanted.removeAll { known[$0]?.isListed != true }
+            var seen: Set<ClientIndex> = []
+            let listed = readers
+            wanted.removeAll { listed[$0]?.isListed != true || !seen.insert($0).inserted }
         }
         wanted.append(client)
     }
@@ -173,6 +175,7 @@ package struct InboxReaders: Sendable {
         guard readers[client]?.phase == .behind else { return }
         behindCount -= 1
         want(client)
+        wantsAnotherTurn = true
     }
 
     /// A message was announced and read. Whether the connection is to get it now; if not, it gets it by

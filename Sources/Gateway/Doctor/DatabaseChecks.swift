@@ -208,6 +208,25 @@ package enum DatabaseChecks {
         return .ok(subject, "installed, readable, prunable")
     }
 
+    /// Whether there are direct messages, and the role may do what the gateway does with them.
+    package static func directMessages(_ state: EventLogState) -> Finding {
+        let subject = "direct messages"
+        switch state {
+        case .usable: return .ok(subject, "installed, and this role may use them")
+        case .unknown, .absent:
+            return .ok(subject, "not installed, or not by the owner of the triggers' functions")
+        case .forbidden:
+            return .failure(
+                subject, "the role may not use them",
+                "GRANT SELECT, UPDATE, DELETE ON devhive_direct_messages and EXECUTE ON FUNCTION"
+                    + " devhive_send_direct TO it")
+        case .hidden:
+            return .failure(
+                subject, "row-level security may hide them, so they are not used",
+                "ALTER TABLE devhive_direct_messages DISABLE ROW LEVEL SECURITY")
+        }
+    }
+
     /// - Parameter tables: ours whose own owner is subject to their row-level security.
     package static func forcedRowSecurity(_ tables: [String]) -> Finding {
         let subject = "row-level security"

@@ -249,6 +249,7 @@ struct DatabaseSurvey {
             tell(
                 DatabaseChecks.announcements(
                     failures: state.triggerFailures, losses: state.triggerLosses))
+            tell(DatabaseChecks.directMessages(state.direct))
         }
         guard checksMembership else { return }
         try ask(

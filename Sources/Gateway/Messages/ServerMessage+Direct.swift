@@ -2,8 +2,8 @@ package import Reactor
 
 // Direct messages.
 extension ServerMessage {
-    /// A message from one user to another.
-    package struct Direct: BitwiseCopyable, Sendable {
+    /// A message from one user to another, without its data.
+    package struct DirectHeader: BitwiseCopyable, Sendable {
         package let id: UUID
         package let sender: UserID
         package let recipient: UserID
@@ -19,7 +19,7 @@ extension ServerMessage {
     ///   - data: JSON; it is passed on as it is.
     ///   - timestamp: plain text.
     package static func writeDirect(
-        _ direct: Direct, data: borrowing Span<UInt8>, timestamp: borrowing Span<UInt8>,
+        _ direct: DirectHeader, data: borrowing Span<UInt8>, timestamp: borrowing Span<UInt8>,
         into buffer: inout ByteBuffer
     ) {
         buffer.append(#"{"type":"direct","id":""#)

@@ -32,6 +32,7 @@ enum ClientMessageTarget {
         let since: Since?
         let wish: PresenceWish
         let stopsTyping: Bool
+        let direct: DirectWords?
         /// As a JSON value; empty for none.
         let reference: [UInt8]
         let text: [UInt8]
@@ -46,6 +47,7 @@ enum ClientMessageTarget {
             since = message.since
             wish = message.wish
             stopsTyping = message.stopsTyping
+            direct = message.direct
             text = token.copy()
             var buffer = ByteBuffer()
             message.reference.write(to: &buffer)
@@ -70,6 +72,16 @@ enum ClientMessageTarget {
             }
             if kind == .typing { JSONText.append("topic", text.span, to: &buffer) }
             if stopsTyping { buffer.append(#","stop":true"#) }
+            if let direct {
+                JSONText.append("id", Array(direct.id.description.utf8).span, to: &buffer)
+                JSONText.append("to", Array(direct.recipient.description.utf8).span, to: &buffer)
+                buffer.append(#","data":"#)
+                buffer.append(text.span)
+                buffer.append(direct.wantsReceipt ? #","receipt":true"# : #","receipt":false"#)
+                buffer.append(#","ttl_s":"#)
+                buffer.append(decimal: UInt64(direct.ttlSeconds))
+            }
+            if kind == .ack { appendIDs(to: &buffer) }
             if kind == .presence {
                 buffer.append(#","mode":""#)
                 buffer.append(wish.mode.text)
@@ -83,6 +95,17 @@ enum ClientMessageTarget {
             }
             buffer.append("}")
             return buffer.copy()
+        }
+
+        /// They lie one behind the other.
+        private func appendIDs(to buffer: inout ByteBuffer) {
+            buffer.append(#","ids":["#)
+            for start in stride(from: 0, to: text.count, by: UUID.textCount) {
+                buffer.append(start == 0 ? "\"" : ",\"")
+                buffer.append(text.span.extracting(start..<(start + UUID.textCount)))
+                buffer.append("\"")
+            }
+            buffer.append("]")
         }
     }
 }

@@ -10,6 +10,7 @@ package enum FuzzTarget: String, CaseIterable, Sendable {
     case cursor
     case proxyHeader = "proxy-header"
     case busFrame = "bus-frame"
+    case directHint = "direct-hint"
     case connection
 
     package func run(_ input: [UInt8]) {
@@ -22,6 +23,7 @@ package enum FuzzTarget: String, CaseIterable, Sendable {
         case .cursor: CursorTarget.run(input)
         case .proxyHeader: ProxyHeaderTarget.run(input)
         case .busFrame: BusFrameTarget.run(input)
+        case .directHint: DirectHintTarget.run(input)
         case .connection: ConnectionTarget.run(input)
         }
     }

@@ -11,6 +11,7 @@ private enum Folders {
     /// What the core is made of: none of them sees another.
     static let values: Set<String> = [
         "Clients", "Outbox", "Membership", "History", "Admission", "Hub", "Presence", "Bus",
+        "Direct",
     ]
     /// What starts the loop and answers operators. They know each other.
     static let top: Set<String> = ["Program", "Supervisor", "Doctor", "Executable"]

@@ -52,7 +52,7 @@ private let projectText = "0f8fad5b-d9cb-469f-a165-70867728950e"
 
     @Test(arguments: [
         ("ping", ClientMessage.Kind.ping), ("pong", .pong), ("types", .unknown),
-        ("direct", .unknown), ("ack", .unknown), ("", .unknown), ("PING", .unknown),
+        ("directs", .unknown), ("acks", .unknown), ("", .unknown), ("PING", .unknown),
         ("ping ", .unknown), ("pin", .unknown), ("join_projects", .unknown),
     ])
     func `types are told apart exactly`(type: String, kind: ClientMessage.Kind) throws {
@@ -61,7 +61,9 @@ private let projectText = "0f8fad5b-d9cb-469f-a165-70867728950e"
 
     @Test(arguments: ClientMessage.Kind.allCases)
     func `each kind is read from its own text`(kind: ClientMessage.Kind) throws {
-        let text = #"{"type":"\#(kind.text)","project_id":"\#(projectText)","topic":"t"}"#
+        let text =
+            #"{"type":"\#(kind.text)","project_id":"\#(projectText)","topic":"t","id":"\#(projectText)","#
+            + #""to":"\#(projectText)","data":{},"ids":["\#(projectText)"]}"#
         #expect(try parse(text).message.kind == kind)
     }
 
@@ -182,6 +184,82 @@ private let projectText = "0f8fad5b-d9cb-469f-a165-70867728950e"
         let text = #"{"type":"\#(type)","project_id":"\#(projectText)",\#(field)}"#
         #expect(refusal(text) == bad(message))
         #expect(refusal(#"{"type":"\#(type)",\#(field)}"#) == bad("project_id is missing"))
+    }
+
+    @Test(arguments: [
+        "{}", #"{ "a" : [1, 2.50, "\u00e9\"}" ] , "data":{"data":{}} }"#,
+        #"{"t":"\#(String(repeating: "x", count: 4_088))"}"#,
+    ])
+    func `a direct message has its data as it is written`(data: String) throws {
+        let base = #""id":"\#(projectText)","to":"\#(projectText)""#
+        for text in [
+            #"{"type":"direct",\#(base),"data":\#(data)}"#,
+            #"{"data" : \#(data), "x":"\"data\":{}","y":{"data":1},\#(base), "type":"direct"}"#,
+        ] {
+            let parsed = try parse(text)
+            #expect(parsed.token == data)
+            #expect(parsed.message.direct?.ttlSeconds == 604_800)
+            #expect(parsed.message.direct?.wantsReceipt == false)
+        }
+    }
+
+    @Test func `a direct message says for how long, and whether it wants a receipt`() throws {
+        let base = #"{"type":"direct","id":"\#(projectText)","to":"\#(projectText)","data":{}"#
+        for seconds in [1, 2_592_000] {
+            let message = try parse(base + #","ttl_s":\#(seconds),"receipt":true}"#).message
+            #expect(message.direct?.ttlSeconds == UInt32(seconds))
+            #expect(message.direct?.wantsReceipt == true)
+        }
+        for seconds in ["0", "2592001", "-1"] {
+            let answer = refusal(base + #","ttl_s":\#(seconds)}"#)
+            #expect(answer == bad("ttl_s must be from 1 to 2592000"))
+        }
+    }
+
+    @Test(arguments: [
+        (#""id":7"#, "id must be a string"), (#""id":"7""#, "id must be a UUID"),
+        (#""id":null"#, "id is missing"), (#""to":[]"#, "to must be a string"),
+        (#""to":"nobody""#, "to must be a UUID"), (#""to":null"#, "to is missing"),
+        (#""data":[]"#, "data must be an object"), (#""data":null"#, "data is missing"),
+        (#""ttl_s":1.5"#, "ttl_s must be an integer"),
+        (#""receipt":1"#, "receipt must be true or false"),
+    ])
+    func `wrong values of a direct message are told apart`(field: String, message: String) {
+        var fields = [
+            #""id":"\#(projectText)""#, #""to":"\#(projectText)""#, #""data":{}"#,
+            #""ttl_s":60"#, #""receipt":true"#,
+        ]
+        let key = field.prefix { $0 != ":" }
+        fields.removeAll { $0.hasPrefix(key) }
+        let text = #"{"type":"direct",\#((fields + [field]).joined(separator: ","))}"#
+        #expect(refusal(text) == bad(message))
+    }
+
+    @Test func `data has a bound, and its key no escapes`() {
+        let base = #"{"type":"direct","id":"\#(projectText)","to":"\#(projectText)","#
+        let long = #""data":{"t":"\#(String(repeating: "x", count: 4_089))"}}"#
+        #expect(refusal(base + long)?.contains(#""code":"too_large""#) == true)
+        #expect(refusal(base + #""d\u0061ta":{}}"#) == bad("data is missing"))
+    }
+
+    @Test func `an acknowledgment has one to a hundred ids`() throws {
+        for count in [1, 100] {
+            let ids = Array(repeating: #""\#(projectText)""#, count: count).joined(separator: ",")
+            let parsed = try parse(#"{"type":"ack","ids":[\#(ids)]}"#)
+            #expect(parsed.token == String(repeating: projectText.lowercased(), count: count))
+        }
+        for ids in [
+            "[]",
+            "[" + Array(repeating: "\"\(projectText)\"", count: 101).joined(separator: ",") + "]",
+        ] {
+            #expect(refusal(#"{"type":"ack","ids":\#(ids)}"#) == bad("ids must be 1 to 100 UUIDs"))
+        }
+        #expect(refusal(#"{"type":"ack","ids":["x"]}"#) == bad("ids must be 1 to 100 UUIDs"))
+        for ids in ["7", "{}", "[7]"] {
+            #expect(
+                refusal(#"{"type":"ack","ids":\#(ids)}"#) == bad("ids must be an array of strings"))
+        }
+        #expect(refusal(#"{"type":"ack"}"#) == bad("ids is missing"))
     }
 
     @Test(arguments: ["", "x", "0f8fad5bd9cb469fa16570867728950e", "\(projectText) "])

@@ -16,6 +16,8 @@ package struct CoreHarness: ~Copyable {
 
     /// The questions about memberships, and who the members are.
     package var database = ScriptedDatabase()
+    /// The table of direct messages.
+    package var direct = ScriptedDirect()
 
     /// Deliveries in one turn.
     package var deliveries = DeliveryLimits()
@@ -92,6 +94,8 @@ package struct CoreHarness: ~Copyable {
         } while core.hasWorkLeft
             || database.answersAtOnce
                 && (core.membershipDeadline != nil || !database.batches.isEmpty)
+            || direct.answersAtOnce
+                && (direct.isBusy || direct.isLive && core.mayReadDirect && core.direct.hasWaiting)
     }
 
     /// Lets so many milliseconds pass, in turns of a tick.
@@ -242,6 +246,7 @@ extension CoreHarness: TurnPhases {
             core.becameWritable(sockets[number].index)
         }
         if database.answersAtOnce { answerAll() }
+        if direct.answersAtOnce { direct.answerAll(&core) }
     }
 
     package mutating func handleMembershipAnswers() {
@@ -251,16 +256,18 @@ extension CoreHarness: TurnPhases {
 
     package mutating func answerResumes() { core.answerResumes() }
 
-    /// Tests hand them to the core themselves.
-    package mutating func receiveNotifications() {}
+    /// Tests hand them to the core themselves, all but those about direct messages.
+    package mutating func receiveNotifications() {
+        if direct.announcesAtOnce { direct.announce(&core) }
+    }
 
     package mutating func runTimers() {
         while core.runTimers(heardEveryone: heardEveryone) {}
         core.runBusTimers()
     }
 
-    /// Tests ask themselves.
-    package mutating func askReads() {}
+    /// Tests ask for events themselves.
+    package mutating func askReads() { direct.ask(&core) }
 
     package mutating func askMemberships() {
         core.recheckMemberships()

@@ -12,6 +12,9 @@ enum Expectation {
     /// An `ok` or an error that comes whenever the event log has been read, among other answers.
     case resume(reference: Int, project: Int, since: Int, sinceCommit: Int)
 
+    /// The same for what waits for direct messages to be written or read.
+    case direct(reference: Int, id: Int?, isInbox: Bool)
+
     enum Effect {
         case none
         case join(project: Int, keep: Bool, sinceCommit: Int)

@@ -31,6 +31,9 @@ extension Hearing {
         case "presence_state", "presence_diff":
             try hearPresence(String(decoding: text, as: UTF8.self), object)
         case "typing": try hearTyping(object)
+        case "direct": try hearDirect(object)
+        case "acked", "receipt":
+            guard asksForDirect else { throw Violation(.direct, "told of \(object.members)") }
         case "ok", "error": try hearOutcome(type, object, ledger)
         default: throw Violation(.message, "a message of type \(type)")
         }

@@ -19,6 +19,10 @@ extension Hearing {
             }
             return
         }
+        if let reference, let direct = directs.removeValue(forKey: reference) {
+            hearDirectOutcome(direct, isDone: type == "ok")
+            return
+        }
         if let position = resumes.firstIndex(where: { $0.reference == reference }) {
             let resume = resumes.remove(at: position)
             if type == "ok" { try take(resume, ledger) }

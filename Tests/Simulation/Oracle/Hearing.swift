@@ -21,6 +21,16 @@ struct Hearing {
         var subscription: Subscription
     }
 
+    /// What waits for direct messages to be written or read, by reference: the message's id, and whether it
+    /// is an inbox that is read.
+    var directs: [Int: (id: Int?, isInbox: Bool)] = [:]
+    /// Whether the client has asked for its inbox, and whether it was told that it has all of it.
+    var asksForDirect = false
+    var getsDirect = false
+    /// Direct messages that the client has got, and those that it was told to be committed.
+    var gotten: Set<Int> = []
+    var committed: [Int] = []
+
     /// Answers to requests.
     private(set) var statuses: [Int] = []
     /// Whether the gateway knows who the client is, which may be one that says so later.
@@ -46,7 +56,7 @@ struct Hearing {
 
     var isOpen: Bool { reader.isOpen && !isClosed }
     var isWhole: Bool { reader.isWhole }
-    var isWaiting: Bool { !expectations.isEmpty || !resumes.isEmpty }
+    var isWaiting: Bool { !expectations.isEmpty || !resumes.isEmpty || !directs.isEmpty }
 
     /// When the token may have expired at the earliest: one that was sent may be in use already.
     var earliestExpiry: Int64 {
@@ -59,6 +69,11 @@ struct Hearing {
     }
 
     mutating func expect(_ expectation: Expectation, _ ledger: Ledger) {
+        if case .direct(let reference, let id, let isInbox) = expectation {
+            if isInbox { asksForDirect = true }
+            if !isLawless { directs[reference] = (id, isInbox) }
+            return
+        }
         guard case .resume(let reference, let project, let since, let commit) = expectation else {
             if !isLawless { expectations.append(expectation) }
             return
@@ -140,6 +155,9 @@ struct Hearing {
         guard isOpen, !isLawless else { return }
         guard isWhole else { throw Violation(.stream, "half of a frame, and nothing more") }
         guard expectations.isEmpty else { throw Violation(.answer, "\(next) never came") }
+        if let (reference, _) = directs.first {
+            throw Violation(.answer, "the answer to \(reference) never came")
+        }
         if let resume = resumes.first {
             throw Violation(.answer, "the answer to \(resume.reference) never came")
         }

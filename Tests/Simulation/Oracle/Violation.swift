@@ -19,6 +19,8 @@ package struct Violation: Error, Equatable, Sendable {
         /// A list of those who are present that isn't what was told before and what has changed, or in
         /// the end not what is so.
         case presence
+        /// A direct message that came to somebody else, was confirmed and isn't there, or never came.
+        case direct
         /// A connection that was opened, or kept, against a limit or a bad token.
         case admission
         /// A connection that was closed without a reason, or wasn't closed for one.

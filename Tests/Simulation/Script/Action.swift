@@ -54,6 +54,17 @@ package enum Action: Equatable, Sendable {
     /// The event log forgets what is older than the last so many commits.
     case prune(kept: Int)
 
+    /// An application sends a direct message in a transaction of its own, and commits it after those that other
+    /// applications have begun since.
+    case sendDirect(from: Int, to: Int)
+    case commitDirect
+    /// The oldest statements about direct messages are executed, and the oldest is answered.
+    case executeDirect(Int)
+    case answerDirect
+    /// Whether their answers wait for that.
+    case holdDirect(Bool)
+    case forgeDirect(Int)
+
     // MARK: The program
 
     case drain
@@ -102,6 +113,10 @@ package enum Utterance: Equatable, Sendable {
     /// Says how it takes part in the project's presence.
     case presence(project: Int, PresenceWish)
     case typing(project: Int, topic: Int, stops: Bool)
+    /// A direct message, one of a handful of ids; all those the client has got; what waits for its user.
+    case direct(to: Int, id: Int, bytes: Int)
+    case acknowledge
+    case inbox
     case ping
     case pong
     case pingFrame(bytes: Int)

@@ -11,6 +11,10 @@ struct Generator {
     private let facts: WorldFacts
     private var random: Jitter
     private let mood: Mood
+    /// What is said and done about direct messages has chances of its own, in some worlds, so that all others are as
+    /// they are without.
+    private var messages: Jitter
+    private let sendsMessages: Bool
 
     init(_ facts: WorldFacts, _ random: Jitter) {
         self.facts = facts
@@ -20,6 +24,8 @@ struct Generator {
         // By a chance of its own, so that all other worlds are as they are without.
         var people = Jitter(seed: facts.seed ^ 0x9E0B1E)
         mood = people.once(in: 4) ? .people : chosen
+        messages = Jitter(seed: facts.seed ^ 0xD12EC7)
+        sendsMessages = messages.once(in: 3)
     }
 
     mutating func makeActions() -> [Action] {
@@ -35,6 +41,7 @@ struct Generator {
         actions.append(.turn(milliseconds: 1))
         for _ in 0..<(60 + random.below(140)) {
             actions.append(action())
+            if sendsMessages, messages.once(in: 2) { actions.append(messageAction()) }
             if random.once(in: 2) { actions.append(.turn(milliseconds: turnMilliseconds())) }
             if random.once(in: 160) { actions.append(.pass(seconds: 5 + random.below(80))) }
         }
@@ -211,6 +218,27 @@ struct Generator {
         case 18: .forge(forgery())
         case 14: .look
         default: .holdNotifications(random.once(in: 2))
+        }
+    }
+
+    private mutating func messageAction() -> Action {
+        let seat = messages.below(facts.seats)
+        let user = messages.below(facts.users)
+        switch messages.below(24) {
+        case 0..<7:
+            return .say(
+                seat: seat,
+                .direct(
+                    to: user, id: messages.below(60),
+                    bytes: messages.once(in: 3) ? messages.below(4_000) : messages.below(100)))
+        case 7..<12: return .say(seat: seat, .inbox)
+        case 12, 13: return .say(seat: seat, .acknowledge)
+        case 14..<17: return .sendDirect(from: messages.below(facts.users), to: user)
+        case 17..<20: return .commitDirect
+        case 20: return .executeDirect(1 + messages.below(4))
+        case 21: return .answerDirect
+        case 22: return .holdDirect(messages.once(in: 3))
+        default: return .forgeDirect(messages.below(1_000))
         }
     }
 

@@ -10,7 +10,7 @@ struct Speech {
 
     init(
         _ utterance: Utterance, reference: Int, frames: Int, isCompressed: Bool,
-        wallSeconds: Int64, heardCommit: Int, commits: Int
+        wallSeconds: Int64, heardCommit: Int, commits: Int, gotten: Set<Int> = []
     ) {
         let frames = isCompressed ? 0 : frames
         switch utterance {
@@ -67,6 +67,22 @@ struct Speech {
                 + #""topic":"\#(topic)","stop":\#(stops),"ref":\#(reference)}"#
             bytes = Self.text(text, frames)
             expectation = .outcome(reference: reference, .none)
+        case .direct(let user, let id, let count):
+            let filler = String(repeating: "x", count: count)
+            let text =
+                #"{"type":"direct","id":"\#(Names.message(id))","to":"\#(Names.user(user))","#
+                + #""data":{"t":"\#(filler)"},"ref":\#(reference)}"#
+            bytes = Self.text(text, frames)
+            expectation = .direct(reference: reference, id: id, isInbox: false)
+        case .acknowledge:
+            let ids = gotten.sorted().prefix(Limits.directAcksMax)
+            guard !ids.isEmpty else { return }
+            let list = ids.map { #""\#(Names.message($0))""# }.joined(separator: ",")
+            bytes = Self.text(#"{"type":"ack","ids":[\#(list)],"ref":\#(reference)}"#, frames)
+            expectation = .direct(reference: reference, id: nil, isInbox: false)
+        case .inbox:
+            bytes = Self.text(#"{"type":"inbox","ref":\#(reference)}"#, frames)
+            expectation = .direct(reference: reference, id: nil, isInbox: true)
         case .ping:
             bytes = Self.text(#"{"type":"ping","ref":\#(reference)}"#, frames)
             expectation = .pongText(reference: reference)

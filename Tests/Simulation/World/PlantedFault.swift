@@ -14,12 +14,15 @@ package enum PlantedFault: String, CaseIterable, Sendable {
     case leaksSegment
     /// A change of who is present doesn't reach those who are told of it.
     case losesPresence
+    /// A direct message doesn't reach its recipient.
+    case losesDirect
 
     /// What is in the bytes that vanish on their way to a client.
     var lostText: String? {
         switch self {
         case .losesResync: "slow_consumer"
         case .losesPresence: "presence_diff"
+        case .losesDirect: #""type":"direct""#
         case .losesRemoval, .losesWhatComesMeanwhile, .leaksSegment: nil
         }
     }
@@ -35,7 +38,7 @@ extension World {
             return event.resource == "project_members" && !event.isInsertion
                 && !database.queries.isEmpty
         case .losesWhatComesMeanwhile: return !database.reads.isEmpty
-        case .losesResync, .leaksSegment, .losesPresence, nil: return false
+        case .losesResync, .leaksSegment, .losesPresence, .losesDirect, nil: return false
         }
     }
 

@@ -35,6 +35,11 @@ struct SimulatedDatabase {
     /// What was announced while older events were being read, as the server keeps it.
     var backlog: [Ledger.Notification] = []
 
+    /// The table of direct messages, and what goes to it.
+    var direct = ScriptedDirect()
+    /// Whether its answers wait until somebody asks for them.
+    var holdsDirect = false
+
     /// How often a trigger lost a change, and how often triggers were switched off and on.
     var losses: UInt64 = 0
     var switchings = 0

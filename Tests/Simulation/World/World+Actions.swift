@@ -1,4 +1,5 @@
 internal import Gateway
+internal import GatewayHarness
 internal import Reactor
 
 // What each action does to the world; the gateway hears of it in its next turn.
@@ -37,6 +38,19 @@ extension World {
         case .regainQueries:
             database.answersQueries = true
             core.database.answersQueries = true
+        case .sendDirect(let sender, let recipient):
+            references += 1
+            _ = database.direct.beginApplication(
+                from: Names.user(sender), to: Names.user(recipient),
+                id: Names.message(1_000_000 + references), ttlSeconds: 60)
+        case .commitDirect:
+            let open = database.direct.openTransactions
+            if !open.isEmpty { database.direct.commit(open[directRandom.below(open.count)]) }
+        case .executeDirect(let count): database.direct.execute(upTo: count)
+        case .answerDirect:
+            if database.answersQueries { database.direct.answerFirst(&core) }
+        case .holdDirect(let holds): database.holdsDirect = holds
+        case .forgeDirect(let number): forgeDirect(number)
         case .canary: database.ledger.addCanary()
         case .prune(let kept): database.ledger.prune(keeping: kept)
         case .drain:
@@ -119,7 +133,8 @@ extension World {
             utterance, reference: references, frames: frames,
             isCompressed: kernel.peers[number].greeting.deflates && references % 2 == 0,
             wallSeconds: wall.unixSeconds,
-            heardCommit: database.ledger.heardCommit, commits: database.ledger.commits)
+            heardCommit: database.ledger.heardCommit, commits: database.ledger.commits,
+            gotten: kernel.peers[number].hearing.gotten)
         kernel.peers[number].outbox += speech.bytes
         if speech.isLawful {
             if let expectation = speech.expectation {
@@ -153,7 +168,8 @@ extension World {
         core.tablesAre(database.tables)
         core.databaseIs(
             DatabaseState(
-                eventLog: facts.hasEventLog ? .usable : .absent, triggerLosses: database.losses,
+                eventLog: facts.hasEventLog ? .usable : .absent, direct: .usable,
+                triggerLosses: database.losses,
                 begin: end, end: end))
         isLossDue = core.database.watch.owesResync
     }
@@ -162,6 +178,7 @@ extension World {
         guard database.isListening else { return }
         database.isListening = false
         core.listenerWasLost()
+        database.direct.announced = []
         database.loseBacklog()
     }
 
@@ -169,6 +186,8 @@ extension World {
         guard !database.isListening else { return }
         database.isListening = true
         database.ledger.losePending()
+        // Nobody heard it.
+        database.direct.announced = []
         core.listenerBecameLive()
     }
 
@@ -239,6 +258,15 @@ extension World {
         while !database.queries.isEmpty { answer(0, isRefused: true) }
         for read in database.reads { core.eventsFailed(tag: read.tag, .lost) }
         database.reads.removeAll()
+        database.direct.lose(&core)
+    }
+
+    /// Whoever may connect says that something was sent, or acknowledged.
+    private mutating func forgeDirect(_ number: Int) {
+        let users = [Names.user(number % 3), Names.user(number % 5)]
+        let letter = number % 2 == 0 ? "m" : "a"
+        database.direct.announced.append(
+            Array("\(letter) \(users[0]) \(users[1]) \(1 + number % 40)".utf8))
     }
 }
 

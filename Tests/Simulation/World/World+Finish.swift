@@ -1,4 +1,5 @@
 internal import Gateway
+internal import GatewayHarness
 internal import Reactor
 
 // The end of the world: everything comes to rest, everybody has heard everything, everybody goes,
@@ -11,6 +12,7 @@ extension World {
         regainListener()
         database.holdsNotifications = false
         database.holdsAnswers = false
+        database.holdsDirect = false
         database.answersQueries = true
         core.database.answersQueries = true
         for number in live {
@@ -25,6 +27,8 @@ extension World {
         try waitForRechecks()
         for number in live where !kernel.peers[number].isVanished {
             try kernel.peers[number].hearing.checkRest(database.ledger)
+            let hearing = kernel.peers[number].hearing
+            if hearing.isOpen, !hearing.isLawless { try hearing.checkDirect(database.direct) }
         }
         try checkPresence()
         for number in live { kernel.peers[number].isReset = true }
@@ -110,7 +114,8 @@ extension World {
     private var isAtRest: Bool {
         guard !core.hasWorkLeft, core.membershipDeadline == nil, database.queries.isEmpty,
             !core.wantsReads, !isLossDue, !core.isCatchingUp, database.reads.isEmpty,
-            database.backlog.isEmpty, database.ledger.pending.isEmpty
+            database.backlog.isEmpty, database.ledger.pending.isEmpty, !database.direct.isBusy,
+            !core.direct.hasWaiting
         else { return false }
         return live.allSatisfy { number in
             let peer = kernel.peers[number]

@@ -1,4 +1,5 @@
 internal import Gateway
+internal import GatewayHarness
 internal import Reactor
 
 // The phases of a turn, and the clock's way to the next one.
@@ -97,6 +98,16 @@ extension World: TurnPhases {
         if !database.holdsAnswers, !database.reads.isEmpty, random.once(in: 2) {
             answerRead(isRefused: false)
         }
+        receiveDirect()
+    }
+
+    /// Statements may be executed long before their answers arrive.
+    private mutating func receiveDirect() {
+        guard database.answersQueries, !database.holdsDirect else { return }
+        if directRandom.once(in: 2) {
+            database.direct.execute(upTo: directRandom.below(database.direct.statementCount + 1))
+        }
+        if directRandom.once(in: 2) { database.direct.answerFirst(&core) }
     }
 
     package mutating func handleMembershipAnswers() { core.handleMembershipAnswers() }
@@ -137,6 +148,7 @@ extension World: TurnPhases {
             else { break }
             take(notification)
         }
+        if database.isListening, !database.holdsNotifications { database.direct.announce(&core) }
         core.continueResync()
     }
 
@@ -183,6 +195,9 @@ extension World: TurnPhases {
             database.read(tag, projects: projects.copy(), cursors: cursors.copy())
             if random.once(in: 2) { database.look() }
         }
+        database.direct.isLive = database.answersQueries
+        database.direct.now = wall.unixSeconds
+        database.direct.ask(&core)
     }
 
     /// Questions to the event log that may be under way.

@@ -13,6 +13,8 @@ package struct World: ~Copyable {
     var kernel = SimulatedKernel()
     var database: SimulatedDatabase
     var random: Jitter
+    /// By a chance of its own, so that all other worlds are as they are without direct messages.
+    var directRandom: Jitter
     var area = ReceiveArea(receiveCapacity: 65_536, leftoverCapacity: 16_384)
 
     var now = World.start
@@ -37,6 +39,7 @@ package struct World: ~Copyable {
     package init(_ facts: WorldFacts) throws {
         self.facts = facts
         random = Jitter(seed: facts.seed ^ 0x5EED)
+        directRandom = Jitter(seed: facts.seed ^ 0xD1EC7)
         seats = Array(repeating: nil, count: facts.seats)
         database = SimulatedDatabase(Ledger(facts))
         var settings = CoreSettings(

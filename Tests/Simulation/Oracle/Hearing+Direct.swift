@@ -1,0 +1,47 @@
+internal import Gateway
+internal import GatewayHarness
+
+// Direct messages: each to whom it is for, and in the end all of them.
+extension Hearing {
+    mutating func hearDirect(_ object: FlatObject) throws(Violation) {
+        guard let id = Names.number(object["id"]), let from = Names.number(object["from"]),
+            let to = Names.number(object["to"])
+        else { throw Violation(.message, "\(object.members)") }
+        guard asksForDirect || isLawless else {
+            throw Violation(.direct, "message \(id) for one that never asked")
+        }
+        if let user, user != from, user != to {
+            throw Violation(.direct, "message \(id) of \(from) to \(to) was given to \(user)")
+        }
+        if user == to { gotten.insert(id) }
+    }
+
+    /// A message that was sent is committed; an inbox that was asked for is read.
+    mutating func hearDirectOutcome(_ direct: (id: Int?, isInbox: Bool), isDone: Bool) {
+        guard isDone else { return }
+        if let id = direct.id { committed.append(id) }
+        if direct.isInbox { getsDirect = true }
+    }
+
+    /// Holds what it was told against the table.
+    func checkDirect(_ table: ScriptedDirect) throws(Violation) {
+        guard let user else { return }
+        let rows = table.rows
+        for id in committed {
+            let isThere = rows.contains {
+                $0.sender == Names.user(user) && $0.id == Names.message(id)
+            }
+            guard isThere else { throw Violation(.direct, "message \(id) isn't committed") }
+        }
+        for id in gotten {
+            let isThere = rows.contains {
+                $0.recipient == Names.user(user) && $0.id == Names.message(id)
+            }
+            guard isThere else { throw Violation(.direct, "message \(id) was never sent") }
+        }
+        guard getsDirect else { return }
+        for row in table.inbox(of: Names.user(user)) where !gotten.contains(Int(row.id.low)) {
+            throw Violation(.direct, "message \(row.id.low) to \(user) never came")
+        }
+    }
+}
