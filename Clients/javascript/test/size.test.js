@@ -35,11 +35,12 @@ test('minified and compressed, the client is under 4.5 KB, and with the bindings
 });
 
 test('who imports a part carries nothing of the others', options, () => {
-  const marks = { index: 'join_project', 'react-query': 'refetchQueries', react: 'useSyncExternalStore' };
+  const marks = { index: 'join_project', 'react-query': 'refetchQueries', react: 'useSyncExternalStore', direct: 'receipt' };
   const part = {
     index: bundle(`export { connect } from ${JSON.stringify(source('index'))}`).text,
     'react-query': bundle(`export { bindQueryClient } from ${JSON.stringify(source('react-query'))}`).text,
     react: bundle(`export { createUseProject } from ${JSON.stringify(source('react'))}`).text,
+    direct: bundle(`export { directMessages } from ${JSON.stringify(source('direct'))}`).text,
     none: bundle(`import ${JSON.stringify(source('index'))}; import ${JSON.stringify(source('react'))}`).text,
   };
   for (const [name, text] of Object.entries(part)) {

@@ -69,7 +69,8 @@ package struct SchemaHazard: Equatable, Sendable {
                 return SchemaHazard(
                     subject: "publication \(name)", fact: "it is FOR ALL TABLES, ours among them",
                     advice: "its subscribers stop unless they have cache_events,"
-                        + " cache_events_horizon and devhive_migrations: make these there first,"
+                        + " cache_events_horizon, devhive_direct_messages and devhive_migrations:"
+                        + " make these there first,"
                         + " or publish tables by name")
             }
             let parent = rows.text(row: row, column: 2)

@@ -58,6 +58,7 @@ import Testing
             series
                 == [
                     "join_project", "leave_project", "init", "ping", "pong", "presence", "typing",
+                    "direct", "ack", "inbox",
                     "unknown",
                 ].map {
                     "devhive_client_messages_total{type=\"\($0)\"} 0"
@@ -105,7 +106,7 @@ import Testing
                 : name == family
             #expect(belongs, "\(line)")
         }
-        #expect(families.count == 70)
+        #expect(families.count == 78)
     }
 
     @Test func `a version with quotes, backslashes and line feeds is escaped`() {
