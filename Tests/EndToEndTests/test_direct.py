@@ -273,6 +273,8 @@ async def test_ok_comes_only_after_the_commit(gateway, two, database):
         CREATE CONSTRAINT TRIGGER refuse AFTER INSERT ON devhive_direct_messages
         DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION refuse()""")
     assert await sender.send(two[1]) == "unavailable"
+    gateway.wait_for_log("statement refused", what="sending direct messages")
+    assert not gateway.log("read session lost"), "the session goes on"
     database.execute("DROP TRIGGER refuse ON devhive_direct_messages")
     name = new_id()
     for _ in range(100):

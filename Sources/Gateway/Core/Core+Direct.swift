@@ -139,9 +139,13 @@ extension Core {
         guard state != database.direct else { return }
         log.directIs(state)
         database.direct = state
-        guard state != .usable else { return }
+        guard state != .usable else {
+            // Nothing was heard of for a while.
+            direct.readAllAgain()
+            return
+        }
         failWaitingDirect()
-        for reader in direct.removeReaders() {
+        for reader in direct.removeAskingReaders() {
             guard let request = reader.request, let index = clients.index(of: reader.client) else {
                 continue
             }

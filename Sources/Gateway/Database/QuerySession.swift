@@ -234,8 +234,11 @@ package struct QuerySession: ~Copyable {
             case .busy: return event
             case .endOfStatement:
                 // Its sync follows. libpq answers so for ever once the connection is broken.
-                guard oldest.isAnswered, !oldest.isEnded else { return unexpectedReply(now) }
+                guard oldest.isAnswered, !oldest.isEnded || oldest.hasFailedAtCommit else {
+                    return unexpectedReply(now)
+                }
                 pending[0].isEnded = true
+                pending[0].hasFailedAtCommit = false
             case .synchronized:
                 guard oldest.isEnded else { return unexpectedReply(now) }
                 pending.removeFirst()
@@ -263,7 +266,8 @@ package struct QuerySession: ~Copyable {
             case .failed(let error):
                 guard !error.endsSession else { return lose(.closed(error), now) }
                 guard !oldest.isAnswered || !oldest.query.isAnsweredAtCommit else {
-                    // What it did is undone: it failed as it was committed.
+                    // What it did is undone: it failed as it was committed. libpq ends it once more.
+                    pending[0].hasFailedAtCommit = true
                     uncommitted = oldest.answer(.failed(.refused(error)))
                     break
                 }
@@ -343,6 +347,8 @@ private struct PendingStatement {
     var isAnswered = false
     /// Its end has come; the sync behind it hasn't.
     var isEnded = false
+    /// Its rows have come, and then its commit failed.
+    var hasFailedAtCommit = false
 
     init(query: DatabaseQuery, tag: UInt64, deadline: Instant) {
         self.query = query

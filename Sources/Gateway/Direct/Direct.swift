@@ -109,10 +109,11 @@ package struct Direct: ~Copyable {
     /// The connection is over.
     package mutating func remove(_ client: ClientIndex) { readers.remove(client) }
 
-    /// There are no messages any more. Returns those who waited for theirs.
-    package mutating func removeReaders() -> [(client: Handle, request: Reference?)] {
+    /// There are no messages for now. Returns those who waited for theirs, which they will have to ask for again;
+    /// all others get them again when there are.
+    package mutating func removeAskingReaders() -> [(client: Handle, request: Reference?)] {
         hints.removeAll()
-        return readers.removeAll().map { ($0.client, $0.request) }
+        return readers.removeAsking().map { ($0.client, $0.request) }
     }
 
     package mutating func beginPages() -> UInt64? { readers.begin() }

@@ -56,16 +56,12 @@ package struct InboxReaders: Sendable {
         if let before { readers[before]?.next = reader.next }
     }
 
-    /// Forgets all, and returns them.
-    mutating func removeAll() -> [InboxReader] {
-        let all = Array(readers.values)
-        self = InboxReaders(nextTag: nextTag)
-        return all
+    /// Forgets those who wait for an answer, and returns them.
+    mutating func removeAsking() -> [InboxReader] {
+        let asking = readers.values.filter { $0.request != nil }
+        for reader in asking { remove(reader.client.index) }
+        return asking
     }
-
-    init() {}
-
-    private init(nextTag: UInt64) { self.nextTag = nextTag }
 
     func has(_ user: UserID) -> Bool { firstOfUser[user] != nil }
 

@@ -39,7 +39,8 @@ package struct MetricsSnapshot: Sendable {
             // 1 only if each worker listens to the database; the time of the oldest process, and of
             // the certificate that expires first; of the
             // database each worker tells the same.
-            case "devhive_listener_up", "devhive_event_log_usable", "process_start_time_seconds",
+            case "devhive_listener_up", "devhive_event_log_usable", "devhive_direct_usable",
+                "process_start_time_seconds",
                 "devhive_notification_queue_usage_ratio", "devhive_trigger_failures",
                 "devhive_trigger_losses", "devhive_tables_silent",
                 "devhive_cursor_lag_transactions", "devhive_cursor_age_seconds",
