@@ -4,6 +4,7 @@ import asyncio
 import json
 import uuid
 
+import psycopg2
 import pytest
 
 from support.clients import PythonClient
@@ -325,7 +326,6 @@ async def test_forged_announcements_bring_nothing_that_was_not_sent(gateway, two
 async def test_a_role_with_connect_alone_can_neither_read_nor_send(database, two, role, cluster):
     name = new_id()
     send(database, *two, name)
-    import psycopg2
     outsider = psycopg2.connect(role[0])
     outsider.autocommit = True
     with outsider.cursor() as cursor:
@@ -342,3 +342,52 @@ async def test_a_role_with_connect_alone_can_neither_read_nor_send(database, two
         payload = outsider.notifies[0].payload
         assert payload.startswith(f"m {two[1]} {two[0]} ") and "tea" not in payload and len(payload) < 100
     outsider.close()
+
+
+async def test_the_gateway_s_role_needs_no_more_than_is_documented(start_gateway, two, database, role):
+    url, name = role
+    gateway = start_gateway(url=url)
+    gateway.wait_for_log("direct messages", state="not readable for this role")
+    person = await Person.connect(gateway, two[0], inbox=False)
+    assert (await person.inbox())["code"] == "direct_off"
+    database.execute(f"GRANT SELECT, UPDATE, DELETE ON devhive_direct_messages TO {name}")
+    database.execute(f"GRANT EXECUTE ON FUNCTION devhive_send_direct TO {name}")
+    gateway.wait_for_log("direct messages", state="in use")
+    receiver = await Person.connect(gateway, two[1])
+    sent = await person.send(two[1], receipt=True)
+    await receiver.until(lambda: receiver.ids == [sent])
+    assert (await receiver.ack(sent))["type"] == "ok"
+    assert gateway.metrics()["devhive_direct_usable"] == 1
+
+
+async def test_a_client_that_does_not_read_gets_all_when_it_does(gateway, two, database):
+    """What waits for it is in the database, not in the gateway."""
+    receiver = await Person.connect(gateway, two[1])
+    names = [new_id() for _ in range(900)]
+    data = json.dumps({"text": "x" * 1_000})
+    for name in names:
+        assert send(database, *two, name, data) == "sent"
+    await asyncio.sleep(0.5)
+    await receiver.until(lambda: set(receiver.ids) == set(names), 60)
+
+
+async def test_a_message_goes_by_whichever_gateway(start_gateway, two):
+    first, second = start_gateway(), start_gateway()
+    sender = await Person.connect(first, two[0])
+    receiver = await Person.connect(second, two[1])
+    name = await sender.send(two[1], receipt=True)
+    await receiver.until(lambda: receiver.ids == [name])
+    await receiver.ack(name)
+    await sender.until(lambda: sender.receipts == [(name, two[1])])
+
+
+async def test_what_is_over_is_deleted(gateway, two, database):
+    sender = await Person.connect(gateway, two[0])
+    await sender.send(two[1])
+    database.execute("UPDATE devhive_direct_messages SET expires_at = now() - interval '1 second'")
+    # Once a minute, at a time of the gateway's own.
+    for _ in range(70):
+        if database.execute("SELECT count(*) FROM devhive_direct_messages") == [(0,)]:
+            break
+        await asyncio.sleep(1)
+    assert gateway.metrics()["devhive_direct_pruned_total"] == 1

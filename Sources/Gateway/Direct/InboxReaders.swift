@@ -47,6 +47,7 @@ package struct InboxReaders: Sendable {
     mutating func remove(_ client: ClientIndex) {
         guard !readers.isEmpty, let reader = readers.removeValue(forKey: client) else { return }
         if reader.phase == .behind { behindCount -= 1 }
+        if readers.isEmpty { wanted = [] }
         guard firstOfUser[reader.user] != client else {
             firstOfUser[reader.user] = reader.next
             return

@@ -13,7 +13,14 @@ enum Expectation {
     case resume(reference: Int, project: Int, since: Int, sinceCommit: Int)
 
     /// The same for what waits for direct messages to be written or read.
-    case direct(reference: Int, id: Int?, isInbox: Bool)
+    case direct(reference: Int, DirectWish)
+
+    struct DirectWish {
+        let id: Int?
+        var isInbox = false
+        /// Whether it is so long that of somebody who has yet to say who it is nothing of it is read.
+        var isLong = false
+    }
 
     enum Effect {
         case none

@@ -17,10 +17,18 @@ extension Hearing {
     }
 
     /// A message that was sent is committed; an inbox that was asked for is read.
-    mutating func hearDirectOutcome(_ direct: (id: Int?, isInbox: Bool), isDone: Bool) {
+    mutating func hearDirectOutcome(_ direct: Expectation.DirectWish, isDone: Bool) {
         guard isDone else { return }
         if let id = direct.id { committed.append(id) }
         if direct.isInbox { getsDirect = true }
+    }
+
+    /// The oldest of those of which nothing was read, because the client has yet to say who it is.
+    mutating func dropUnreadDirect() -> Bool {
+        let unread = directs.filter { $0.value.isLong }.keys.min()
+        guard let unread else { return false }
+        directs[unread] = nil
+        return true
     }
 
     /// Holds what it was told against the table.

@@ -23,6 +23,7 @@ extension Hearing {
             hearDirectOutcome(direct, isDone: type == "ok")
             return
         }
+        if reference == nil, code == "not_authenticated", dropUnreadDirect() { return }
         if let position = resumes.firstIndex(where: { $0.reference == reference }) {
             let resume = resumes.remove(at: position)
             if type == "ok" { try take(resume, ledger) }

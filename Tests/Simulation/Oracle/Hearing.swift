@@ -21,9 +21,8 @@ struct Hearing {
         var subscription: Subscription
     }
 
-    /// What waits for direct messages to be written or read, by reference: the message's id, and whether it
-    /// is an inbox that is read.
-    var directs: [Int: (id: Int?, isInbox: Bool)] = [:]
+    /// What waits for direct messages to be written or read, by reference.
+    var directs: [Int: Expectation.DirectWish] = [:]
     /// Whether the client has asked for its inbox, and whether it was told that it has all of it.
     var asksForDirect = false
     var getsDirect = false
@@ -69,9 +68,9 @@ struct Hearing {
     }
 
     mutating func expect(_ expectation: Expectation, _ ledger: Ledger) {
-        if case .direct(let reference, let id, let isInbox) = expectation {
-            if isInbox { asksForDirect = true }
-            if !isLawless { directs[reference] = (id, isInbox) }
+        if case .direct(let reference, let wish) = expectation {
+            if wish.isInbox { asksForDirect = true }
+            if !isLawless { directs[reference] = wish }
             return
         }
         guard case .resume(let reference, let project, let since, let commit) = expectation else {

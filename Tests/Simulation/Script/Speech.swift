@@ -73,16 +73,19 @@ struct Speech {
                 #"{"type":"direct","id":"\#(Names.message(id))","to":"\#(Names.user(user))","#
                 + #""data":{"t":"\#(filler)"},"ref":\#(reference)}"#
             bytes = Self.text(text, frames)
-            expectation = .direct(reference: reference, id: id, isInbox: false)
+            expectation = .direct(
+                reference: reference, .init(id: id, isLong: text.utf8.count > 512))
         case .acknowledge:
             let ids = gotten.sorted().prefix(Limits.directAcksMax)
             guard !ids.isEmpty else { return }
             let list = ids.map { #""\#(Names.message($0))""# }.joined(separator: ",")
-            bytes = Self.text(#"{"type":"ack","ids":[\#(list)],"ref":\#(reference)}"#, frames)
-            expectation = .direct(reference: reference, id: nil, isInbox: false)
+            let text = #"{"type":"ack","ids":[\#(list)],"ref":\#(reference)}"#
+            bytes = Self.text(text, frames)
+            expectation = .direct(
+                reference: reference, .init(id: nil, isLong: text.utf8.count > 512))
         case .inbox:
             bytes = Self.text(#"{"type":"inbox","ref":\#(reference)}"#, frames)
-            expectation = .direct(reference: reference, id: nil, isInbox: true)
+            expectation = .direct(reference: reference, .init(id: nil, isInbox: true))
         case .ping:
             bytes = Self.text(#"{"type":"ping","ref":\#(reference)}"#, frames)
             expectation = .pongText(reference: reference)
