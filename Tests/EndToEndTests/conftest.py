@@ -80,6 +80,8 @@ def role(cluster, database):
     database.execute(f"GRANT SELECT ON project_members TO {name}")
     database.execute(f"GRANT SELECT, DELETE ON cache_events TO {name}")
     database.execute(f"GRANT SELECT, UPDATE ON cache_events_horizon TO {name}")
+    database.execute(f"GRANT SELECT, UPDATE, DELETE ON devhive_direct_messages TO {name}")
+    database.execute(f"GRANT EXECUTE ON FUNCTION devhive_send_direct TO {name}")
     yield database.url.replace("postgres@", f"{name}@"), name
     database.execute(f"DROP OWNED BY {name}; DROP ROLE {name}")
 

@@ -323,10 +323,20 @@ async def test_forged_announcements_bring_nothing_that_was_not_sent(gateway, two
     assert all(message["data"] == {"text": "hello"} for message in receiver.messages)
 
 
-async def test_a_role_with_connect_alone_can_neither_read_nor_send(database, two, role, cluster):
+@pytest.fixture
+def outsider(database):
+    """A session of a role that may do nothing but connect."""
+    name = f"connected_{database.name}"
+    database.execute(f"CREATE ROLE {name} LOGIN")
+    connection = psycopg2.connect(database.url.replace("postgres@", f"{name}@"))
+    yield connection
+    connection.close()
+    database.execute(f"DROP ROLE {name}")
+
+
+async def test_a_role_with_connect_alone_can_neither_read_nor_send(database, two, outsider):
     name = new_id()
     send(database, *two, name)
-    outsider = psycopg2.connect(role[0])
     outsider.autocommit = True
     with outsider.cursor() as cursor:
         for statement in ("SELECT * FROM devhive_direct_messages", "DELETE FROM devhive_direct_messages",
@@ -341,16 +351,15 @@ async def test_a_role_with_connect_alone_can_neither_read_nor_send(database, two
         outsider.poll()
         payload = outsider.notifies[0].payload
         assert payload.startswith(f"m {two[1]} {two[0]} ") and "tea" not in payload and len(payload) < 100
-    outsider.close()
 
 
 async def test_the_gateway_s_role_needs_no_more_than_is_documented(start_gateway, two, database, role):
     url, name = role
+    database.execute(f"REVOKE EXECUTE ON FUNCTION devhive_send_direct FROM {name}")
     gateway = start_gateway(url=url)
     gateway.wait_for_log("direct messages", state="not readable for this role")
     person = await Person.connect(gateway, two[0], inbox=False)
     assert (await person.inbox())["code"] == "direct_off"
-    database.execute(f"GRANT SELECT, UPDATE, DELETE ON devhive_direct_messages TO {name}")
     database.execute(f"GRANT EXECUTE ON FUNCTION devhive_send_direct TO {name}")
     gateway.wait_for_log("direct messages", state="in use")
     receiver = await Person.connect(gateway, two[1])

@@ -216,12 +216,12 @@ package enum DatabaseChecks {
         case .unknown, .absent:
             return .ok(subject, "not installed, or not by the owner of the triggers' functions")
         case .forbidden:
-            return .failure(
-                subject, "the role may not use them",
+            return .warning(
+                subject, "the role may not use them, so there are none",
                 "GRANT SELECT, UPDATE, DELETE ON devhive_direct_messages and EXECUTE ON FUNCTION"
                     + " devhive_send_direct TO it")
         case .hidden:
-            return .failure(
+            return .warning(
                 subject, "row-level security may hide them, so they are not used",
                 "ALTER TABLE devhive_direct_messages DISABLE ROW LEVEL SECURITY")
         }

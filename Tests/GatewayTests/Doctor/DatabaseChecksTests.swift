@@ -126,6 +126,17 @@ import Testing
         #expect(DatabaseChecks.queue(permille: permille).verdict == verdict)
     }
 
+    @Test func `direct messages are nobody's failure`() {
+        for state in [EventLogState.usable, .unknown, .absent] {
+            #expect(DatabaseChecks.directMessages(state).verdict == .ok)
+        }
+        for state in [EventLogState.forbidden, .hidden] {
+            let finding = DatabaseChecks.directMessages(state)
+            #expect(finding.verdict == .warning)
+            #expect(finding.advice.contains("devhive_direct_messages"))
+        }
+    }
+
     @Test func `an event log is judged by what the role may do with it`() {
         func verdict(_ installed: Bool, _ read: Bool, _ prune: Bool) -> Finding.Verdict {
             DatabaseChecks.eventLog(

@@ -148,6 +148,7 @@ extension World: TurnPhases {
             else { break }
             take(notification)
         }
+        if facts.plantedFault == .losesDirect { database.direct.announced = [] }
         if database.isListening, !database.holdsNotifications { database.direct.announce(&core) }
         core.continueResync()
     }
