@@ -8,6 +8,7 @@ import psycopg2
 import pytest
 
 from support.clients import PythonClient
+from support.cluster import migration_files
 
 
 def new_id():
@@ -400,3 +401,21 @@ async def test_what_is_over_is_deleted(gateway, two, database):
             break
         await asyncio.sleep(1)
     assert gateway.metrics()["devhive_direct_pruned_total"] == 1
+
+
+async def test_a_table_that_somebody_put_in_its_place_is_not_used(start_gateway, two, database):
+    """What is written to it would run with the rights of the function's owner."""
+    name = f"maker_{database.name}"
+    database.execute("DROP TABLE devhive_direct_messages")
+    database.execute(f"CREATE ROLE {name}; GRANT CREATE ON SCHEMA public TO {name}; SET ROLE {name}")
+    database.execute("CREATE TABLE devhive_direct_messages (seq bigint, sender uuid, id uuid); RESET ROLE")
+    try:
+        with pytest.raises(psycopg2.errors.UndefinedTable, match="is not the table that it was"):
+            send(database, *two)
+        file = next(file for file in migration_files() if "006" in file)
+        with pytest.raises(psycopg2.errors.RaiseException, match="is there already.*belongs to maker_"), \
+                open(file, encoding="utf-8") as text:
+            database.execute(text.read())
+        start_gateway().wait_for_log("direct messages", state="not installed")
+    finally:
+        database.execute(f"DROP OWNED BY {name}; DROP ROLE {name}")
