@@ -33,7 +33,7 @@ let package = Package(
     targets: [
         .target(
             name: "CEpollShim",
-            linkerSettings: ["uring", "ssl", "crypto", "pq", "jansson", "z"].map {
+            linkerSettings: ["uring", "ssl", "crypto", "pq", "jansson", "z", "hiredis"].map {
                 .linkedLibrary($0)
             }
         ),

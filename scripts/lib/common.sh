@@ -11,12 +11,12 @@ export repository state
 # Swift's own programs need the libraries, and it links by what comes with g++: the linker, the objects
 # that programs start with, and the library of C++. curl is for its library, whose package has two names.
 swift_packages=(g++ binutils git ca-certificates curl libncurses6 libxml2 libsqlite3-0 tzdata)
-build_packages=("${swift_packages[@]}" libpq-dev libssl-dev liburing-dev libjansson-dev zlib1g-dev pkg-config)
+build_packages=("${swift_packages[@]}" libpq-dev libssl-dev liburing-dev libjansson-dev zlib1g-dev libhiredis-dev pkg-config)
 run_packages=(postgresql python3 python3-websockets curl)
 conformance_packages=(python3 python3-venv)
 test_packages=(
     python3-pytest python3-psycopg2 python3-jwt python3-cryptography
-    nodejs node-ws openssl node-typescript esbuild shellcheck "${conformance_packages[@]}"
+    nodejs node-ws openssl node-typescript esbuild shellcheck redis-server "${conformance_packages[@]}"
 )
 export swift_packages build_packages run_packages conformance_packages test_packages
 
@@ -117,6 +117,7 @@ keep_secret() {
 forget_settings() {
     local name
     unset DATABASE_URL DATABASE_URL_FILE JWT_SECRET JWT_SECRET_FILE JWT_SECRET_NEXT JWT_SECRET_NEXT_FILE
+    unset REDIS_URL REDIS_URL_FILE BUS_SECRET BUS_SECRET_FILE
     for name in "${!DEVHIVE_@}"; do
         case $name in
             DEVHIVE_TEST_* | DEVHIVE_GATEWAY_BIN | DEVHIVE_STORM | DEVHIVE_SEED | DEVHIVE_FLOOD_* | DEVHIVE_SOAK_*) ;;

@@ -51,6 +51,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include <hiredis/hiredis.h>
 #include <jansson.h>
 #include <liburing.h>
 #include <openssl/bio.h>
@@ -297,6 +298,18 @@ static inline void ces_prefetch_SSL(const SSL *session) {
 static const uint64_t ces_tls_server_options =
     SSL_OP_NO_COMPRESSION | SSL_OP_NO_RENEGOTIATION | SSL_OP_CIPHER_SERVER_PREFERENCE
     | SSL_OP_PRIORITIZE_CHACHA | SSL_OP_NO_SSLv3;
+
+// Of the SSL that is a client's: the name that the certificate must have, which goes out as SNI.
+static inline long ces_SSL_set_tlsext_host_name(SSL *session, const char *name) {
+    return SSL_set_tlsext_host_name(session, name);
+}
+
+// hiredis counts the elements of an array by an int until 0.14, as Debian 12 has it, later by a size_t.
+#if HIREDIS_MAJOR == 0
+typedef int ces_redis_count;
+#else
+typedef size_t ces_redis_count;
+#endif
 
 // ioctl_tty(2), FIONREAD, for sockets as well; none where it isn't known.
 static inline int ces_readable_bytes(int descriptor) {

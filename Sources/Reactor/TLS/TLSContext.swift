@@ -105,7 +105,7 @@ public struct TLSContext: ~Copyable {
         return context
     }
 
-    @unsafe private init(method: OpaquePointer?) throws(TLSSetupFailure) {
+    @unsafe init(method: OpaquePointer?) throws(TLSSetupFailure) {
         guard let raw = unsafe SSL_CTX_new(method) else { throw .taken("a TLS context") }
         guard unsafe ces_SSL_CTX_set_min_proto_version(raw, TLS1_2_VERSION) == 1,
             unsafe SSL_CTX_set_cipher_list(raw, Self.cipherList) == 1,
