@@ -7,7 +7,8 @@ package import Reactor
 /// invalidation goes this way: each process hears PostgreSQL itself.
 package struct Bus: ~Copyable {
     private let identity: BusIdentity
-    private let began: Instant
+    /// From when on others would have been heard; `nil` while the carrier to other hosts is lost.
+    private var hearsSince: Instant?
     private var own: OwnCounts
     private var nodes: NodeTable
     private var questions = StatusQuestions()
@@ -17,7 +18,7 @@ package struct Bus: ~Copyable {
 
     package init(_ identity: BusIdentity, now: Instant) {
         self.identity = identity
-        began = now
+        hearsSince = now
         own = OwnCounts(now: now)
         nodes = NodeTable(own: identity.node)
     }
@@ -138,6 +139,20 @@ package struct Bus: ~Copyable {
         sendWanted()
     }
 
+    // MARK: The carrier to other hosts
+
+    /// It is there from now on, or isn't any more. Those who came meanwhile have to be told of this node.
+    package mutating func carrierIs(live isLive: Bool, _ now: Instant) {
+        hearsSince = isLive ? now : nil
+        if isLive { greet() }
+    }
+
+    /// Somebody who doesn't know this node is there.
+    package mutating func greet() { own.isGreetingDue = true }
+
+    /// What tells the others that this process ends.
+    package func goodbye() -> BusFrame { BusFrame(sender: identity, number: 0, .goodbye) }
+
     // MARK: The status of a project
 
     package enum Waiting: Equatable, Sendable {
@@ -179,7 +194,9 @@ package struct Bus: ~Copyable {
 
     /// Whether what is known of others may be less, or older, than what is.
     package func isPartial(_ now: Instant) -> Bool {
-        now.nanoseconds(since: began) < Limits.busSettleNanoseconds || nodes.isPartial(now)
+        guard let hearsSince else { return true }
+        return now.nanoseconds(since: hearsSince) < Limits.busSettleNanoseconds
+            || nodes.isPartial(now)
     }
 
     package mutating func countPartialStatus() { counted.partialStatuses &+= 1 }
@@ -189,6 +206,11 @@ package struct Bus: ~Copyable {
     /// The other nodes, and whether each is silent.
     package func report(_ now: Instant) -> [(node: UInt64, isFrozen: Bool)] {
         nodes.report(now)
+    }
+
+    /// Whether a node is a worker of this host.
+    package func isOfOwnHost(_ node: UInt64) -> Bool {
+        BusIdentity(node: node, epoch: 0).isOfHost(of: identity)
     }
 
     package func figures(_ now: Instant) -> BusFigures {

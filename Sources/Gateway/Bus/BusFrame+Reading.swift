@@ -107,7 +107,7 @@ extension BusFrame {
 }
 
 extension Span<UInt8> {
-    fileprivate func word(at position: Int) -> UInt64 {
+    func word(at position: Int) -> UInt64 {
         var word: UInt64 = 0
         for offset in 0..<8 { word = word << 8 | UInt64(self[position + offset]) }
         return word

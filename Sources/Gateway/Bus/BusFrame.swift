@@ -111,6 +111,14 @@ package struct UsersFrame: Equatable, Sendable {
     }
 }
 
+extension BusFrame {
+    /// The node that a frame is for; `nil` when it is for all, or isn't whole.
+    package static func target(of bytes: borrowing Span<UInt8>) -> UInt64? {
+        guard bytes.count >= headerBytes + 8, (2...5).contains(bytes[2]) else { return nil }
+        return bytes.word(at: headerBytes)
+    }
+}
+
 // MARK: Writing
 
 extension BusFrame {
@@ -181,7 +189,7 @@ extension BusFrame {
 }
 
 extension ByteBuffer {
-    fileprivate mutating func append(bigEndian value: UInt64) {
+    mutating func append(bigEndian value: UInt64) {
         for shift in stride(from: 56, through: 0, by: -8) {
             append(UInt8(truncatingIfNeeded: value >> UInt64(shift)))
         }

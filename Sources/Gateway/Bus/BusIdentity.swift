@@ -19,4 +19,13 @@ package struct BusIdentity: Equatable, BitwiseCopyable, Sendable {
 
     /// The worker in this place; of meaning on its own host.
     package static func worker(of node: UInt64) -> Int { Int(node & 0xFF) + 1 }
+
+    /// Whether both are workers of one host.
+    package func isOfHost(of other: BusIdentity) -> Bool { node & ~0xFF == other.node & ~0xFF }
+
+    /// For people, and in the name of its channel: sixteen digits.
+    package static func name(of node: UInt64) -> String {
+        let digits = String(node, radix: 16)
+        return String(repeating: "0", count: 16 - digits.utf8.count) + digits
+    }
 }

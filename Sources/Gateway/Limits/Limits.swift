@@ -319,6 +319,17 @@ package enum Limits {
     /// Nanoseconds until a part of a snapshot that hasn't come is asked for again, and from one
     /// snapshot of a node to the next.
     package static let busSnapshotPauseNanoseconds: UInt64 = 1_000_000_000
+    /// Nanoseconds after which a process that has yet to show that it is there is asked again.
+    package static let busChallengeNanoseconds: UInt64 = 1_000_000_000
+    /// Nanoseconds for making a connection to Redis, for not hearing what we have said ourselves, after which
+    /// the connection is given up, and between questions whether it is a replica.
+    package static let busConnectingNanoseconds: UInt64 = 4_000_000_000
+    package static let busDeafNanoseconds: UInt64 = 10_000_000_000
+    package static let busRoleNanoseconds: UInt64 = 5_000_000_000
+    /// Bytes that wait for Redis' socket, and commands that weren't answered. A frame beyond either is
+    /// dropped: what it would have told the others ask for.
+    package static let busCarrierBytesMax = 262_144
+    package static let busCarrierCommandsMax = 1_024
     /// Nanoseconds after the start in which others may be there that weren't heard yet.
     package static let busSettleNanoseconds: UInt64 = 1_000_000_000
     /// Frames that are read in one turn, at some 20 µs each for a full one.

@@ -11,6 +11,7 @@ package enum FuzzTarget: String, CaseIterable, Sendable {
     case proxyHeader = "proxy-header"
     case busFrame = "bus-frame"
     case directHint = "direct-hint"
+    case busEnvelope = "bus-envelope"
     case connection
 
     package func run(_ input: [UInt8]) {
@@ -24,6 +25,7 @@ package enum FuzzTarget: String, CaseIterable, Sendable {
         case .proxyHeader: ProxyHeaderTarget.run(input)
         case .busFrame: BusFrameTarget.run(input)
         case .directHint: DirectHintTarget.run(input)
+        case .busEnvelope: BusEnvelopeTarget.run(input)
         case .connection: ConnectionTarget.run(input)
         }
     }

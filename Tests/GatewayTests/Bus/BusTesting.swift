@@ -5,6 +5,11 @@ import Reactor
 enum BusTesting {
     static let start = Instant(nanoseconds: 1_000_000_000_000)
 
+    /// A process of a host of its own.
+    static func identity(_ number: UInt64) -> BusIdentity {
+        BusIdentity(node: number << 8, epoch: number)
+    }
+
     static func project(_ number: UInt64) -> ProjectID { ProjectID(high: 7, low: number) }
 
     static func bytes(of frame: BusFrame) -> [UInt8] {

@@ -1,0 +1,60 @@
+internal import Gateway
+internal import Reactor
+
+/// What comes by Redis: its protocol, and envelopes, as they are and with codes that are right. A node goes
+/// on whatever comes, hands on only whole frames of processes that have shown themselves, and keeps no
+/// more than it may.
+enum BusEnvelopeTarget {
+    private static let secret = Array("a secret of the fuzzers' bus".utf8)
+
+    static func run(_ input: [UInt8]) {
+        readReplies(input)
+        guard var listener = node(BusIdentity(node: 256, epoch: 1)),
+            var speaker = node(BusIdentity(node: 512, epoch: 2))
+        else { preconditionFailure("OpenSSL has no HMAC") }
+        var script = FuzzInput(input)
+        var milliseconds: UInt64 = 0
+        while !script.isAtEnd {
+            let now = Instant(nanoseconds: milliseconds * 1_000_000)
+            let isRaw = script.byte() & 1 == 0
+            let bytes = script.take(Int(script.byte()))
+            let envelope = isRaw ? bytes : speaker.wrap(bytes.span) ?? []
+            if case .frame(let range) = listener.open(envelope.span, now) {
+                precondition(!isRaw, "a frame that nobody has authenticated")
+                precondition(range.count >= 28 && range.upperBound + 32 == envelope.count)
+            }
+            // Questions are answered, sometimes.
+            while let question = listener.dequeueOutgoing() {
+                if script.byte() & 1 == 1 { _ = speaker.open(question.bytes.span, now) }
+            }
+            while let proof = speaker.dequeueOutgoing() { _ = listener.open(proof.bytes.span, now) }
+            milliseconds += UInt64(script.byte()) * 50
+        }
+    }
+
+    private static func node(_ identity: BusIdentity) -> Envelopes? {
+        try? Envelopes(identity, secret: secret.span, prefix: "p", skipsOwnHost: false, seed: 1)
+    }
+
+    /// The same bytes in one piece and in two are the same replies.
+    private static func readReplies(_ input: [UInt8]) {
+        let whole = replies([input])
+        let middle = input.count / 2
+        let halves = replies([Array(input[..<middle]), Array(input[middle...])])
+        precondition(whole == halves, "a cut makes other replies")
+    }
+
+    private static func replies(_ pieces: [[UInt8]]) -> [RedisReply] {
+        guard var reader = RedisReader() else { return [] }
+        var replies: [RedisReply] = []
+        do throws(RedisFault) {
+            for piece in pieces {
+                try reader.feed(piece.span)
+                while let reply = try reader.next() { replies.append(reply) }
+            }
+        } catch {
+            precondition(error == .malformed || error == .flooded)
+        }
+        return replies
+    }
+}

@@ -1,0 +1,254 @@
+import Gateway
+import Reactor
+import Testing
+
+@Suite struct EnvelopesBehaviour {
+    private static let secret = Array("a secret that all nodes share, long enough".utf8)
+    private static let frame = frame(of: BusTesting.identity(1))
+
+    private static func node(
+        _ identity: BusIdentity, secret: [UInt8] = secret, prefix: String = "devhive",
+        skipsOwnHost: Bool = false
+    ) throws -> Envelopes {
+        try Envelopes(
+            identity, secret: secret.span, prefix: prefix, skipsOwnHost: skipsOwnHost,
+            seed: identity.node &+ identity.epoch)
+    }
+
+    private static func frame(of identity: BusIdentity) -> [UInt8] {
+        BusTesting.bytes(
+            of: BusFrame(sender: identity, number: 1, .counts(CountsFrame(clients: 1, hash: 0))))
+    }
+
+    private static func wrapped(_ frame: [UInt8], by node: inout Envelopes) throws -> [UInt8] {
+        let envelope = node.wrap(frame.span)
+        return try #require(envelope)
+    }
+
+    private static func outgoing(_ node: inout Envelopes) throws -> Envelopes.Outgoing {
+        let next = node.dequeueOutgoing()
+        return try #require(next)
+    }
+
+    /// Lets `listener` hear what `speaker` says, until it is believed.
+    private static func introduce(
+        _ speaker: inout Envelopes, _ identity: BusIdentity, to listener: inout Envelopes
+    ) throws {
+        let first = try wrapped(frame(of: identity), by: &speaker)
+        let unknown = listener.open(first.span, BusTesting.start)
+        #expect(unknown == .nothing)
+        let question = try Self.outgoing(&listener)
+        #expect(question.target == identity.node)
+        let asked = speaker.open(question.bytes.span, BusTesting.start)
+        #expect(asked == .nothing && speaker.isGreetingDue)
+        let proof = try Self.outgoing(&speaker)
+        let proven = listener.open(proof.bytes.span, BusTesting.start)
+        #expect(proven == .nothing)
+    }
+
+    @Test func `who has shown that it is there is believed, and nobody before`() throws {
+        let (one, two) = (BusTesting.identity(1), BusTesting.identity(2))
+        var speaker = try Self.node(one)
+        var listener = try Self.node(two)
+        try Self.introduce(&speaker, one, to: &listener)
+        let frame = Self.frame(of: one)
+        let envelope = try Self.wrapped(frame, by: &speaker)
+        guard case .frame(let range) = listener.open(envelope.span, BusTesting.start) else {
+            Issue.record("a frame of a process that is believed")
+            return
+        }
+        #expect(Array(envelope[range]) == frame)
+        #expect(listener.figures.unproven == 1)
+    }
+
+    @Test func `what has come is of no use again, nor what is older`() throws {
+        let (one, two) = (BusTesting.identity(1), BusTesting.identity(2))
+        var speaker = try Self.node(one)
+        var listener = try Self.node(two)
+        try Self.introduce(&speaker, one, to: &listener)
+        let first = try Self.wrapped(Self.frame(of: one), by: &speaker)
+        let second = try Self.wrapped(Self.frame(of: one), by: &speaker)
+        for (envelope, isTaken) in [(second, true), (second, false), (first, false)] {
+            let opened = listener.open(envelope.span, BusTesting.start)
+            #expect((opened != .nothing) == isTaken)
+        }
+        #expect(listener.figures.repeated == 2)
+    }
+
+    @Test func `who was silent for 10 s has to show itself anew`() throws {
+        let (one, two) = (BusTesting.identity(1), BusTesting.identity(2))
+        for (milliseconds, isTaken) in [(9_999, true), (10_000, false)] as [(UInt64, Bool)] {
+            var speaker = try Self.node(one)
+            var listener = try Self.node(two)
+            try Self.introduce(&speaker, one, to: &listener)
+            let envelope = try Self.wrapped(Self.frame(of: one), by: &speaker)
+            let opened = listener.open(envelope.span, .at(milliseconds: milliseconds))
+            #expect((opened != .nothing) == isTaken)
+        }
+    }
+
+    @Test func `what a process that has ended once said raises nobody from the dead`() throws {
+        let (one, two) = (BusTesting.identity(1), BusTesting.identity(2))
+        var speaker = try Self.node(one)
+        // What the process said, also to a question of this listener's, in its life before.
+        var earlier = try Self.node(two)
+        let hello = try Self.wrapped(Self.frame(of: one), by: &speaker)
+        var recorded = [hello]
+        _ = earlier.open(hello.span, BusTesting.start)
+        let question = try Self.outgoing(&earlier)
+        _ = speaker.open(question.bytes.span, BusTesting.start)
+        recorded.append(try Self.outgoing(&speaker).bytes)
+        recorded.append(try Self.wrapped(Self.frame(of: one), by: &speaker))
+        // It asks by another word now.
+        var other = try Envelopes(
+            two, secret: Self.secret.span, prefix: "devhive", skipsOwnHost: false, seed: 99)
+        for envelope in recorded + recorded {
+            let opened = other.open(envelope.span, BusTesting.start)
+            #expect(opened == .nothing)
+        }
+        #expect(other.figures.unproven == 4 && other.figures.repeated == 2)
+    }
+
+    @Test func `another epoch has to show itself anew, and the one before is believed until then`()
+        throws
+    {
+        let (old, new) = (BusIdentity(node: 512, epoch: 1), BusIdentity(node: 512, epoch: 2))
+        var first = try Self.node(old)
+        var second = try Self.node(new)
+        var listener = try Self.node(BusTesting.identity(9))
+        try Self.introduce(&first, old, to: &listener)
+        let early = try Self.wrapped(Self.frame(of: new), by: &second)
+        let unknown = listener.open(early.span, BusTesting.start)
+        #expect(unknown == .nothing)
+        let still = try Self.wrapped(Self.frame(of: old), by: &first)
+        let believed = listener.open(still.span, BusTesting.start)
+        #expect(believed != .nothing)
+        let question = try Self.outgoing(&listener)
+        // It isn't asked of the one before.
+        _ = first.open(question.bytes.span, BusTesting.start)
+        let nobody = first.dequeueOutgoing()
+        #expect(nobody == nil)
+        _ = second.open(question.bytes.span, BusTesting.start)
+        let proof = try Self.outgoing(&second)
+        _ = listener.open(proof.bytes.span, BusTesting.start)
+        let late = try Self.wrapped(Self.frame(of: old), by: &first)
+        let gone = listener.open(late.span, BusTesting.start)
+        #expect(gone == .nothing)
+        let now = try Self.wrapped(Self.frame(of: new), by: &second)
+        let taken = listener.open(now.span, BusTesting.start)
+        #expect(taken != .nothing)
+    }
+
+    @Test func `another secret, another prefix and a changed byte are noticed`() throws {
+        let one = BusTesting.identity(1)
+        var listener = try Self.node(BusTesting.identity(2))
+        var strangers: [[UInt8]] = []
+        var other = try Self.node(one, secret: Self.secret + [1])
+        strangers.append(try Self.wrapped(Self.frame, by: &other))
+        var elsewhere = try Self.node(one, prefix: "devhive2")
+        strangers.append(try Self.wrapped(Self.frame, by: &elsewhere))
+        var speaker = try Self.node(one)
+        let envelope = try Self.wrapped(Self.frame, by: &speaker)
+        // Of the first four bytes another value is another version.
+        for position in 4..<envelope.count {
+            var changed = envelope
+            changed[position] ^= 1
+            strangers.append(changed)
+        }
+        for stranger in strangers {
+            let opened = listener.open(stranger.span, BusTesting.start)
+            #expect(opened == .nothing)
+        }
+        #expect(listener.figures.unauthentic == UInt64(strangers.count))
+        let question = listener.dequeueOutgoing()
+        #expect(question == nil, "nobody who isn't authentic is asked anything")
+    }
+
+    @Test func `cut anywhere, longer than any, or of another version it is skipped`() throws {
+        var speaker = try Self.node(BusTesting.identity(1))
+        var listener = try Self.node(BusTesting.identity(2))
+        let envelope = try Self.wrapped(Self.frame, by: &speaker)
+        var wrong = (0..<envelope.count).map { Array(envelope[..<$0]) }
+        wrong.append(envelope + [UInt8](repeating: 0, count: Envelopes.bytesMax))
+        for position in 0..<4 {
+            var changed = envelope
+            changed[position] ^= 0x80
+            wrong.append(changed)
+        }
+        for bytes in wrong {
+            let opened = listener.open(bytes.span, BusTesting.start)
+            #expect(opened == .nothing)
+        }
+        let figures = listener.figures
+        #expect(figures.invalid + figures.unauthentic == UInt64(wrong.count))
+    }
+
+    @Test func `a frame in another's name is skipped`() throws {
+        let (one, two) = (BusTesting.identity(1), BusTesting.identity(2))
+        var speaker = try Self.node(one)
+        var listener = try Self.node(two)
+        try Self.introduce(&speaker, one, to: &listener)
+        let envelope = try Self.wrapped(Self.frame(of: BusTesting.identity(3)), by: &speaker)
+        let opened = listener.open(envelope.span, BusTesting.start)
+        #expect(opened == .nothing && listener.figures.invalid == 1)
+    }
+
+    @Test func `its own frames come back as such, and those of its host's workers are left out`()
+        throws
+    {
+        let own = BusIdentity(host: 4_096, worker: 1, epoch: 1)
+        let sibling = BusIdentity(host: 4_096, worker: 2, epoch: 1)
+        var node = try Self.node(own, skipsOwnHost: true)
+        let envelope = try Self.wrapped(Self.frame(of: own), by: &node)
+        let opened = node.open(envelope.span, BusTesting.start)
+        #expect(opened == .own(number: 1) && node.number == 1)
+        var other = try Self.node(sibling)
+        let theirs = try Self.wrapped(Self.frame(of: sibling), by: &other)
+        let skipped = node.open(theirs.span, BusTesting.start)
+        let asked = node.dequeueOutgoing()
+        #expect(skipped == .nothing && asked == nil)
+    }
+
+    @Test func `nobody is asked twice in a second, and no more are known than may be`() throws {
+        var listener = try Self.node(BusIdentity(node: 1, epoch: 1))
+        var speaker = try Self.node(BusTesting.identity(2))
+        for second in 0..<3 as Range<UInt64> {
+            for _ in 0..<3 {
+                let envelope = try Self.wrapped(
+                    Self.frame(of: BusTesting.identity(2)), by: &speaker)
+                _ = listener.open(envelope.span, .at(milliseconds: second * 1_000))
+            }
+            let first = listener.dequeueOutgoing()
+            let next = listener.dequeueOutgoing()
+            #expect(first != nil && next == nil)
+        }
+        var crowd = try Self.node(BusIdentity(node: 1, epoch: 1))
+        for number in 2...UInt64(Limits.busNodesMax + 11) {
+            let identity = BusTesting.identity(number)
+            var one = try Self.node(identity)
+            try Self.introduce(&one, identity, to: &crowd)
+        }
+        #expect(crowd.figures.refused == 10)
+        // Who has been silent for long makes room.
+        let late = BusTesting.identity(1_000)
+        var one = try Self.node(late)
+        let hello = try Self.wrapped(Self.frame(of: late), by: &one)
+        _ = crowd.open(hello.span, .at(milliseconds: 31_000))
+        let question = try Self.outgoing(&crowd)
+        _ = one.open(question.bytes.span, .at(milliseconds: 31_000))
+        let proof = try Self.outgoing(&one)
+        _ = crowd.open(proof.bytes.span, .at(milliseconds: 31_000))
+        #expect(crowd.figures.refused == 10)
+    }
+
+    @Test func `noise behind a right beginning is skipped`() throws {
+        var listener = try Self.node(BusTesting.identity(2))
+        var random = Jitter(seed: 3)
+        for _ in 0..<1_000 {
+            var bytes: [UInt8] = [0xDE, 1, UInt8(random.next() % 5), 0]
+            bytes += (0..<random.next() % 120).map { _ in UInt8(truncatingIfNeeded: random.next()) }
+            let opened = listener.open(bytes.span, BusTesting.start)
+            #expect(opened == .nothing)
+        }
+    }
+}
