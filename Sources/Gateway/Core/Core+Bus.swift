@@ -38,6 +38,24 @@ extension Core {
     /// Nobody takes frames any more.
     package mutating func dropBusFrames() { bus?.waiting.removeAll() }
 
+    // MARK: The carrier to other hosts
+
+    /// It is there from now on, or isn't any more.
+    package mutating func busCarrierIs(live isLive: Bool) {
+        bus?.carrierIs(live: isLive, clock.now)
+    }
+
+    /// A process that doesn't know this one asks who it is.
+    package mutating func greetOnBus() { bus?.greet() }
+
+    /// Appends the frame that tells the others that this process ends.
+    package func writeGoodbye(into buffer: inout ByteBuffer) {
+        switch bus {
+        case .some(let bus): bus.goodbye().write(into: &buffer)
+        case .none: break
+        }
+    }
+
     // MARK: Time
 
     /// When `runBusTimers` or `answerStatuses` has something to do; `nil` without a bus.
@@ -104,16 +122,31 @@ extension Core {
     // MARK: For operators
 
     func writeNodes(into text: inout ByteBuffer) {
-        let report: [(node: UInt64, isFrozen: Bool)]
         switch bus {
-        case .some(let bus): report = bus.report(clock.now)
+        case .some(let bus): Self.writeNodes(of: bus, clock.now, into: &text)
         case .none: return
         }
+        guard let carrier = metrics.carrier else { return }
+        text.append(
+            carrier.isLive
+                ? "[i] bus reaches other hosts\n" : "[i] bus doesn't reach other hosts\n")
+    }
+
+    private static func writeNodes(
+        of bus: borrowing Bus, _ now: Instant, into text: inout ByteBuffer
+    ) {
+        let report = bus.report(now)
         text.append("[i] bus hears")
         if report.isEmpty { text.append(" nobody") }
         for (position, node) in report.enumerated() {
-            text.append(position == 0 ? " worker " : ", ")
-            text.append(decimal: UInt64(BusIdentity.worker(of: node.node)))
+            text.append(position == 0 ? " " : ", ")
+            if bus.isOfOwnHost(node.node) {
+                text.append("worker ")
+                text.append(decimal: UInt64(BusIdentity.worker(of: node.node)))
+            } else {
+                text.append("node ")
+                text.append(text: BusIdentity.name(of: node.node))
+            }
             if node.isFrozen { text.append(" (silent)") }
         }
         text.append("\n")

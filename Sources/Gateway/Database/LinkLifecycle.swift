@@ -32,9 +32,11 @@ package struct LinkLifecycle: Equatable, Sendable {
 
     package private(set) var phase: Phase
     private var backoff = Backoff()
+    private let connectingNanoseconds: UInt64
 
     /// Ready for its first attempt at once.
-    package init() {
+    package init(connectingNanoseconds: UInt64 = DatabaseLimits.connectingNanoseconds) {
+        self.connectingNanoseconds = connectingNanoseconds
         phase = .disconnected(until: Instant(nanoseconds: 0))
     }
 
@@ -59,7 +61,7 @@ package struct LinkLifecycle: Equatable, Sendable {
     /// Disconnected → resolving or connecting.
     package mutating func beginAttempt(resolving: Bool, _ now: Instant) {
         guard case .disconnected = phase else { preconditionFailure("attempt while \(phase)") }
-        phase = resolving ? .resolving(deadline: Self.resolvingEnd(now)) : Self.connecting(now)
+        phase = resolving ? .resolving(deadline: Self.resolvingEnd(now)) : connecting(now)
     }
 
     /// Resolving → connecting. False when the answer comes too late or unasked: harmless, because
@@ -67,7 +69,7 @@ package struct LinkLifecycle: Equatable, Sendable {
     package mutating func resolved(_ now: Instant) -> Bool {
         switch phase {
         case .resolving:
-            phase = Self.connecting(now)
+            phase = connecting(now)
             return true
         case .disconnected, .connecting, .preparing, .live: return false
         }
@@ -104,8 +106,8 @@ package struct LinkLifecycle: Equatable, Sendable {
         now.advanced(byNanoseconds: DatabaseLimits.resolvingNanoseconds)
     }
 
-    private static func connecting(_ now: Instant) -> Phase {
-        let end = now.advanced(byNanoseconds: DatabaseLimits.connectingNanoseconds)
+    private func connecting(_ now: Instant) -> Phase {
+        let end = now.advanced(byNanoseconds: connectingNanoseconds)
         return .connecting(deadline: end)
     }
 }

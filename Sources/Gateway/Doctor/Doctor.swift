@@ -21,6 +21,7 @@ package struct Doctor: ~Copyable {
         for finding in host.findings { tell(finding) }
         checkTokenKeys()
         checkCertificate()
+        if let finding = BusRoundTrip.finding(configuration) { tell(finding) }
         checkDatabase()
         return !hasFailure
     }

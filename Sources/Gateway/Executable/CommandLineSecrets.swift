@@ -14,6 +14,9 @@ enum CommandLineSecrets {
             if argument.contains("postgres://") || argument.contains("postgresql://") {
                 return reason(.databaseURL)
             }
+            if argument.contains("redis://") || argument.contains("rediss://") {
+                return reason(.redisURL)
+            }
         }
         return nil
     }

@@ -10,4 +10,7 @@ enum HandleKind: UInt8 {
     case readSession
     case resolver
     case bus
+    case busPublisher
+    case busSubscriber
+    case busResolver
 }

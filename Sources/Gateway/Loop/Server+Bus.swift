@@ -46,20 +46,40 @@ extension Server {
         core.dropBusFrames()
     }
 
-    /// Sends the frames that wait, as far as the socket takes them.
+    /// Sends the frames that wait: to the other workers as far as the socket takes them, and each of those
+    /// to other hosts.
     mutating func sendBusFrames() {
-        guard core.hasBusFrames, let descriptor = busSocket?.descriptor else { return }
-        var isOver = false
-        while core.sendBusFrame(by: { bytes in
-            switch ClientSocket.send(bytes, to: descriptor) {
-            case .sent: return true
-            case .wouldBlock: return false
-            case .failed:
-                isOver = true
-                return false
+        if core.hasBusFrames {
+            if Self.sendBusFrames(of: &core, to: busSocket?.descriptor, &remoteBus) {
+                watchBus()
+            } else {
+                closeBus()
             }
+        }
+        flushCarrier()
+    }
+
+    /// The core and the carrier are passed apart, since one hands bytes to the other. Returns `false` when
+    /// the socket is over.
+    private static func sendBusFrames(
+        of core: inout Core, to descriptor: Int32?, _ remote: inout RemoteBus?
+    ) -> Bool {
+        var isOver = false
+        let now = core.clock.now
+        while core.sendBusFrame(by: { bytes in
+            if let descriptor {
+                switch ClientSocket.send(bytes, to: descriptor) {
+                case .sent: break
+                case .wouldBlock: return false
+                case .failed:
+                    isOver = true
+                    return false
+                }
+            }
+            remote?.carrier.publish(bytes, now)
+            return true
         }) {}
-        if isOver { closeBus() } else { watchBus() }
+        return !isOver
     }
 
     private mutating func watchBus() {

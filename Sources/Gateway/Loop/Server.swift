@@ -12,6 +12,8 @@ struct Server: ~Copyable {
     var sessions: DatabaseSessions
     /// To other processes; `nil` on its own.
     var busSocket: BusSocket?
+    /// To other hosts; `nil` without one.
+    var remoteBus: RemoteBus?
     /// What is read again on SIGHUP.
     let tokenKeys: TokenKeys
 
@@ -48,18 +50,19 @@ struct Server: ~Copyable {
     static func open(
         core: consuming Core, batch: consuming SendBatch, secure: consuming SecureClients?,
         publicListener: consuming Listener, adminListener: consuming Listener,
-        busSocket: consuming BusSocket?, target: ConnectionString, tokenKeys: TokenKeys,
-        retentionSeconds: UInt64
+        busSocket: consuming BusSocket?, carrier: consuming RedisCarrier?,
+        target: ConnectionString, tokenKeys: TokenKeys, retentionSeconds: UInt64
     ) throws(ServerFailure) -> Server {
         let sessions = try DatabaseSessions.open(
             target, seed: core.settings.jitterSeed, nonce: Random.word(),
             retentionSeconds: retentionSeconds)
         do throws(Errno) {
-            let server = Server(
+            var server = Server(
                 core: core, batch: batch, secure: secure, poller: try Poller(),
                 signals: try SignalDescriptor(), publicListener: publicListener,
                 adminListener: adminListener, busSocket: busSocket, sessions: sessions,
                 tokenKeys: tokenKeys)
+            try server.useCarrier(carrier)
             try server.watchOwnDescriptors()
             return server
         } catch {
@@ -92,6 +95,13 @@ struct Server: ~Copyable {
         self.tokenKeys = tokenKeys
     }
 
+    private mutating func useCarrier(_ carrier: consuming RedisCarrier?) throws(Errno) {
+        guard let carrier else { return }
+        remoteBus = try RemoteBus(carrier)
+        core.busCarrierIs(live: false)
+        core.metrics.carrier = CarrierFigures()
+    }
+
     private func watchOwnDescriptors() throws(Errno) {
         try watch(signals.descriptor, as: .signals)
         try watch(publicListener.socket.descriptor, as: .publicListener)
@@ -101,6 +111,11 @@ struct Server: ~Copyable {
         }
         switch busSocket {
         case .some(let socket): try watch(socket.descriptor, as: .bus)
+        case .none: break
+        }
+        switch remoteBus {
+        case .some(let bus):
+            if let descriptor = bus.resolverDescriptor { try watch(descriptor, as: .busResolver) }
         case .none: break
         }
     }
@@ -127,6 +142,7 @@ struct Server: ~Copyable {
             core.log.failed("epoll_wait", error: error.description)
             return false
         }
+        sayGoodbye()
         core.log.stopped(exitCode: 0, connectionsLeft: Int(core.metrics.connections))
         return true
     }

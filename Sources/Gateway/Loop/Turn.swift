@@ -86,6 +86,7 @@ extension Server {
         let nearest = nanosecondsUntilNextDeadline()
         timersDue = nearest.map { core.clock.now.advanced(byNanoseconds: $0) }
         if hasMoreNotifications || hasMoreTimers || core.hasWorkLeft { return 0 }
+        if remoteBus?.hasUnread == true { return 0 }
         if !core.isCatchingUp && !sessions.backlog.isEmpty { return 0 }
         if sessions.eventsReadAt == core.clock.now { return 0 }
         return nearest
@@ -99,6 +100,7 @@ extension Server {
         shorten(&nearest, to: core.recheckDeadline)
         shorten(&nearest, to: core.readsDeadline)
         shorten(&nearest, to: core.busDeadline)
+        shorten(&nearest, to: remoteBus?.carrier.deadline)
         shorten(&nearest, to: drainDeadline)
         shorten(&nearest, to: publicListener.pausedUntil)
         shorten(&nearest, to: adminListener.pausedUntil)
@@ -131,9 +133,13 @@ extension Server: TurnPhases {
             case .readSession: readsReady()
             case .resolver: hostsResolved()
             case .bus: busReady()
+            case .busPublisher: busPublisherReady()
+            case .busSubscriber: busSubscriberReady()
+            case .busResolver: busHostResolved()
             case nil: preconditionFailure("epoll reported a handle that was never registered")
             }
         }
+        if remoteBus?.hasUnread == true { receiveCarried() }
     }
 
     package mutating func handleMembershipAnswers() {
@@ -154,6 +160,7 @@ extension Server: TurnPhases {
         hasMoreTimers = core.runTimers(heardEveryone: eventCount < Poller.eventCountMax)
         runDatabaseTimers()
         core.runBusTimers()
+        runCarrierTimers()
         resumeAccepting()
         secure?.clients.rotateTicketKeys(at: core.clock.now)
         if core.drain != nil {

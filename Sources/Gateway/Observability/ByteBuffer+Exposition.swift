@@ -20,6 +20,15 @@ extension ByteBuffer {
         sample(name, value)
     }
 
+    /// A duration, in seconds.
+    mutating func gauge(_ name: StaticString, help: StaticString, nanoseconds: UInt64) {
+        header(name, help: help, "gauge")
+        append(name)
+        append(UInt8(ascii: " "))
+        append(seconds: 0, nanoseconds: nanoseconds)
+        append(UInt8(ascii: "\n"))
+    }
+
     mutating func counter(_ name: StaticString, help: StaticString, _ value: UInt64) {
         header(name, help: help, "counter")
         sample(name, value)

@@ -17,6 +17,7 @@ package struct EventLog: ~Copyable {
     var listenerLosses = RepeatedLine()
     var queryLosses = RepeatedLine()
     var readLosses = RepeatedLine()
+    var busLosses = RepeatedLine()
     private var nextReport = Instant(nanoseconds: 0)
 
     /// How often suppressed lines are reported that no later line of their kind reported.

@@ -152,6 +152,8 @@ package struct Metrics: ~Copyable {
 
     /// Of the bus; `nil` for a process that is on its own.
     package var bus: BusFigures?
+    /// Of its carrier to other hosts; `nil` without one.
+    package var carrier: CarrierFigures?
 
     // Loop.
 

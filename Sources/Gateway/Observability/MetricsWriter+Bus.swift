@@ -45,4 +45,54 @@ extension MetricsWriter {
             "devhive_bus_nodes_frozen",
             help: "Of those, the ones that have been silent for too long.", figures.nodesFrozen)
     }
+
+    static func writeCarrier(_ figures: CarrierFigures, into buffer: inout ByteBuffer) {
+        buffer.gauge(
+            "devhive_bus_carrier_up", help: "Whether other hosts can be reached by Redis.",
+            figures.isLive ? 1 : 0)
+        buffer.counter(
+            "devhive_bus_carrier_losses_total", help: "Times that Redis was lost.",
+            figures.losses)
+        buffer.counter(
+            "devhive_bus_carrier_deaf_total",
+            help: "Of those, times that nothing of our own came back for 10 s.",
+            figures.deafnesses)
+        buffer.counter(
+            "devhive_bus_carrier_frames_sent_total", help: "Frames published.",
+            figures.framesSent)
+        buffer.counter(
+            "devhive_bus_carrier_sent_bytes_total", help: "Bytes of them.", figures.bytesSent)
+        buffer.counter(
+            "devhive_bus_carrier_frames_received_total",
+            help: "Frames heard from Redis, our own included.", figures.framesReceived)
+        buffer.counter(
+            "devhive_bus_carrier_received_bytes_total", help: "Bytes of them.",
+            figures.bytesReceived)
+        buffer.counter(
+            "devhive_bus_carrier_frames_dropped_total",
+            help: "Frames not published because Redis was away or slow.", figures.framesDropped)
+        buffer.counter(
+            "devhive_bus_carrier_frames_invalid_total",
+            help: "Frames skipped because they were oversized, malformed or of another version.",
+            figures.envelopes.invalid)
+        buffer.counter(
+            "devhive_bus_carrier_frames_unauthentic_total",
+            help: "Frames skipped because they were of another secret.",
+            figures.envelopes.unauthentic)
+        buffer.counter(
+            "devhive_bus_carrier_frames_repeated_total",
+            help: "Frames skipped because they had come before, or later ones had.",
+            figures.envelopes.repeated)
+        buffer.counter(
+            "devhive_bus_carrier_frames_unproven_total",
+            help: "Frames skipped because their process had yet to show that it is there.",
+            figures.envelopes.unproven)
+        buffer.counter(
+            "devhive_bus_carrier_nodes_refused_total",
+            help: "Processes not heard because too many are.", figures.envelopes.refused)
+        buffer.gauge(
+            "devhive_bus_round_trip_seconds",
+            help: "From publishing a frame to hearing it, the last time.",
+            nanoseconds: figures.roundTripNanoseconds)
+    }
 }

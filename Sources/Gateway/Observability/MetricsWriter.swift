@@ -29,6 +29,7 @@ package struct MetricsWriter: Sendable {
         writeMembership(metrics, into: &buffer)
         writeDatabase(metrics, into: &buffer)
         if let figures = metrics.bus { Self.writeBus(figures, into: &buffer) }
+        if let figures = metrics.carrier { Self.writeCarrier(figures, into: &buffer) }
         writeProgram(metrics, log: log, into: &buffer)
         Self.writeProcess(process, into: &buffer)
     }

@@ -29,6 +29,7 @@ package struct MetricsSnapshot: Sendable {
     enum Rule {
         case sum
         case least
+        case greatest
         /// The first one stands for all.
         case first
 
@@ -39,7 +40,8 @@ package struct MetricsSnapshot: Sendable {
             // 1 only if each worker listens to the database; the time of the oldest process, and of
             // the certificate that expires first; of the
             // database each worker tells the same.
-            case "devhive_listener_up", "devhive_event_log_usable", "devhive_direct_usable",
+            case "devhive_listener_up", "devhive_bus_carrier_up", "devhive_event_log_usable",
+                "devhive_direct_usable",
                 "process_start_time_seconds",
                 "devhive_notification_queue_usage_ratio", "devhive_trigger_failures",
                 "devhive_trigger_losses", "devhive_tables_silent",
@@ -47,6 +49,7 @@ package struct MetricsSnapshot: Sendable {
                 "devhive_event_log_overdue_seconds",
                 "devhive_tls_certificate_not_after_seconds":
                 self = .least
+            case "devhive_bus_round_trip_seconds": self = .greatest
             case "devhive_build_info": self = .first
             default: self = .sum
             }
@@ -174,6 +177,7 @@ extension MetricsSnapshot.Family {
         switch rule {
         case .sum: samples[position].value.add(value)
         case .least: samples[position].value = min(samples[position].value, value)
+        case .greatest: samples[position].value = max(samples[position].value, value)
         case .first: break
         }
     }

@@ -25,7 +25,7 @@ VISIBLE = ("--core-dumps", "on")
 UNLIMITED = ("--connections-per-address", "off", "--handshakes-per-second", "off", "--connections-per-user", "off")
 
 # Variables that a gateway reads, itself or by libpq; the exceptions are for the tests.
-SETTINGS = ("DATABASE_URL", "JWT_SECRET", "DEVHIVE_", "PG")
+SETTINGS = ("DATABASE_URL", "JWT_SECRET", "REDIS_URL", "BUS_SECRET", "DEVHIVE_", "PG")
 SWITCHES = ("DEVHIVE_TEST_", "DEVHIVE_GATEWAY_BIN", "DEVHIVE_STORM", "DEVHIVE_SEED", "DEVHIVE_FLOOD_", "DEVHIVE_SOAK_")
 
 

@@ -34,7 +34,8 @@ import Testing
         let texts = Setting.all.map { $0.text(in: configuration) }
         #expect(
             texts == [
-                "127.0.0.1:8080", "127.0.0.1:8081", "", "", "1", "auto", "auto", "on", "10m", "on",
+                "127.0.0.1:8080", "127.0.0.1:8081", "", "", "1", "auto", "devhive", "auto", "on",
+                "10m", "on",
                 "54s", "60s", "on", "off", "collapse", "1000", "on", "", "", "", "", "30s", "512",
                 "10s", "10s", "5s",
                 "same-host", "1000", "100", "100", "4096", "50", "30", "none", "off", "off", "10",
@@ -47,6 +48,7 @@ import Testing
     /// A value for each setting that isn't its default.
     private static let others: [String: String] = [
         "listen": "[::1]:0", "admin-listen": "0.0.0.0:9", "workers": "8", "bus": "off",
+        "bus-prefix": "staging:devhive",
         "max-connections": "7",
         "tls-cert": "/tls.pem", "tls-key": "/tls.key",
         "membership": "off", "membership-recheck": "off", "presence": "count",

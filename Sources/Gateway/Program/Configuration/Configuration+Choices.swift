@@ -11,7 +11,7 @@ extension Configuration {
 
     /// Whether processes tell each other what they count.
     package enum BusUse: String, CaseIterable, Sendable {
-        /// With workers.
+        /// With workers, and with Redis.
         case auto
         /// Each counts for itself.
         case off

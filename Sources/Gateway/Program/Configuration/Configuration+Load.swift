@@ -3,6 +3,8 @@ internal import Reactor
 extension Configuration {
     /// The shortest key for HS256: as long as the hash's output (RFC 7518 §3.2).
     package static let jwtSecretBytesMin = 32
+    /// The shortest secret of the bus, by the same reason.
+    package static let busSecretBytesMin = 32
 
     /// Puts the configuration together and checks it whole. The command line goes before the
     /// environment, which goes before the defaults. Reads files for the `_FILE` variables only.
@@ -41,6 +43,7 @@ extension Configuration {
             configuration[keyPath: setting.property] = found.secret
             configuration.secretFiles[setting] = found.path
         }
+        try configuration.checkBus()
         configuration.warnings = unknownVariables(variables).map {
             "\($0) is not a setting of this program and is ignored"
         }
@@ -52,7 +55,7 @@ extension Configuration {
         switch secret {
         case .databaseURL: true
         case .jwtSecret: jwtKeyFiles.isEmpty && jwtKeySetFile == nil
-        case .jwtSecretNext: false
+        case .jwtSecretNext, .redisURL, .busSecret: false
         }
     }
 
@@ -100,7 +103,7 @@ extension Configuration {
     }
 
     /// A secret and where it was found.
-    private struct FoundSecret {
+    struct FoundSecret {
         var secret: Secret
         var source: String
         /// The file it was read from.
@@ -158,6 +161,8 @@ extension Configuration {
         case .databaseURL: try checkDatabaseURL(found)
         case .jwtSecret, .jwtSecretNext:
             try checkJWTSecret(found.secret, source: found.source)
+        case .redisURL: try checkRedisURL(found)
+        case .busSecret: try checkBusSecret(found)
         }
     }
 
@@ -222,7 +227,7 @@ extension SecretSetting {
         switch self {
         case .jwtSecret:
             ", \(Setting[\.jwtKeyFiles].optionName) or \(Setting[\.jwtKeySetFile].optionName)"
-        case .databaseURL, .jwtSecretNext: ""
+        case .databaseURL, .jwtSecretNext, .redisURL, .busSecret: ""
         }
     }
 }

@@ -25,6 +25,8 @@ extension Configuration {
         guard !secret.isEmpty else { return "(none)" }
         switch setting.sensitivity {
         case .whole: return "**** (\(secret.bytes.count) bytes)"
+        case .passwords where setting == .redisURL:
+            return redisTarget?.masked ?? secret.description  // Not one that `load` let through.
         case .passwords:
             do throws(ConnectionStringError) {
                 return try ConnectionString(secret.text ?? "").masked

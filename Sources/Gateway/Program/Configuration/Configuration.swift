@@ -21,6 +21,8 @@ package struct Configuration: Sendable {
     package var workers = 1
     /// Whether processes tell each other what they count.
     package var bus = BusUse.auto
+    /// What the names of the bus' channels in Redis begin with.
+    package var busPrefix = "devhive"
     /// The most connections of one process on the public listener; `nil` derives it from RLIMIT_NOFILE. See
     /// `connectionsMax(descriptorLimit:)`.
     package var maxConnections: Int?
@@ -94,6 +96,10 @@ package struct Configuration: Sendable {
     package var jwtSecret = Secret()
     /// Another key of HS256, for the time of a change. Empty if there is none.
     package var jwtSecretNext = Secret()
+    /// A Redis server's URL. Empty if there is none.
+    package var redisURL = Secret()
+    /// What gateways that meet there share. Empty if there is none.
+    package var busSecret = Secret()
     /// The files that secrets were read from, to be read again.
     package var secretFiles: [SecretSetting: String] = [:]
 
@@ -137,9 +143,17 @@ extension Setting {
                     More than 1: with a parent. [How many](deployment.md#how-many-workers).
                     """),
             Setting(
-                "bus", \.bus, .choice("auto/off", allowed: "auto (with workers) or off"),
+                "bus", \.bus,
+                .choice("auto/off", allowed: "auto (with workers or REDIS_URL) or off"),
                 "Whether processes tell each other how many clients they have",
-                remark: "Without it a project's status is that of one process."),
+                remark: """
+                    Without it a project's status is that of one process: \
+                    [several hosts](several-hosts.md).
+                    """),
+            Setting(
+                "bus-prefix", \.busPrefix, .channelPrefix,
+                "What the names of the bus' channels in Redis begin with",
+                remark: "Gateways that serve the same database have the same."),
             Setting(
                 "max-connections", \.maxConnections, .number(1...10_000_000, or: "auto"),
                 "Most client connections of one process",

@@ -5,6 +5,10 @@ package enum SecretSetting: String, CaseIterable, Sendable {
     case jwtSecret = "JWT_SECRET"
     /// The key that tokens are signed with next, or were until now.
     case jwtSecretNext = "JWT_SECRET_NEXT"
+    /// Where gateways of several hosts meet.
+    case redisURL = "REDIS_URL"
+    /// By which they know each other there.
+    case busSecret = "BUS_SECRET"
 
     /// How much of a secret may be shown.
     package enum Sensitivity: Sendable {
@@ -24,8 +28,8 @@ package enum SecretSetting: String, CaseIterable, Sendable {
 
     package var sensitivity: Sensitivity {
         switch self {
-        case .databaseURL: .passwords
-        case .jwtSecret, .jwtSecretNext: .whole
+        case .databaseURL, .redisURL: .passwords
+        case .jwtSecret, .jwtSecretNext, .busSecret: .whole
         }
     }
 
@@ -43,6 +47,16 @@ package enum SecretSetting: String, CaseIterable, Sendable {
             A second one, while it is changed: see [how to change \
             keys](deployment.md#keys-of-tokens).
             """
+        case .redisURL:
+            """
+            The Redis server by which gateways of several hosts count together, such as \
+            `rediss://user:password@host:6379`: [several hosts](several-hosts.md).
+            """
+        case .busSecret:
+            """
+            What these gateways share, and nobody else knows, \(Configuration.busSecretBytesMin) bytes \
+            or more. Required unless `REDIS_URL` names a loopback address or a Unix socket.
+            """
         }
     }
 
@@ -52,6 +66,8 @@ package enum SecretSetting: String, CaseIterable, Sendable {
         case .databaseURL: \.databaseURL
         case .jwtSecret: \.jwtSecret
         case .jwtSecretNext: \.jwtSecretNext
+        case .redisURL: \.redisURL
+        case .busSecret: \.busSecret
         }
     }
 }

@@ -123,6 +123,21 @@ extension SettingKind where Value == String {
         Self(
             valueName: "path", allowed: allowed, parse: { $0.isEmpty ? nil : $0 }, text: { $0 })
     }
+
+    /// The beginning of a channel's name, with nothing in it that an ACL of Redis takes for a pattern.
+    static var channelPrefix: Self {
+        Self(
+            valueName: "prefix",
+            allowed: "1 to 64 letters, digits, and - _ . :",
+            parse: { text in
+                let isAllowed = text.unicodeScalars.allSatisfy { scalar in
+                    ("0"..."9").contains(scalar) || ("a"..."z").contains(scalar)
+                        || ("A"..."Z").contains(scalar) || "-_.:".unicodeScalars.contains(scalar)
+                }
+                return isAllowed && (1...64).contains(text.utf8.count) ? text : nil
+            },
+            text: { $0 })
+    }
 }
 
 extension SettingKind where Value == String? {

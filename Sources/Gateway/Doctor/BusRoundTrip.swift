@@ -1,0 +1,126 @@
+internal import Reactor
+
+/// Says something in Redis, on channels of its own, and waits to hear it, for the doctor. It blocks.
+struct BusRoundTrip: ~Copyable {
+    private var bus: RemoteBus
+    private let poller: Poller
+    private var now = Clock.monotonic()
+    private let deadline: Instant
+
+    private static let subject = "bus"
+    private static let secondsMax: UInt64 = 5
+
+    private enum Kind: UInt8 {
+        case publisher
+        case subscriber
+        case resolver
+    }
+
+    /// `nil` where no Redis is configured.
+    static func finding(_ configuration: Configuration) -> Finding? {
+        guard let target = configuration.redisTarget else { return nil }
+        // Within what an ACL allows, and heard by no gateway.
+        var own = configuration
+        own.busPrefix += ":doctor"
+        let identity = BusIdentity(host: Random.word(), worker: 1, epoch: Random.word())
+        do {
+            guard let carrier = try Program.carrier(own, identity, hasRelay: false) else {
+                return nil
+            }
+            let bus = try RemoteBus(carrier)
+            let poller = try Poller()
+            if let descriptor = bus.resolverDescriptor {
+                try poller.add(descriptor, handle: handle(.resolver), interest: .read)
+            }
+            var trip = BusRoundTrip(bus, poller)
+            return try trip.finding(of: identity, target)
+        } catch {
+            return .warning(subject, "\(error)", "serve needs it too")
+        }
+    }
+
+    private init(_ bus: consuming RemoteBus, _ poller: consuming Poller) {
+        self.bus = bus
+        self.poller = poller
+        deadline = now.advanced(byNanoseconds: Self.secondsMax * 1_000_000_000)
+    }
+
+    private static func handle(_ kind: Kind) -> Handle {
+        Handle(kind: kind.rawValue, index: 0, generation: 0)
+    }
+
+    /// Only a warning when it fails: a gateway serves without it, and counts for itself.
+    private mutating func finding(
+        of identity: BusIdentity, _ target: RedisTarget
+    ) throws(Errno) -> Finding {
+        var isSaid = false
+        while now < deadline {
+            if let loss = try turn() {
+                return .warning(
+                    Self.subject, "\(target.name): \(loss)",
+                    loss.advice ?? "look at the server's log")
+            }
+            if bus.carrier.isLive, !isSaid {
+                isSaid = true
+                var text = ByteBuffer()
+                BusFrame(sender: identity, number: 0, .goodbye).write(into: &text)
+                bus.carrier.publish(text.bytes, now)
+            }
+            let nanoseconds = bus.carrier.figures.roundTripNanoseconds
+            if nanoseconds > 0 {
+                return .ok(
+                    Self.subject,
+                    "\(target.name): a frame came back after \(nanoseconds / 1_000) µs")
+            }
+        }
+        return .warning(
+            Self.subject, "\(target.name): nothing came back within \(Self.secondsMax) s",
+            "check the host and port in REDIS_URL, and the firewalls on the way")
+    }
+
+    /// One turn of a loop of its own. Returns why the connection was lost, if it was.
+    private mutating func turn() throws(Errno) -> RedisLoss? {
+        var loss: RedisLoss?
+        if let due = bus.carrier.deadline, due <= now { note(bus.carrier.timer(now), &loss) }
+        if bus.carrier.isResolving { bus.resolver?.begin() }
+        note(bus.carrier.flush(now), &loss)
+        let publisher = bus.carrier.publisherRegistration
+        let subscriber = bus.carrier.subscriberRegistration
+        try watch(publisher, instead: bus.publisherRegistration, .publisher)
+        try watch(subscriber, instead: bus.subscriberRegistration, .subscriber)
+        bus.publisherRegistration = publisher
+        bus.subscriberRegistration = subscriber
+        let due = min(bus.carrier.deadline ?? deadline, deadline)
+        let count = try poller.wait(nanoseconds: due.nanoseconds(since: now))
+        now = Clock.monotonic()
+        for position in 0..<count {
+            switch Kind(rawValue: poller.handle(at: position).kind) {
+            case .publisher: note(bus.carrier.publisherReady(now), &loss)
+            case .subscriber: note(bus.carrier.subscriberReady(now), &loss)
+            case .resolver:
+                if let hosts = bus.resolver?.takeResult() {
+                    note(bus.carrier.resolved(hosts, now), &loss)
+                }
+            case nil: preconditionFailure("epoll reported a handle that was never registered")
+            }
+        }
+        while let step = bus.carrier.next(now) { note(step, &loss) }
+        return loss
+    }
+
+    private func note(_ step: RedisCarrier.Step, _ loss: inout RedisLoss?) {
+        if case .lost(let reason) = step { loss = reason }
+    }
+
+    private func watch(
+        _ wanted: DatabaseRegistration?, instead old: DatabaseRegistration?, _ kind: Kind
+    ) throws(Errno) {
+        guard let wanted, wanted != old else { return }
+        let interest: Interest = wanted.wantsWrite ? [.read, .write] : .read
+        do throws(Errno) {
+            try poller.add(wanted.descriptor, handle: Self.handle(kind), interest: interest)
+        } catch  where error == .alreadyExists {
+            try poller.modify(wanted.descriptor, handle: Self.handle(kind), interest: interest)
+        }
+    }
+}

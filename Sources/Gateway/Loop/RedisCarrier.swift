@@ -1,0 +1,360 @@
+internal import Reactor
+
+/// The bus between hosts: two connections to Redis, one that publishes and one that hears. They are
+/// made, and lost, together.
+///
+/// It never blocks, and keeps nothing that waits for long: a frame that finds no room is dropped, and
+/// others ask for what they miss. What proves that it works is that this process hears itself.
+struct RedisCarrier: ~Copyable {
+    /// What a step has brought.
+    enum Step {
+        case nothing
+        /// A frame, of a process that is believed.
+        case frame([UInt8])
+        /// It works from here on.
+        case live
+        case lost(RedisLoss)
+    }
+
+    /// What the next answer to the publishing connection is to.
+    private enum Command {
+        case authenticate
+        case role
+        case publish
+    }
+
+    let target: RedisTarget
+    private let prefix: String
+    private let own: BusIdentity
+    /// Whether processes of the own host are reached in another way.
+    private let hasRelay: Bool
+    private let context: TLSContext?
+    private var envelopes: Envelopes
+    private var lifecycle = LinkLifecycle(connectingNanoseconds: Limits.busConnectingNanoseconds)
+    private var jitter: Jitter
+    private var attempts = 0
+
+    private var publisher: RedisConnection?
+    private var subscriber: RedisConnection?
+    /// What epoll has to watch.
+    private(set) var publisherRegistration: DatabaseRegistration?
+    private(set) var subscriberRegistration: DatabaseRegistration?
+    private var epoch: UInt64 = 0
+
+    private var unanswered: [Command] = []
+    private var isPrimary = false
+    /// Answers to AUTH and SUBSCRIBE that the hearing connection waits for.
+    private var greetingsLeft = 0
+    private var heardOwnAt = Instant(nanoseconds: 0)
+    private var roleDue = Instant(nanoseconds: 0)
+    /// The envelope by which the round trip is measured, and when it left.
+    private var canary: (number: UInt64, at: Instant)?
+    private var counted = CarrierFigures()
+
+    /// - Parameter context: for TLS; `nil` where the target is without.
+    init(
+        _ target: RedisTarget, prefix: String, own: BusIdentity, hasRelay: Bool,
+        envelopes: consuming Envelopes, context: consuming TLSContext?, seed: UInt64
+    ) {
+        self.target = target
+        self.prefix = prefix
+        self.own = own
+        self.hasRelay = hasRelay
+        self.envelopes = envelopes
+        self.context = context
+        jitter = Jitter(seed: seed)
+    }
+
+    var isLive: Bool {
+        if case .live = lifecycle.phase { return true }
+        return false
+    }
+
+    var isResolving: Bool {
+        if case .resolving = lifecycle.phase { return true }
+        return false
+    }
+
+    var figures: CarrierFigures {
+        var figures = counted
+        figures.isLive = isLive
+        figures.envelopes = envelopes.figures
+        return figures
+    }
+
+    // MARK: Time
+
+    /// When `timer` has something to do.
+    var deadline: Instant? {
+        guard isLive else { return lifecycle.deadline }
+        return min(roleDue, heardOwnAt.advanced(byNanoseconds: Limits.busDeafNanoseconds))
+    }
+
+    mutating func timer(_ now: Instant) -> Step {
+        if isLive { return check(now) }
+        switch lifecycle.due(now) {
+        case .nothing: return .nothing
+        case .timeout: return lose(.timeout, now)
+        case .attempt:
+            let resolves = target.hostToResolve != nil
+            lifecycle.beginAttempt(resolving: resolves, now)
+            return resolves ? .nothing : connect([], now)
+        }
+    }
+
+    private mutating func check(_ now: Instant) -> Step {
+        if now.nanoseconds(since: heardOwnAt) >= Limits.busDeafNanoseconds {
+            counted.deafnesses &+= 1
+            return lose(.deaf, now)
+        }
+        guard roleDue <= now else { return .nothing }
+        roleDue = now.advanced(byNanoseconds: Limits.busRoleNanoseconds)
+        return attempt(now) { (carrier: inout RedisCarrier) throws(RedisFault) in
+            try carrier.ask(.role, [Array("ROLE".utf8)])
+            try carrier.publisher?.flush()
+        }
+    }
+
+    /// How long until the next attempt.
+    func retryNanoseconds(_ now: Instant) -> UInt64 {
+        lifecycle.deadline?.nanoseconds(since: now) ?? 0
+    }
+
+    // MARK: Connecting
+
+    /// Takes the outcome of a look-up; ignores one that it doesn't wait for.
+    mutating func resolved(_ hosts: [ResolvedHost], _ now: Instant) -> Step {
+        guard lifecycle.resolved(now) else { return .nothing }
+        return connect(hosts, now)
+    }
+
+    private mutating func connect(_ hosts: [ResolvedHost], _ now: Instant) -> Step {
+        guard let address = target.address(resolved: hosts, attempt: attempts) else {
+            return lose(.unresolved(hosts.first?.failure ?? "no address"), now)
+        }
+        attempts &+= 1  // It only picks an address; wrapping would be harmless.
+        return attempt(now) { (carrier: inout RedisCarrier) throws(RedisFault) in
+            carrier.publisher = try carrier.open(address)
+            carrier.subscriber = try carrier.open(address)
+            try carrier.introduce()
+        }
+    }
+
+    private func open(_ address: RedisAddress) throws(RedisFault) -> RedisConnection {
+        switch context {
+        case .some(let context):
+            guard case .host(let name, _) = target.place else {
+                preconditionFailure("no URL of a Unix socket asks for TLS")
+            }
+            return try RedisConnection(
+                to: address, session: try TLSClientSession(context, to: name))
+        case .none:
+            return try RedisConnection(to: address, session: nil)
+        }
+    }
+
+    /// Says who asks, and what for.
+    private mutating func introduce() throws(RedisFault) {
+        unanswered = []
+        isPrimary = false
+        greetingsLeft = 2
+        var words = [Array("AUTH".utf8)]
+        if !target.user.isEmpty { words.append(Array(target.user.utf8)) }
+        words.append(Array(target.password.utf8))
+        if !target.password.isEmpty {
+            greetingsLeft += 1
+            try ask(.authenticate, words)
+            try subscriber?.send(words)
+        }
+        try ask(.role, [Array("ROLE".utf8)])
+        let channels = [channel(of: nil), channel(of: own.node)]
+        try subscriber?.send([Array("SUBSCRIBE".utf8)] + channels)
+        try publisher?.flush()
+        try subscriber?.flush()
+        epoch &+= 1  // 2^64 attempts don't happen.
+    }
+
+    private mutating func ask(_ command: Command, _ words: [[UInt8]]) throws(RedisFault) {
+        try publisher?.send(words)
+        unanswered.append(command)
+    }
+
+    private func channel(of node: UInt64?) -> [UInt8] {
+        guard let node else { return Array("\(prefix):bus".utf8) }
+        return Array("\(prefix):node:\(BusIdentity.name(of: node))".utf8)
+    }
+
+    // MARK: Hearing
+
+    mutating func publisherReady(_ now: Instant) -> Step {
+        attempt(now) { (carrier: inout RedisCarrier) throws(RedisFault) in
+            try carrier.publisher?.ready()
+        }
+    }
+
+    mutating func subscriberReady(_ now: Instant) -> Step {
+        attempt(now) { (carrier: inout RedisCarrier) throws(RedisFault) in
+            try carrier.subscriber?.ready()
+        }
+    }
+
+    /// Acts on the next answer or message that has come; `nil` when there is none.
+    mutating func next(_ now: Instant) -> Step? {
+        do throws(RedisFault) {
+            if let reply = try publisher?.next() { return answered(reply, now) }
+            if let reply = try subscriber?.next() { return heard(reply, now) }
+            return nil
+        } catch {
+            return lose(.broken(error), now)
+        }
+    }
+
+    private mutating func answered(_ reply: RedisReply, _ now: Instant) -> Step {
+        guard !unanswered.isEmpty else {
+            return lose(reply.kind == .error ? .refused(reply.message) : .broken(.malformed), now)
+        }
+        switch unanswered.removeFirst() {
+        case .authenticate, .publish:
+            if reply.kind == .error { return lose(.refused(reply.message), now) }
+            return .nothing
+        case .role:
+            // Who may not ask isn't kept from the rest.
+            let mayNotAsk =
+                reply.message.hasPrefix("NOPERM") || reply.message.hasPrefix("ERR unknown")
+            if reply.kind == .error, !mayNotAsk { return lose(.refused(reply.message), now) }
+            if reply.kind == .array, reply.texts.first == Array("slave".utf8) {
+                return lose(.replica, now)
+            }
+            isPrimary = true
+            return beLive(now)
+        }
+    }
+
+    private mutating func heard(_ reply: RedisReply, _ now: Instant) -> Step {
+        guard reply.kind != .error else { return lose(.refused(reply.message), now) }
+        guard reply.kind == .array, reply.texts.count == 3,
+            reply.texts[0] == Array("message".utf8)
+        else {
+            // AUTH was answered, or a channel is heard.
+            if greetingsLeft > 0 { greetingsLeft -= 1 }
+            return beLive(now)
+        }
+        return open(reply.texts[2], now)
+    }
+
+    private mutating func beLive(_ now: Instant) -> Step {
+        guard case .connecting = lifecycle.phase, isPrimary, greetingsLeft == 0 else {
+            return .nothing
+        }
+        lifecycle.connected(now)
+        lifecycle.prepared(now)
+        heardOwnAt = now
+        roleDue = now.advanced(byNanoseconds: Limits.busRoleNanoseconds)
+        canary = nil
+        return .live
+    }
+
+    private mutating func open(_ envelope: [UInt8], _ now: Instant) -> Step {
+        counted.framesReceived &+= 1
+        counted.bytesReceived &+= UInt64(envelope.count)
+        switch envelopes.open(envelope.span, now) {
+        case .frame(let range): return .frame(Array(envelope[range]))
+        case .own(let number):
+            heardOwnAt = now
+            if let canary, canary.number == number {
+                counted.roundTripNanoseconds = now.nanoseconds(since: canary.at)
+            }
+            return .nothing
+        case .nothing: return .nothing
+        }
+    }
+
+    /// Whether a process that doesn't know this one has asked who it is. Says so once.
+    mutating func takeGreetingDue() -> Bool {
+        defer { envelopes.isGreetingDue = false }
+        return envelopes.isGreetingDue
+    }
+
+    // MARK: Saying
+
+    /// Takes a frame, which leaves with `flush`, or drops it.
+    mutating func publish(_ frame: borrowing Span<UInt8>, _ now: Instant) {
+        let node = BusFrame.target(of: frame)
+        if hasRelay, let node, BusIdentity(node: node, epoch: 0).isOfHost(of: own) { return }
+        guard isLive, let envelope = envelopes.wrap(frame) else {
+            counted.framesDropped &+= 1
+            return
+        }
+        guard publish(envelope, to: node) else { return }
+        if node == nil { canary = (envelopes.number, now) }
+    }
+
+    private mutating func publish(_ envelope: [UInt8], to node: UInt64?) -> Bool {
+        let waiting = publisher?.waitingCount ?? 0
+        guard unanswered.count < Limits.busCarrierCommandsMax,
+            waiting + envelope.count <= Limits.busCarrierBytesMax
+        else {
+            counted.framesDropped &+= 1
+            return false
+        }
+        do throws(RedisFault) {
+            try ask(.publish, [Array("PUBLISH".utf8), channel(of: node), envelope])
+        } catch {
+            counted.framesDropped &+= 1
+            return false
+        }
+        counted.framesSent &+= 1
+        counted.bytesSent &+= UInt64(envelope.count)
+        return true
+    }
+
+    /// Sends what waits, as far as the sockets take it.
+    mutating func flush(_ now: Instant) -> Step {
+        while let outgoing = envelopes.dequeueOutgoing() {
+            guard isLive else { continue }
+            _ = publish(outgoing.bytes, to: outgoing.target)
+        }
+        guard publisher != nil else { return .nothing }
+        return attempt(now) { (carrier: inout RedisCarrier) throws(RedisFault) in
+            try carrier.publisher?.flush()
+        }
+    }
+
+    // MARK: Losing
+
+    /// Does something with the connections, and says what epoll has to watch after it.
+    private mutating func attempt(
+        _ now: Instant, _ body: (inout RedisCarrier) throws(RedisFault) -> Void
+    ) -> Step {
+        do throws(RedisFault) {
+            try body(&self)
+        } catch {
+            return lose(.broken(error), now)
+        }
+        publisherRegistration = Self.registration(of: publisher, epoch)
+        subscriberRegistration = Self.registration(of: subscriber, epoch)
+        return .nothing
+    }
+
+    private static func registration(
+        of connection: borrowing RedisConnection?, _ epoch: UInt64
+    ) -> DatabaseRegistration? {
+        switch connection {
+        case .some(let connection):
+            DatabaseRegistration(
+                descriptor: connection.descriptor, wantsRead: true,
+                wantsWrite: connection.wantsWrite, epoch: epoch)
+        case .none: nil
+        }
+    }
+
+    private mutating func lose(_ reason: RedisLoss, _ now: Instant) -> Step {
+        if isLive { counted.losses &+= 1 }
+        lifecycle.lose(now, randomness: jitter.next())
+        publisher = nil
+        subscriber = nil
+        publisherRegistration = nil
+        subscriberRegistration = nil
+        return .lost(reason)
+    }
+}

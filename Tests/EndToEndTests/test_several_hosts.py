@@ -1,0 +1,406 @@
+"""Gateways of several hosts that meet in Redis, and what happens when that fails."""
+
+import asyncio
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import time
+import uuid
+
+import pytest
+
+from support import tokens
+from support.certificates import Certificate
+from support.clients import PythonClient, announce
+from support.gateway import BINARY
+from support.ports import free_port
+from support.redis import Redis
+from support.waiting import wait_until
+from test_bus import status_of
+
+SECRET = "a secret of the bus that is long enough to be one"
+PASSWORD = "pass:word/of@redis"
+
+
+@pytest.fixture
+def redis():
+    redis = Redis()
+    yield redis
+    redis.remove()
+
+
+@pytest.fixture
+def start(start_gateway, redis):
+    """Starts a gateway that meets others in Redis."""
+    def start(*options, url=None, secret=SECRET, environment=None):
+        return start_gateway(*options, environment={
+            "REDIS_URL": url or redis.url, **({"BUS_SECRET": secret} if secret else {}), **(environment or {})})
+    return start
+
+
+def are_whole(gateways, project, nodes=None):
+    """Whether each counts all, and knows it."""
+    answers = [status_of(gateway, project) for gateway in gateways]
+    return all(not one["partial"] and one["nodes"] == (nodes or len(gateways)) for one in answers)
+
+
+@pytest.fixture
+def pair(start, database):
+    gateways = [start(), start()]
+    wait_until(lambda: are_whole(gateways, database.add_project()), "each hears the other")
+    return gateways
+
+
+def counts(gateway, project):
+    answer = status_of(gateway, project)
+    return answer["project_clients"], answer["total_clients"], answer["user_ids"]
+
+
+async def one_on_each(gateways, project):
+    clients = [await PythonClient.connect(gateway, project) for gateway in gateways]
+    users = sorted(client.user for client in clients)
+    expected = (len(clients), len(clients), users)
+    await until(lambda: all(counts(gateway, project) == expected for gateway in gateways), "each counts all")
+    return clients
+
+
+async def until(condition, what, seconds=20):
+    """Like `wait_until`, and lets clients go on."""
+    deadline = time.monotonic() + seconds
+    while not await asyncio.to_thread(condition):
+        assert time.monotonic() < deadline, f"not within {seconds} s: {what}"
+        await asyncio.sleep(0.02)
+
+
+class Changes:
+    """Announces a change after the other, each of which must arrive, in its order and at once."""
+
+    def __init__(self, database, project, clients):
+        self.database, self.project, self.clients = database, project, clients
+        self.slowest = 0
+        self.count = 0
+
+    async def go_on(self, seconds):
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            self.count += 1
+            name = f"change-{self.count}"
+            began = time.monotonic()
+            await asyncio.to_thread(announce, self.database, self.project, name)
+            for client in self.clients:
+                event = await client.receive_json()
+                assert event["type"] == "cache_invalidate" and event["data"]["id"] == name, event
+            self.slowest = max(self.slowest, time.monotonic() - began)
+            await asyncio.sleep(0.1)
+
+
+# Together
+
+async def test_the_status_is_that_of_all_gateways(pair, database):
+    project = database.add_project()
+    clients = await one_on_each(pair, project)
+    # From a connection on one to the number on the other, several times: a batch leaves after 100 ms at most.
+    slowest = 0
+    for _ in range(5):
+        clients.append(await PythonClient.connect(pair[0], project))
+        began = time.monotonic()
+        expected = len(clients), len(clients), sorted(client.user for client in clients)
+        await until(lambda: counts(pair[1], project) == expected, "the other counts it")
+        slowest = max(slowest, time.monotonic() - began)
+    print(f"slowest {slowest * 1000:.0f} ms")
+    assert slowest < 1, slowest
+    metrics = pair[0].metrics()
+    assert metrics["devhive_bus_carrier_up"] == 1 and metrics["devhive_bus_nodes"] == 1
+    assert 0 < metrics["devhive_bus_round_trip_seconds"] < 1
+    assert metrics["devhive_bus_carrier_frames_sent_total"] > 0
+    for name in ("invalid", "unauthentic", "repeated", "dropped"):
+        assert metrics[f"devhive_bus_carrier_frames_{name}_total"] == 0, name
+
+
+async def test_workers_of_several_gateways_count_together(start, database):
+    gateways = [start("--workers", "2"), start("--workers", "2"), start()]
+    project = database.add_project()
+    await until(lambda: are_whole(gateways, project, 5), "each of five hears the others")
+    clients = [await PythonClient.connect(gateway, project) for gateway in gateways for _ in range(3)]
+    expected = len(clients), len(clients), sorted(client.user for client in clients)
+    await until(
+        lambda: all(counts(gateway, project) == expected for gateway in gateways for _ in range(4)), "all count all")
+    lines = gateways[0].request("/readyz?verbose", admin=True)[2]
+    assert lines.count("worker ") >= 2 and lines.count("node ") == 6, lines
+
+
+def test_the_readiness_names_the_others(pair):
+    status, _, text = pair[0].request("/readyz?verbose", admin=True)
+    assert status == 200 and "[i] bus reaches other hosts" in text
+    assert "[i] bus hears node " in text, text
+
+
+async def test_a_gateway_that_ends_in_order_is_gone_at_once(pair, database):
+    project = database.add_project()
+    clients = await one_on_each(pair, project)
+    pair[1].stop()
+    expected = 1, 1, [clients[0].user]
+    await until(lambda: counts(pair[0], project) == expected, "its clients are gone", seconds=2)
+    assert are_whole(pair[:1], project)
+
+
+async def test_a_killed_gateway_is_partial_after_10_s_and_gone_after_30(pair, database):
+    project = database.add_project()
+    clients = await one_on_each(pair, project)
+    os.kill(pair[1].process.pid, signal.SIGKILL)
+    began = time.monotonic()
+    # It doesn't say who its users are, and its clients count until it has been silent for long.
+    answer = status_of(pair[0], project)
+    assert (answer["project_clients"], answer["nodes"], answer["partial"]) == (2, 2, True)
+    await until(
+        lambda: "(silent)" in pair[0].request("/readyz?verbose", admin=True)[2], "it is known to be silent", seconds=11)
+    assert time.monotonic() - began > 6
+    answer = status_of(pair[0], project)
+    assert (answer["project_clients"], answer["nodes"], answer["partial"]) == (2, 2, True)
+    expected = 1, 1, [clients[0].user]
+    await until(lambda: counts(pair[0], project) == expected, "its clients are gone", seconds=25)
+    took = time.monotonic() - began
+    print(f"gone after {took:.1f} s")
+    assert took < 31.5 and are_whole(pair[:1], project)
+
+
+# When Redis fails
+
+@contextlib.asynccontextmanager
+async def while_changes_arrive(pair, database):
+    """Both gateways have a client, to which every change must come whatever the bus does."""
+    project = database.add_project()
+    clients = await one_on_each(pair, project)
+    changes = Changes(database, project, clients)
+    yield project, changes
+    assert changes.count > 0 and changes.slowest < 2, changes.slowest
+    print(f"{changes.count} changes, the slowest after {changes.slowest * 1000:.0f} ms")
+    for gateway in pair:
+        assert gateway.is_ready()
+        assert not gateway.log("resync")
+    began = time.monotonic()
+    await until(lambda: are_whole(pair, project), "both are whole again", seconds=15)
+    print(f"whole again after {time.monotonic() - began:.1f} s")
+    expected = 2, 2, sorted(client.user for client in clients)
+    await until(lambda: all(counts(gateway, project) == expected for gateway in pair), "both count all")
+
+
+async def test_redis_that_stands_still_stops_no_event_and_heals(pair, redis, database):
+    async with while_changes_arrive(pair, database) as (project, changes):
+        with redis.standing_still():
+            await changes.go_on(12)
+            assert all(status_of(gateway, project)["partial"] for gateway in pair)
+            assert all(gateway.log("bus lost") for gateway in pair)
+            assert pair[0].is_ready()
+            text = pair[0].request("/readyz?verbose", admin=True)[2]
+            assert "[i] bus doesn't reach other hosts" in text, text
+    assert pair[0].metrics()["devhive_bus_carrier_deaf_total"] == 1
+
+
+async def test_redis_that_is_killed_and_started_again_heals(pair, redis, database):
+    async with while_changes_arrive(pair, database) as (project, changes):
+        redis.stop()
+        await changes.go_on(3)
+        assert all(status_of(gateway, project)["partial"] for gateway in pair)
+        redis.start()
+        await changes.go_on(1)
+    assert pair[0].log("bus up")[-1]["down_ms"] > 0
+
+
+async def test_redis_that_cuts_a_slow_reader_off_heals(pair, redis, database):
+    redis.ask("CONFIG", "SET", "client-output-buffer-limit", "pubsub 1mb 0 0")
+    async with while_changes_arrive(pair, database) as (project, changes):
+        with pair[0].standing_still():
+            publisher = redis.connect()
+            for _ in range(2_000):
+                publisher.ask("PUBLISH", "devhive:bus", b"x" * 16_384)
+            publisher.close()
+        pair[0].wait_for_log("bus lost")
+        await changes.go_on(1)
+
+
+async def test_a_gateway_that_starts_without_redis_says_so_and_serves(start, redis, database):
+    redis.stop()
+    gateway = start()
+    project = database.add_project()
+    client = await PythonClient.connect(gateway, project)
+    announce(database, project, "x")
+    assert (await client.receive_json())["data"]["id"] == "x"
+    assert status_of(gateway, project)["partial"]
+    line = gateway.wait_for_log("bus lost")
+    assert "Connection refused" in line["error"] and "doctor" in line["advice"]
+    redis.start()
+    await until(lambda: are_whole([gateway], project), "it has found Redis")
+
+
+# Who may take part
+
+def channel_frames(redis, count):
+    """What is said on the channel for all."""
+    connection = redis.connect()
+    connection.ask("SUBSCRIBE", "devhive:bus")
+    frames = [connection.receive()[2] for _ in range(count)]
+    connection.close()
+    return frames
+
+
+def skipped(gateway, name):
+    return gateway.metrics()[f"devhive_bus_carrier_frames_{name}_total"]
+
+
+async def test_frames_of_strangers_are_skipped_and_counted(pair, start, redis, database):
+    project = database.add_project()
+    await one_on_each(pair, project)
+    before = [counts(gateway, project) for gateway in pair]
+    stranger = start(secret="another secret that is long enough to be one too")
+    await until(lambda: skipped(pair[0], "unauthentic") > 0, "frames of another secret are noticed")
+    assert status_of(stranger, project)["nodes"] == 1
+    for name, frame in {
+            "invalid": [b"", b"\xde", b"\xde\x01\x01\x00", os.urandom(100), b"\xde" * 900_000],
+            "unauthentic": [b"\xde\x01\x01\x00" + bytes(200)]}.items():
+        for one in frame:
+            had = skipped(pair[0], name)
+            redis.ask("PUBLISH", "devhive:bus", one)
+            await until(lambda had=had, name=name: skipped(pair[0], name) > had, f"{name}: {one[:20]}")
+    assert [counts(gateway, project) for gateway in pair] == before
+    assert are_whole(pair, project)
+    assert not pair[0].log("bus lost")
+
+
+async def test_frames_that_are_said_again_raise_nobody_from_the_dead(pair, redis, database):
+    project = database.add_project()
+    clients = await one_on_each(pair, project)
+    recorded = await asyncio.to_thread(channel_frames, redis, 4)
+    had = skipped(pair[0], "repeated")
+    for frame in recorded:
+        redis.ask("PUBLISH", "devhive:bus", frame)
+    await until(lambda: skipped(pair[0], "repeated") > had, "they are known")
+    pair[1].stop()
+    expected = 1, 1, [clients[0].user]
+    await until(lambda: counts(pair[0], project) == expected, "its clients are gone", seconds=2)
+    # And to one that has never heard of the process that they are of.
+    third = [*pair[:1], pair[0].__class__(
+        database.url, environment={"REDIS_URL": redis.url, "BUS_SECRET": SECRET})][1]
+    try:
+        third.wait_until_ready()
+        await until(lambda: are_whole([pair[0], third], project), "the third has come")
+        for frame in recorded * 3:
+            redis.ask("PUBLISH", "devhive:bus", frame)
+        await until(lambda: skipped(third, "unproven") > 3, "it believes none of them")
+        for gateway in (pair[0], third):
+            assert counts(gateway, project) == expected and are_whole([gateway], project, 2)
+    finally:
+        third.stop()
+        third.kill()
+
+
+def test_without_a_secret_only_this_host_will_do(database):
+    def check(url, secret=None):
+        done = subprocess.run(
+            [BINARY, "check"], stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60, check=False,
+            env={**os.environ, "DATABASE_URL": database.url, "JWT_SECRET": tokens.SECRET, "REDIS_URL": url,
+                 **({"BUS_SECRET": secret} if secret else {})})
+        return done.returncode, done.stdout + done.stderr
+    for url in ("redis://redis.example:6379", "rediss://10.0.0.1", "redis://127.example"):
+        code, text = check(url)
+        assert code == 64 and "BUS_SECRET: not set" in text, text
+        assert check(url, SECRET)[0] == 0
+    for url in ("redis://127.0.0.1", "redis://[::1]:1", "redis://localhost/3", "unix:///run/redis.sock"):
+        assert check(url)[0] == 0
+    code, text = check(f"redis://somebody:{PASSWORD.replace('/', '%2F').replace('@', '%40')}@127.0.0.1")
+    assert code == 0 and "redis://somebody:****@127.0.0.1:6379" in text and "word" not in text
+    code, text = check("redis://127.0.0.1", "short")
+    assert code == 64 and "short" not in text.replace("too short", "")
+    code, text = check("http://secret-host")
+    assert code == 64 and "secret-host" not in text
+
+
+async def test_by_a_unix_socket_without_a_secret(start, redis, database):
+    gateways = [start(url=f"unix://{redis.path}", secret=None) for _ in range(2)]
+    await until(lambda: are_whole(gateways, database.add_project()), "each hears the other")
+
+
+async def test_a_user_of_redis_with_no_more_rights_than_it_needs(start, redis, database):
+    redis.ask(
+        "ACL", "SETUSER", "gateway", "on", f">{PASSWORD}", "resetchannels", "&devhive:*", "-@all",
+        "+publish", "+subscribe", "+role")
+    word = PASSWORD.replace("/", "%2F").replace("@", "%40")
+    gateways = [start(url=f"redis://gateway:{word}@127.0.0.1:{redis.port}") for _ in range(2)]
+    await until(lambda: are_whole(gateways, database.add_project()), "each hears the other")
+    # Neither a wrong password nor a missing right is a secret told.
+    wrong = start(url=f"redis://gateway:{word}x@127.0.0.1:{redis.port}")
+    line = wrong.wait_for_log("bus lost")
+    assert "WRONGPASS" in line["error"] and "password" in line["advice"]
+    elsewhere = start("--bus-prefix", "other", url=f"redis://gateway:{word}@127.0.0.1:{redis.port}")
+    line = elsewhere.wait_for_log("bus lost")
+    assert "NOPERM" in line["error"] and "+publish" in line["advice"]
+    for gateway in (*gateways, wrong, elsewhere):
+        text = "".join(gateway.lines)
+        assert PASSWORD not in text and word not in text and SECRET not in text
+
+
+async def test_by_tls_with_a_certificate_that_is_trusted(start_gateway, tmp_path, database):
+    certificate = Certificate(str(tmp_path))
+    port = free_port()
+    redis = Redis(
+        "--tls-port", str(port), "--tls-cert-file", certificate.certificate, "--tls-key-file", certificate.key,
+        "--tls-auth-clients", "no")
+    try:
+        def start(**environment):
+            return start_gateway(environment={
+                "REDIS_URL": f"rediss://localhost:{port}", "BUS_SECRET": SECRET, **environment})
+        gateways = [start(SSL_CERT_FILE=certificate.certificate) for _ in range(2)]
+        await until(lambda: are_whole(gateways, database.add_project()), "each hears the other")
+        line = start().wait_for_log("bus lost")
+        assert "TLS: " in line["error"] and "self-signed" in line["error"].replace("self signed", "self-signed"), line
+        assert "SSL_CERT_FILE" in line["advice"]
+        # A certificate that is trusted, of another name.
+        other = start_gateway(environment={
+            "REDIS_URL": f"rediss://127.0.0.2:{port}", "BUS_SECRET": SECRET, "SSL_CERT_FILE": certificate.certificate})
+        line = other.wait_for_log("bus lost")
+        assert "TLS: " in line["error"] and "mismatch" in line["error"], line
+    finally:
+        redis.remove()
+
+
+async def test_other_prefixes_are_other_systems(start, redis, database):
+    one, other = start(), start("--bus-prefix", "staging:devhive")
+    project = database.add_project()
+    await until(lambda: are_whole([one], project, 1) and are_whole([other], project, 1), "each is on its own")
+    assert skipped(one, "unauthentic") == 0
+    assert one.metrics()["devhive_bus_nodes"] == 0
+
+
+async def test_a_replica_is_not_taken(start, redis, database):
+    second = Redis("--replicaof", f"127.0.0.1 {redis.port}")
+    try:
+        gateway = start(url=second.url)
+        line = gateway.wait_for_log("bus lost")
+        assert "replica" in line["error"] and "primary" in line["advice"]
+        second.ask("REPLICAOF", "NO", "ONE")
+        await until(lambda: are_whole([gateway], database.add_project()), "it is a primary now")
+        second.ask("REPLICAOF", "127.0.0.1", redis.port)
+        await until(lambda: len(gateway.log("bus lost", error="it is a replica")) > 1 or
+                    gateway.metrics()["devhive_bus_carrier_up"] == 0, "it has become a replica")
+    finally:
+        second.remove()
+
+
+def test_the_doctor_tries_a_round_trip(redis, database):
+    def doctor(url):
+        done = subprocess.run(
+            [BINARY, "doctor"], stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60, check=False,
+            env={**os.environ, "DATABASE_URL": database.url, "JWT_SECRET": tokens.SECRET, "REDIS_URL": url,
+                 "BUS_SECRET": SECRET})
+        return [line for line in done.stdout.splitlines() if "bus" in line]
+    assert any(line.startswith("ok") and "came back" in line for line in doctor(redis.url)), doctor(redis.url)
+    redis.stop()
+    assert any(line.startswith("warn") and "Connection refused" in line for line in doctor(redis.url))
+
+
+def test_without_redis_nothing_of_it_is_there(start_gateway):
+    gateway = start_gateway()
+    assert not any(name.startswith("devhive_bus") for name in gateway.metrics())
+    assert json.dumps(gateway.log("bus up")) == "[]"
