@@ -33,7 +33,7 @@ let package = Package(
     targets: [
         .target(
             name: "CEpollShim",
-            linkerSettings: ["uring", "ssl", "crypto", "pq", "jansson", "z", "hiredis"].map {
+            linkerSettings: ["uring", "ssl", "crypto", "pq", "jansson", "z", ":libhiredis.a"].map {
                 .linkedLibrary($0)
             }
         ),

@@ -304,13 +304,6 @@ static inline long ces_SSL_set_tlsext_host_name(SSL *session, const char *name) 
     return SSL_set_tlsext_host_name(session, name);
 }
 
-// hiredis counts the elements of an array by an int until 0.14, as Debian 12 has it, later by a size_t.
-#if HIREDIS_MAJOR == 0
-typedef int ces_redis_count;
-#else
-typedef size_t ces_redis_count;
-#endif
-
 // ioctl_tty(2), FIONREAD, for sockets as well; none where it isn't known.
 static inline int ces_readable_bytes(int descriptor) {
     int count = 0;
