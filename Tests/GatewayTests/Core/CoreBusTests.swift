@@ -171,6 +171,49 @@ private struct Pair: ~Copyable {
         #expect(alone == Pair.status(total: 0, project: 0, users: [], nodes: 1))
     }
 
+    @Test func `while other hosts can't be reached it is partial, and until they would have been heard`() throws {
+        var pair = try Pair.make()
+        pair.first.core.busCarrierIs(live: false)
+        let lost = try pair.askStatus()
+        pair.turn()
+        let during = pair.body(of: lost)
+        #expect(during == Pair.status(total: 0, project: 0, users: [], partial: true))
+        pair.first.core.busCarrierIs(live: true)
+        pair.pass(milliseconds: 200)
+        // Somebody may be there who wasn't heard yet.
+        let early = try pair.askStatus()
+        pair.turn()
+        let settling = pair.body(of: early)
+        #expect(settling == during)
+        pair.pass(milliseconds: 1_000)
+        let late = try pair.askStatus()
+        pair.turn()
+        let after = pair.body(of: late)
+        #expect(after == Pair.status(total: 0, project: 0, users: []))
+    }
+
+    @Test func `readiness names the processes of other hosts, and says whether they can be reached`()
+        throws
+    {
+        var pair = try Pair.make()
+        let other = BusFrame(
+            sender: BusIdentity(node: 0xAB00, epoch: 1), number: 1,
+            .counts(CountsFrame(clients: 1, hash: 0)))
+        _ = pair.first.core.receiveBusFrame(BusTesting.bytes(of: other).span)
+        for isLive in [false, true] {
+            pair.first.core.metrics.carrier = CarrierFigures()
+            pair.first.core.metrics.carrier?.isLive = isLive
+            let client = try pair.first.connect(to: .admin)
+            pair.first.receive(
+                Array("GET /readyz?verbose HTTP/1.1\r\nHost: a\r\n\r\n".utf8), from: client)
+            pair.turn()
+            let body = pair.body(of: client)
+            #expect(body.contains("[i] bus hears worker 2, node 000000000000ab00\n"))
+            let words = isLive ? "reaches" : "doesn't reach"
+            #expect(body.contains("[i] bus \(words) other hosts\n"))
+        }
+    }
+
     @Test func `readiness names the workers that are heard`() throws {
         var pair = try Pair.make()
         let client = try pair.first.connect(to: .admin)

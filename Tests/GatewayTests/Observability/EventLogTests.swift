@@ -31,6 +31,24 @@ import Testing
                     + "user=00000000-0000-0000-0000-000000000001\n"))
     }
 
+    @Test func `the loss of the bus is a warning, and the same one again only after a while`() {
+        let pipe = LinePipe()
+        var log = Self.log(to: pipe)
+        for second in 0..<12 as Range<UInt64> {
+            log.busLost(
+                error: "Connection refused", advice: "start it", retryNanoseconds: 5_000_000,
+                at: Self.now.advanced(byMilliseconds: second * 1_000))
+        }
+        let lines = pipe.read().split(separator: "\n")
+        #expect(lines.count == 2)
+        #expect(lines[0].contains("Z warning bus lost advice="))
+        #expect(lines[0].hasSuffix(#"error="Connection refused" retry_ms=5"#))
+        #expect(lines[1].contains("suppressed=9"))
+        log.busUp(at: "redis://host:6379", downNanoseconds: 2_000_000)
+        let up = pipe.read()
+        #expect(up.contains("notice bus up") && up.contains("down_ms=2"))
+    }
+
     @Test func `a queue of notifications that fills up is a warning that says what to do`() {
         let pipe = LinePipe()
         var log = Self.log(to: pipe)

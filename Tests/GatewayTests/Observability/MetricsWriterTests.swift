@@ -22,6 +22,34 @@ import Testing
         text(of: metrics).split(separator: "\n")
     }
 
+    @Test func `of the way to other hosts all is written where there is one, and nothing elsewhere`() {
+        var metrics = Metrics()
+        #expect(!Self.text(of: metrics).contains("devhive_bus"))
+        var carrier = CarrierFigures()
+        carrier.isLive = true
+        carrier.deafnesses = 1
+        carrier.losses = 2
+        carrier.framesDropped = 3
+        carrier.roundTripNanoseconds = 250_000
+        carrier.envelopes.unauthentic = 4
+        carrier.envelopes.repeated = 5
+        carrier.envelopes.unproven = 6
+        carrier.envelopes.invalid = 7
+        metrics.carrier = carrier
+        let lines = Self.lines(of: metrics)
+        for expected: Substring in [
+            "devhive_bus_carrier_up 1", "devhive_bus_carrier_deaf_total 1",
+            "devhive_bus_carrier_losses_total 2", "devhive_bus_carrier_frames_dropped_total 3",
+            "devhive_bus_round_trip_seconds 0.00025",
+            "devhive_bus_carrier_frames_unauthentic_total 4",
+            "devhive_bus_carrier_frames_repeated_total 5",
+            "devhive_bus_carrier_frames_unproven_total 6",
+            "devhive_bus_carrier_frames_invalid_total 7",
+        ] {
+            #expect(lines.contains(expected), "\(expected)")
+        }
+    }
+
     @Test func `what was counted is what is written`() {
         var metrics = Metrics()
         metrics.deliveries &+= 5

@@ -113,6 +113,22 @@ import Testing
         #expect(Self.sum(figures(1, "9"), figures(1, "10")) == figures(1, "9"))
     }
 
+    @Test func `Redis is reached only if each worker reaches it, and the longest round trip counts`() {
+        func text(_ up: String, _ seconds: String) -> String {
+            """
+            # HELP devhive_bus_carrier_up Up.
+            # TYPE devhive_bus_carrier_up gauge
+            devhive_bus_carrier_up \(up)
+            # HELP devhive_bus_round_trip_seconds Time.
+            # TYPE devhive_bus_round_trip_seconds gauge
+            devhive_bus_round_trip_seconds \(seconds)
+
+            """
+        }
+        #expect(Self.sum(text("1", "0.0005"), text("0", "0.002")) == text("0", "0.002"))
+        #expect(Self.sum(text("1", "0.002"), text("1", "0.0005")) == text("1", "0.002"))
+    }
+
     @Test func `the build's labels are there once, with 1`() {
         let info = """
             # HELP devhive_build_info Always 1.
