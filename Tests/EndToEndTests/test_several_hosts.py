@@ -400,6 +400,81 @@ def test_the_doctor_tries_a_round_trip(redis, database):
     assert any(line.startswith("warn") and "Connection refused" in line for line in doctor(redis.url))
 
 
+# Without Redis, by the database
+
+@pytest.fixture
+def start_by_database(start_gateway):
+    def start(*options, secret=SECRET):
+        return start_gateway(*options, environment={"BUS_SECRET": secret})
+    return start
+
+
+async def test_with_a_secret_alone_they_meet_in_the_database(start_by_database, database):
+    gateways = [start_by_database(), start_by_database("--workers", "2")]
+    project = database.add_project()
+    await until(lambda: are_whole(gateways, project, 3), "each hears the others")
+    clients = await one_on_each(gateways, project)
+    slowest = 0
+    for _ in range(4):
+        clients.append(await PythonClient.connect(gateways[0], project))
+        began = time.monotonic()
+        expected = len(clients), len(clients), sorted(client.user for client in clients)
+        await until(lambda: counts(gateways[1], project) == expected, "the other counts it")
+        slowest = max(slowest, time.monotonic() - began)
+    print(f"slowest {slowest * 1000:.0f} ms")
+    assert slowest < 2.5, slowest
+    metrics = gateways[0].metrics()
+    assert metrics["devhive_bus_carrier_up"] == 1 and metrics["devhive_bus_nodes"] == 2
+    assert metrics["devhive_bus_carrier_frames_dropped_total"] == 0
+    gateways[1].stop()
+    left = [client for client in clients if client.gateway is gateways[0]]
+    expected = len(left), len(left), sorted(client.user for client in left)
+    await until(lambda: counts(gateways[0], project) == expected, "its clients are gone", seconds=3)
+
+
+async def test_a_gateway_says_no_more_than_four_things_a_second_in_the_database(start_by_database, database):
+    gateways = [start_by_database() for _ in range(2)]
+    project = database.add_project()
+    await until(lambda: are_whole(gateways, project), "each hears the other")
+    said = {}
+    with contextlib.closing(database.connect()) as connection, connection.cursor() as cursor:
+        cursor.execute('LISTEN "devhive:bus"')
+        end = time.monotonic() + 5
+        while time.monotonic() < end:
+            client = await PythonClient.connect(gateways[0], project)
+            await client.close()
+            connection.poll()
+            for notification in connection.notifies:
+                times = said.setdefault(notification.pid, [])
+                now = time.monotonic()
+                if not times or now - times[-1] > 0.02:
+                    times.append(now)
+            connection.notifies.clear()
+            await asyncio.sleep(0.01)
+    assert len(said) == 2
+    for times in said.values():
+        assert len(times) <= 4 * 6, times
+    assert max(len(times) for times in said.values()) > 8
+    await until(lambda: are_whole(gateways, project), "they go on")
+
+
+async def test_what_others_notify_is_skipped_and_a_lost_database_heals(start_by_database, cluster, database):
+    gateways = [start_by_database() for _ in range(2)]
+    project = database.add_project()
+    await until(lambda: are_whole(gateways, project), "each hears the other")
+    with contextlib.closing(database.connect()) as connection, connection.cursor() as cursor:
+        cursor.execute('LISTEN "devhive:bus"')
+        await until(lambda: connection.poll() or len(connection.notifies) >= 2, "something is said")
+        recorded = [one.payload for one in connection.notifies]
+        for payload in ("", "x", "11", "12AAAA", "22AAAA", "99AAAA", "11" + "A" * 7_000, "11?", *recorded):
+            cursor.execute("SELECT pg_notify('devhive:bus', %s)", (payload,))
+    await until(lambda: skipped(gateways[0], "repeated") >= 1 and skipped(gateways[0], "invalid") >= 6, "all are counted")
+    assert are_whole(gateways, project) and not gateways[0].log("bus lost")
+    cluster.restart()
+    gateways[0].wait_for_log("bus lost")
+    await until(lambda: are_whole(gateways, project), "both are whole again")
+
+
 def test_without_redis_nothing_of_it_is_there(start_gateway):
     gateway = start_gateway()
     assert not any(name.startswith("devhive_bus") for name in gateway.metrics())

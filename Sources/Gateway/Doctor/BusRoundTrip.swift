@@ -24,7 +24,7 @@ struct BusRoundTrip: ~Copyable {
         own.busPrefix += ":doctor"
         let identity = BusIdentity(host: Random.word(), worker: 1, epoch: Random.word())
         do {
-            guard let carrier = try Program.carrier(own, identity, hasRelay: false) else {
+            guard let carrier = try Program.redisCarrier(own, identity, hasRelay: false) else {
                 return nil
             }
             let bus = try RemoteBus(carrier)
@@ -57,16 +57,16 @@ struct BusRoundTrip: ~Copyable {
         while now < deadline {
             if let loss = try turn() {
                 return .warning(
-                    Self.subject, "\(target.name): \(loss)",
+                    Self.subject, "\(target.name): \(loss.reason)",
                     loss.advice ?? "look at the server's log")
             }
-            if bus.carrier.isLive, !isSaid {
+            if bus.isLive, !isSaid {
                 isSaid = true
                 var text = ByteBuffer()
                 BusFrame(sender: identity, number: 0, .goodbye).write(into: &text)
-                bus.carrier.publish(text.bytes, now)
+                bus.publish(text.bytes, now)
             }
-            let nanoseconds = bus.carrier.figures.roundTripNanoseconds
+            let nanoseconds = bus.figures.roundTripNanoseconds
             if nanoseconds > 0 {
                 return .ok(
                     Self.subject,
@@ -79,36 +79,31 @@ struct BusRoundTrip: ~Copyable {
     }
 
     /// One turn of a loop of its own. Returns why the connection was lost, if it was.
-    private mutating func turn() throws(Errno) -> RedisLoss? {
-        var loss: RedisLoss?
-        if let due = bus.carrier.deadline, due <= now { note(bus.carrier.timer(now), &loss) }
-        if bus.carrier.isResolving { bus.resolver?.begin() }
-        note(bus.carrier.flush(now), &loss)
-        let publisher = bus.carrier.publisherRegistration
-        let subscriber = bus.carrier.subscriberRegistration
-        try watch(publisher, instead: bus.publisherRegistration, .publisher)
-        try watch(subscriber, instead: bus.subscriberRegistration, .subscriber)
-        bus.publisherRegistration = publisher
-        bus.subscriberRegistration = subscriber
-        let due = min(bus.carrier.deadline ?? deadline, deadline)
+    private mutating func turn() throws(Errno) -> CarrierLoss? {
+        var loss: CarrierLoss?
+        if let due = bus.deadline, due <= now { note(bus.timer(now), &loss) }
+        note(bus.flush(now), &loss)
+        let wanted = bus.wantedRegistrations()
+        try watch(wanted.publisher, instead: bus.registrations.publisher, .publisher)
+        try watch(wanted.subscriber, instead: bus.registrations.subscriber, .subscriber)
+        bus.registrations = wanted
+        let due = min(bus.deadline ?? deadline, deadline)
         let count = try poller.wait(nanoseconds: due.nanoseconds(since: now))
         now = Clock.monotonic()
         for position in 0..<count {
             switch Kind(rawValue: poller.handle(at: position).kind) {
-            case .publisher: note(bus.carrier.publisherReady(now), &loss)
-            case .subscriber: note(bus.carrier.subscriberReady(now), &loss)
+            case .publisher: note(bus.publisherReady(now), &loss)
+            case .subscriber: note(bus.subscriberReady(now), &loss)
             case .resolver:
-                if let hosts = bus.resolver?.takeResult() {
-                    note(bus.carrier.resolved(hosts, now), &loss)
-                }
+                note(bus.resolved(now), &loss)
             case nil: preconditionFailure("epoll reported a handle that was never registered")
             }
         }
-        while let step = bus.carrier.next(now) { note(step, &loss) }
+        while let step = bus.next(now) { note(step, &loss) }
         return loss
     }
 
-    private func note(_ step: RedisCarrier.Step, _ loss: inout RedisLoss?) {
+    private func note(_ step: CarrierStep, _ loss: inout CarrierLoss?) {
         if case .lost(let reason) = step { loss = reason }
     }
 

@@ -304,10 +304,15 @@ package enum DatabaseChecks {
         return .failure(subject, failure, advice)
     }
 
-    /// - Parameter free: sessions that the server, and the role's limit, have left.
-    package static func sessions(free: Int, workers: Int) -> Finding {
+    /// - Parameters:
+    ///   - free: sessions that the server, and the role's limit, have left.
+    ///   - workers: processes.
+    ///   - meetsOthers: whether each process has one more, by which it hears those of other hosts.
+    package static func sessions(
+        free: Int, workers: Int, meetsOthers: Bool = false
+    ) -> Finding {
         let subject = "database sessions"
-        let needed = workers * sessionsPerProcess
+        let needed = workers * (sessionsPerProcess + (meetsOthers ? 1 : 0))
         let fact = "\(free) free, \(needed) needed"
         guard free < needed else { return .ok(subject, fact) }
         return .failure(

@@ -4,6 +4,8 @@ internal import Reactor
 struct DatabaseSurvey {
     let workers: Int
     let checksMembership: Bool
+    /// Whether gateways of several hosts meet in the database.
+    let meetsOthers: Bool
 
     /// The tables of the triggers.
     private static let tables = ["projects", "sprints", "tasks", "project_members"]
@@ -103,7 +105,9 @@ struct DatabaseSurvey {
                     readsMembers: row.text(row: 0, column: 2) == "t",
                     seesSomeMembers: row.text(row: 0, column: 4) == "t"),
                 checksMembership: checksMembership))
-        tell(DatabaseChecks.sessions(free: Self.number(row, 3), workers: workers))
+        tell(
+            DatabaseChecks.sessions(
+                free: Self.number(row, 3), workers: workers, meetsOthers: meetsOthers))
     }
 
     /// What keeps changes from being announced, or cursors from going forward.

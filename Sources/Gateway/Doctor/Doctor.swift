@@ -79,7 +79,8 @@ package struct Doctor: ~Copyable {
         let host = target.value(of: "host") ?? target.value(of: "hostaddr") ?? "the local socket"
         tell(.ok("database", "connected to \(host)"))
         let survey = DatabaseSurvey(
-            workers: configuration.workers, checksMembership: configuration.membership == .on)
+            workers: configuration.workers, checksMembership: configuration.membership == .on,
+            meetsOthers: configuration.reachesOtherHosts && configuration.redisTarget == nil)
         do throws(PostgresError) {
             try survey.pinPath(&connection)
             try survey.server(&connection) { tell($0) }

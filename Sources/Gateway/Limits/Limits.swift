@@ -326,6 +326,8 @@ package enum Limits {
     package static let busConnectingNanoseconds: UInt64 = 4_000_000_000
     package static let busDeafNanoseconds: UInt64 = 10_000_000_000
     package static let busRoleNanoseconds: UInt64 = 5_000_000_000
+    /// Statements of the bus in a second, where it goes by PostgreSQL: each wakes every session that listens.
+    package static let busStatementsPerSecond = 4
     /// Bytes that wait for Redis' socket, and commands that weren't answered. A frame beyond either is
     /// dropped: what it would have told the others ask for.
     package static let busCarrierBytesMax = 262_144

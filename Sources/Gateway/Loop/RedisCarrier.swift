@@ -6,16 +6,6 @@ internal import Reactor
 /// It never blocks, and keeps nothing that waits for long: a frame that finds no room is dropped, and
 /// others ask for what they miss. What proves that it works is that this process hears itself.
 struct RedisCarrier: ~Copyable {
-    /// What a step has brought.
-    enum Step {
-        case nothing
-        /// A frame, of a process that is believed.
-        case frame([UInt8])
-        /// It works from here on.
-        case live
-        case lost(RedisLoss)
-    }
-
     /// What the next answer to the publishing connection is to.
     private enum Command {
         case authenticate
@@ -90,7 +80,7 @@ struct RedisCarrier: ~Copyable {
         return min(roleDue, heardOwnAt.advanced(byNanoseconds: Limits.busDeafNanoseconds))
     }
 
-    mutating func timer(_ now: Instant) -> Step {
+    mutating func timer(_ now: Instant) -> CarrierStep {
         if isLive { return check(now) }
         switch lifecycle.due(now) {
         case .nothing: return .nothing
@@ -102,7 +92,7 @@ struct RedisCarrier: ~Copyable {
         }
     }
 
-    private mutating func check(_ now: Instant) -> Step {
+    private mutating func check(_ now: Instant) -> CarrierStep {
         if now.nanoseconds(since: heardOwnAt) >= Limits.busDeafNanoseconds {
             counted.deafnesses &+= 1
             return lose(.deaf, now)
@@ -123,12 +113,12 @@ struct RedisCarrier: ~Copyable {
     // MARK: Connecting
 
     /// Takes the outcome of a look-up; ignores one that it doesn't wait for.
-    mutating func resolved(_ hosts: [ResolvedHost], _ now: Instant) -> Step {
+    mutating func resolved(_ hosts: [ResolvedHost], _ now: Instant) -> CarrierStep {
         guard lifecycle.resolved(now) else { return .nothing }
         return connect(hosts, now)
     }
 
-    private mutating func connect(_ hosts: [ResolvedHost], _ now: Instant) -> Step {
+    private mutating func connect(_ hosts: [ResolvedHost], _ now: Instant) -> CarrierStep {
         guard let address = target.address(resolved: hosts, attempt: attempts) else {
             return lose(.unresolved(hosts.first?.failure ?? "no address"), now)
         }
@@ -186,20 +176,20 @@ struct RedisCarrier: ~Copyable {
 
     // MARK: Hearing
 
-    mutating func publisherReady(_ now: Instant) -> Step {
+    mutating func publisherReady(_ now: Instant) -> CarrierStep {
         attempt(now) { (carrier: inout RedisCarrier) throws(RedisFault) in
             try carrier.publisher?.ready()
         }
     }
 
-    mutating func subscriberReady(_ now: Instant) -> Step {
+    mutating func subscriberReady(_ now: Instant) -> CarrierStep {
         attempt(now) { (carrier: inout RedisCarrier) throws(RedisFault) in
             try carrier.subscriber?.ready()
         }
     }
 
     /// Acts on the next answer or message that has come; `nil` when there is none.
-    mutating func next(_ now: Instant) -> Step? {
+    mutating func next(_ now: Instant) -> CarrierStep? {
         do throws(RedisFault) {
             if let reply = try publisher?.next() { return answered(reply, now) }
             if let reply = try subscriber?.next() { return heard(reply, now) }
@@ -209,7 +199,7 @@ struct RedisCarrier: ~Copyable {
         }
     }
 
-    private mutating func answered(_ reply: RedisReply, _ now: Instant) -> Step {
+    private mutating func answered(_ reply: RedisReply, _ now: Instant) -> CarrierStep {
         guard !unanswered.isEmpty else {
             return lose(reply.kind == .error ? .refused(reply.message) : .broken(.malformed), now)
         }
@@ -230,7 +220,7 @@ struct RedisCarrier: ~Copyable {
         }
     }
 
-    private mutating func heard(_ reply: RedisReply, _ now: Instant) -> Step {
+    private mutating func heard(_ reply: RedisReply, _ now: Instant) -> CarrierStep {
         guard reply.kind != .error else { return lose(.refused(reply.message), now) }
         guard reply.kind == .array, reply.texts.count == 3,
             reply.texts[0] == Array("message".utf8)
@@ -242,7 +232,7 @@ struct RedisCarrier: ~Copyable {
         return open(reply.texts[2], now)
     }
 
-    private mutating func beLive(_ now: Instant) -> Step {
+    private mutating func beLive(_ now: Instant) -> CarrierStep {
         guard case .connecting = lifecycle.phase, isPrimary, greetingsLeft == 0 else {
             return .nothing
         }
@@ -254,7 +244,7 @@ struct RedisCarrier: ~Copyable {
         return .live
     }
 
-    private mutating func open(_ envelope: [UInt8], _ now: Instant) -> Step {
+    private mutating func open(_ envelope: [UInt8], _ now: Instant) -> CarrierStep {
         counted.framesReceived &+= 1
         counted.bytesReceived &+= UInt64(envelope.count)
         switch envelopes.open(envelope.span, now) {
@@ -309,7 +299,7 @@ struct RedisCarrier: ~Copyable {
     }
 
     /// Sends what waits, as far as the sockets take it.
-    mutating func flush(_ now: Instant) -> Step {
+    mutating func flush(_ now: Instant) -> CarrierStep {
         while let outgoing = envelopes.dequeueOutgoing() {
             guard isLive else { continue }
             _ = publish(outgoing.bytes, to: outgoing.target)
@@ -325,7 +315,7 @@ struct RedisCarrier: ~Copyable {
     /// Does something with the connections, and says what epoll has to watch after it.
     private mutating func attempt(
         _ now: Instant, _ body: (inout RedisCarrier) throws(RedisFault) -> Void
-    ) -> Step {
+    ) -> CarrierStep {
         do throws(RedisFault) {
             try body(&self)
         } catch {
@@ -348,13 +338,13 @@ struct RedisCarrier: ~Copyable {
         }
     }
 
-    private mutating func lose(_ reason: RedisLoss, _ now: Instant) -> Step {
+    private mutating func lose(_ reason: RedisLoss, _ now: Instant) -> CarrierStep {
         if isLive { counted.losses &+= 1 }
         lifecycle.lose(now, randomness: jitter.next())
         publisher = nil
         subscriber = nil
         publisherRegistration = nil
         subscriberRegistration = nil
-        return .lost(reason)
+        return .lost(CarrierLoss(reason: reason.description, advice: reason.advice))
     }
 }

@@ -76,7 +76,7 @@ extension Server {
                     return false
                 }
             }
-            remote?.carrier.publish(bytes, now)
+            remote?.publish(bytes, now)
             return true
         }) {}
         return !isOver

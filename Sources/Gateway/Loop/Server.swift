@@ -50,7 +50,7 @@ struct Server: ~Copyable {
     static func open(
         core: consuming Core, batch: consuming SendBatch, secure: consuming SecureClients?,
         publicListener: consuming Listener, adminListener: consuming Listener,
-        busSocket: consuming BusSocket?, carrier: consuming RedisCarrier?,
+        busSocket: consuming BusSocket?, remoteBus: consuming RemoteBus?,
         target: ConnectionString, tokenKeys: TokenKeys, retentionSeconds: UInt64
     ) throws(ServerFailure) -> Server {
         let sessions = try DatabaseSessions.open(
@@ -62,7 +62,7 @@ struct Server: ~Copyable {
                 signals: try SignalDescriptor(), publicListener: publicListener,
                 adminListener: adminListener, busSocket: busSocket, sessions: sessions,
                 tokenKeys: tokenKeys)
-            try server.useCarrier(carrier)
+            server.use(remoteBus)
             try server.watchOwnDescriptors()
             return server
         } catch {
@@ -95,9 +95,9 @@ struct Server: ~Copyable {
         self.tokenKeys = tokenKeys
     }
 
-    private mutating func useCarrier(_ carrier: consuming RedisCarrier?) throws(Errno) {
-        guard let carrier else { return }
-        remoteBus = try RemoteBus(carrier)
+    private mutating func use(_ bus: consuming RemoteBus?) {
+        guard bus != nil else { return }
+        remoteBus = consume bus
         core.busCarrierIs(live: false)
         core.metrics.carrier = CarrierFigures()
     }

@@ -100,7 +100,7 @@ extension Server {
         shorten(&nearest, to: core.recheckDeadline)
         shorten(&nearest, to: core.readsDeadline)
         shorten(&nearest, to: core.busDeadline)
-        shorten(&nearest, to: remoteBus?.carrier.deadline)
+        shorten(&nearest, to: remoteBus?.deadline)
         shorten(&nearest, to: drainDeadline)
         shorten(&nearest, to: publicListener.pausedUntil)
         shorten(&nearest, to: adminListener.pausedUntil)

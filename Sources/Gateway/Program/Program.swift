@@ -15,9 +15,8 @@ package enum Program {
         SignalDescriptor.hold()
         guardMemory(configuration)
         let worker = bootstrap?.number
-        let redis = configuration.redisTarget
         var bus = bootstrap?.bus
-        if bus == nil, redis != nil {
+        if bus == nil, configuration.reachesOtherHosts {
             bus = BusIdentity(host: Random.word(), worker: 1, epoch: Random.word())
         }
         var settings = CoreSettings(configuration, connectionsMax: connectionsMax)
@@ -41,12 +40,13 @@ package enum Program {
             worker == nil ? .alone : .withOthers)
         let hasRelay = bootstrap?.bus != nil
         let inherited = try inheritedSockets(configuration, bootstrap)
-        let carrier = try carrier(configuration, bus, hasRelay: hasRelay)
+        let target = try target(configuration)
+        let remoteBus = try remoteBus(configuration, target, bus, hasRelay: hasRelay)
         let secure = try SecureClients.open(configuration, capacity: core.clients.capacity)
         var server = try Server.open(
             core: core, batch: batch, secure: secure, publicListener: publicListener,
             adminListener: inherited.adminListener, busSocket: inherited.busSocket,
-            carrier: carrier, target: try target(configuration), tokenKeys: tokenKeys,
+            remoteBus: remoteBus, target: target, tokenKeys: tokenKeys,
             retentionSeconds: configuration.eventRetention.nanoseconds / 1_000_000_000)
         server.isWorker = worker != nil
         server.noteCertificate()
@@ -86,31 +86,6 @@ package enum Program {
     static func warn(_ log: borrowing EventLog, _ configuration: Configuration) {
         for warning in configuration.warnings { log.configurationWarning(warning) }
         if configuration.membership == .off { log.membershipIsOff() }
-    }
-
-    /// The way to other hosts; `nil` without one.
-    static func carrier(
-        _ configuration: Configuration, _ own: BusIdentity?, hasRelay: Bool
-    ) throws(ServerFailure) -> RedisCarrier? {
-        guard let own, let target = configuration.redisTarget else { return nil }
-        let envelopes: Envelopes
-        do throws(CryptoFailure) {
-            envelopes = try Envelopes(
-                own, secret: configuration.busSecret.bytes.span, prefix: configuration.busPrefix,
-                skipsOwnHost: hasRelay, seed: Random.word())
-        } catch {
-            throw ServerFailure(
-                what: "cannot set up the bus", why: "OpenSSL has no HMAC with SHA-256")
-        }
-        do throws(TLSSetupFailure) {
-            return RedisCarrier(
-                target, prefix: configuration.busPrefix, own: own, hasRelay: hasRelay,
-                envelopes: envelopes,
-                context: target.isSecure ? try TLSContext.verifyingClient() : nil,
-                seed: Random.word())
-        } catch {
-            throw ServerFailure(what: "cannot speak TLS to Redis", why: error.description)
-        }
     }
 
     /// What a worker has from its parent, and another process opens itself or does without.

@@ -9,6 +9,7 @@ enum BusEnvelopeTarget {
 
     static func run(_ input: [UInt8]) {
         readReplies(input)
+        readPayloads(input)
         guard var listener = node(BusIdentity(node: 256, epoch: 1)),
             var speaker = node(BusIdentity(node: 512, epoch: 2))
         else { preconditionFailure("OpenSSL has no HMAC") }
@@ -34,6 +35,29 @@ enum BusEnvelopeTarget {
 
     private static func node(_ identity: BusIdentity) -> Envelopes? {
         try? Envelopes(identity, secret: secret.span, prefix: "p", skipsOwnHost: false, seed: 1)
+    }
+
+    /// What comes by NOTIFY, in pieces that begin as parts do; and what is taken apart is put together.
+    private static func readPayloads(_ input: [UInt8]) {
+        var received = NotifyPayloads()
+        var script = FuzzInput(input)
+        while !script.isAtEnd {
+            let digits = [
+                UInt8(ascii: "0") + script.byte() % 5, UInt8(ascii: "0") + script.byte() % 5,
+            ]
+            let payload = digits + script.take(Int(script.byte()))
+            if let envelope = received.take(payload.span) {
+                precondition(envelope.count <= NotifyPayloads.partsMax * NotifyPayloads.partBytes)
+            }
+        }
+        guard !input.isEmpty, input.count <= Envelopes.bytesMax else { return }
+        var whole: [UInt8]?
+        for payload in NotifyPayloads.payloads(of: input) {
+            precondition(whole == nil, "whole before its last part")
+            let bytes = Array(payload.utf8)
+            whole = received.take(bytes.span)
+        }
+        precondition(whole == input, "another envelope comes out")
     }
 
     /// The same bytes in one piece and in two are the same replies.

@@ -69,8 +69,8 @@ import Testing
         #expect((Self.error([:], options: ["bus-prefix": prefix]) == nil) == isAllowed)
     }
 
-    @Test func `a prefix has 64 characters at most`() {
-        for (count, isAllowed) in [(63, true), (64, true), (65, false)] {
+    @Test func `a prefix has 48 characters at most`() {
+        for (count, isAllowed) in [(47, true), (48, true), (49, false)] {
             let prefix = String(repeating: "x", count: count)
             #expect((Self.error([:], options: ["bus-prefix": prefix]) == nil) == isAllowed)
         }

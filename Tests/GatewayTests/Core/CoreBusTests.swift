@@ -171,7 +171,10 @@ private struct Pair: ~Copyable {
         #expect(alone == Pair.status(total: 0, project: 0, users: [], nodes: 1))
     }
 
-    @Test func `while other hosts can't be reached it is partial, and until they would have been heard`() throws {
+    @Test
+    func `while other hosts can't be reached it is partial, and until they would have been heard`()
+        throws
+    {
         var pair = try Pair.make()
         pair.first.core.busCarrierIs(live: false)
         let lost = try pair.askStatus()
@@ -192,7 +195,8 @@ private struct Pair: ~Copyable {
         #expect(after == Pair.status(total: 0, project: 0, users: []))
     }
 
-    @Test func `readiness names the processes of other hosts, and says whether they can be reached`()
+    @Test
+    func `readiness names the processes of other hosts, and says whether they can be reached`()
         throws
     {
         var pair = try Pair.make()

@@ -100,6 +100,14 @@ import Testing
         #expect(DatabaseChecks.sessions(free: free, workers: workers).verdict == verdict)
     }
 
+    @Test(arguments: [(1, 4, Verdict.ok), (1, 3, .failure), (2, 8, .ok), (2, 7, .failure)])
+    func `where gateways meet in the database each process needs one more`(
+        workers: Int, free: Int, verdict: Finding.Verdict
+    ) {
+        let finding = DatabaseChecks.sessions(free: free, workers: workers, meetsOthers: true)
+        #expect(finding.verdict == verdict)
+    }
+
     @Test(arguments: [
         (Int64(0), Verdict.ok), (1_000_999, .ok), (1_001_000, .warning), (-1_000_999, .ok),
         (-1_001_000, .warning), (.min, .warning), (.max, .warning),

@@ -22,7 +22,8 @@ import Testing
         text(of: metrics).split(separator: "\n")
     }
 
-    @Test func `of the way to other hosts all is written where there is one, and nothing elsewhere`() {
+    @Test
+    func `of the way to other hosts all is written where there is one, and nothing elsewhere`() {
         var metrics = Metrics()
         #expect(!Self.text(of: metrics).contains("devhive_bus"))
         var carrier = CarrierFigures()

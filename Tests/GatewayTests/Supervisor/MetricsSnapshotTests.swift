@@ -113,7 +113,8 @@ import Testing
         #expect(Self.sum(figures(1, "9"), figures(1, "10")) == figures(1, "9"))
     }
 
-    @Test func `Redis is reached only if each worker reaches it, and the longest round trip counts`() {
+    @Test
+    func `Redis is reached only if each worker reaches it, and the longest round trip counts`() {
         func text(_ up: String, _ seconds: String) -> String {
             """
             # HELP devhive_bus_carrier_up Up.

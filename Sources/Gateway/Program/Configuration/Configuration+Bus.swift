@@ -12,6 +12,11 @@ extension Configuration {
         }
     }
 
+    /// Whether others are met: in Redis, or, with a secret, in PostgreSQL.
+    package var reachesOtherHosts: Bool {
+        bus == .auto && (!redisURL.isEmpty || !busSecret.isEmpty)
+    }
+
     static func checkRedisURL(_ found: FoundSecret) throws(ConfigurationError) {
         do throws(RedisTarget.Fault) {
             guard let text = found.secret.text else {

@@ -144,7 +144,7 @@ extension Setting {
                     """),
             Setting(
                 "bus", \.bus,
-                .choice("auto/off", allowed: "auto (with workers or REDIS_URL) or off"),
+                .choice("auto/off", allowed: "auto (with workers, REDIS_URL or BUS_SECRET) or off"),
                 "Whether processes tell each other how many clients they have",
                 remark: """
                     Without it a project's status is that of one process: \
@@ -152,7 +152,7 @@ extension Setting {
                     """),
             Setting(
                 "bus-prefix", \.busPrefix, .channelPrefix,
-                "What the names of the bus' channels in Redis begin with",
+                "What the names of the bus' channels begin with",
                 remark: "Gateways that serve the same database have the same."),
             Setting(
                 "max-connections", \.maxConnections, .number(1...10_000_000, or: "auto"),

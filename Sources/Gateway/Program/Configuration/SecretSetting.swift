@@ -55,7 +55,8 @@ package enum SecretSetting: String, CaseIterable, Sendable {
         case .busSecret:
             """
             What these gateways share, and nobody else knows, \(Configuration.busSecretBytesMin) bytes \
-            or more. Required unless `REDIS_URL` names a loopback address or a Unix socket.
+            or more. Required unless `REDIS_URL` names a loopback address or a Unix socket. Without \
+            `REDIS_URL` they meet in the database with it.
             """
         }
     }

@@ -128,13 +128,13 @@ extension SettingKind where Value == String {
     static var channelPrefix: Self {
         Self(
             valueName: "prefix",
-            allowed: "1 to 64 letters, digits, and - _ . :",
+            allowed: "1 to 48 letters, digits, and - _ . :",
             parse: { text in
                 let isAllowed = text.unicodeScalars.allSatisfy { scalar in
                     ("0"..."9").contains(scalar) || ("a"..."z").contains(scalar)
                         || ("A"..."Z").contains(scalar) || "-_.:".unicodeScalars.contains(scalar)
                 }
-                return isAllowed && (1...64).contains(text.utf8.count) ? text : nil
+                return isAllowed && (1...48).contains(text.utf8.count) ? text : nil
             },
             text: { $0 })
     }
