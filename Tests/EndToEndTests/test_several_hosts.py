@@ -317,6 +317,15 @@ def test_without_a_secret_only_this_host_will_do(database):
     assert code == 64 and "secret-host" not in text
 
 
+@pytest.mark.parametrize("words", [
+    ["redis://user:hunter2@host"], ["--redis-url", "rediss://user:hunter2@host"], ["--bus-secret=hunter2hunter2"]])
+def test_neither_the_url_nor_the_secret_is_taken_from_the_command_line(words):
+    done = subprocess.run(
+        [BINARY, "serve", *words], stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60, check=False)
+    text = done.stdout + done.stderr
+    assert done.returncode == 64 and "not taken from the command line" in text and "hunter2" not in text
+
+
 async def test_by_a_unix_socket_without_a_secret(start, redis, database):
     gateways = [start(url=f"unix://{redis.path}", secret=None) for _ in range(2)]
     await until(lambda: are_whole(gateways, database.add_project()), "each hears the other")

@@ -67,7 +67,9 @@ package struct Envelopes: ~Copyable {
     private var peers: [UInt64: Peer] = [:]
     /// The oldest first.
     private var questions: [Question] = []
-    private var outgoing: [Outgoing] = []
+    /// What is asked and answered, in its order. It gets its numbers when it is sent, so that those of what
+    /// is sent only grow.
+    private var outgoing: [(kind: Kind, target: UInt64, body: [UInt8])] = []
     /// Of the last envelope that was made.
     package private(set) var number: UInt64 = 0
     /// Somebody has asked who we are, and doesn't know what we count.
@@ -124,14 +126,18 @@ package struct Envelopes: ~Copyable {
     }
 
     private mutating func send(_ kind: Kind, _ body: borrowing ByteBuffer, to target: UInt64) {
-        guard outgoing.count < Limits.busNodesMax, let bytes = make(kind, body.bytes) else {
-            return
-        }
-        outgoing.append(Outgoing(target: target, bytes: bytes))
+        guard outgoing.count < Limits.busNodesMax else { return }
+        outgoing.append((kind, target, body.copy()))
     }
 
     /// What has to be sent, besides frames.
-    package mutating func dequeueOutgoing() -> Outgoing? { outgoing.popLast() }
+    package mutating func dequeueOutgoing() -> Outgoing? {
+        guard !outgoing.isEmpty else { return nil }
+        let first = outgoing.removeFirst()
+        // Without a code it isn't sent, and asked for again.
+        guard let bytes = make(first.kind, first.body.span) else { return nil }
+        return Outgoing(target: first.target, bytes: bytes)
+    }
 
     // MARK: Opening
 

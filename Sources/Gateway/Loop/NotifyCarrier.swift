@@ -131,12 +131,20 @@ struct NotifyCarrier: ~Copyable {
     mutating func publish(_ frame: borrowing Span<UInt8>, _ now: Instant) {
         let node = BusFrame.target(of: frame)
         if hasRelay, let node, BusIdentity(node: node, epoch: 0).isOfHost(of: own) { return }
+        // Whoever has asked who this is believes no frame before the answer.
+        sendOutgoing()
         guard isLive, let envelope = envelopes.wrap(frame) else {
             counted.framesDropped &+= 1
             return
         }
         guard publish(envelope), node == nil else { return }
         canary = (envelopes.number, now)
+    }
+
+    private mutating func sendOutgoing() {
+        while let outgoing = envelopes.dequeueOutgoing() {
+            if isLive { _ = publish(outgoing.bytes) }
+        }
     }
 
     private mutating func publish(_ envelope: [UInt8]) -> Bool {
@@ -153,9 +161,7 @@ struct NotifyCarrier: ~Copyable {
 
     /// Says what waits, as much as fits into one statement, if one may leave.
     mutating func flush(_ now: Instant) -> CarrierStep {
-        while let outgoing = envelopes.dequeueOutgoing() {
-            if isLive { _ = publish(outgoing.bytes) }
-        }
+        sendOutgoing()
         guard isLive, !session.isBusy, !waiting.isEmpty, mayNotifyAt <= now else {
             return .nothing
         }

@@ -271,12 +271,20 @@ struct RedisCarrier: ~Copyable {
     mutating func publish(_ frame: borrowing Span<UInt8>, _ now: Instant) {
         let node = BusFrame.target(of: frame)
         if hasRelay, let node, BusIdentity(node: node, epoch: 0).isOfHost(of: own) { return }
+        // Whoever has asked who this is believes no frame before the answer.
+        sendOutgoing()
         guard isLive, let envelope = envelopes.wrap(frame) else {
             counted.framesDropped &+= 1
             return
         }
         guard publish(envelope, to: node) else { return }
         if node == nil { canary = (envelopes.number, now) }
+    }
+
+    private mutating func sendOutgoing() {
+        while let outgoing = envelopes.dequeueOutgoing() {
+            if isLive { _ = publish(outgoing.bytes, to: outgoing.target) }
+        }
     }
 
     private mutating func publish(_ envelope: [UInt8], to node: UInt64?) -> Bool {
@@ -300,10 +308,7 @@ struct RedisCarrier: ~Copyable {
 
     /// Sends what waits, as far as the sockets take it.
     mutating func flush(_ now: Instant) -> CarrierStep {
-        while let outgoing = envelopes.dequeueOutgoing() {
-            guard isLive else { continue }
-            _ = publish(outgoing.bytes, to: outgoing.target)
-        }
+        sendOutgoing()
         guard publisher != nil else { return .nothing }
         return attempt(now) { (carrier: inout RedisCarrier) throws(RedisFault) in
             try carrier.publisher?.flush()

@@ -101,12 +101,12 @@ private struct CarrierWorld {
                 host.bus.publish(changes, clients: host.clients, local)
             }
             host.bus.check(local)
+            while let outgoing = host.envelopes.dequeueOutgoing() {
+                carry(outgoing.bytes, to: outgoing.target, from: place)
+            }
             for frame in host.bus.takeFrames() {
                 guard let envelope = host.envelopes.wrap(frame.span) else { continue }
                 carry(envelope, to: BusFrame.target(of: frame.span), from: place)
-            }
-            while let outgoing = host.envelopes.dequeueOutgoing() {
-                carry(outgoing.bytes, to: outgoing.target, from: place)
             }
         }
         now = now.advanced(byMilliseconds: milliseconds)

@@ -61,6 +61,27 @@ import Testing
         #expect(listener.figures.unproven == 1)
     }
 
+    @Test
+    func `numbers grow in the order in which envelopes are sent, also of what was asked before`()
+        throws
+    {
+        let (one, two) = (BusTesting.identity(1), BusTesting.identity(2))
+        var speaker = try Self.node(one)
+        var listener = try Self.node(two)
+        let first = try Self.wrapped(Self.frame(of: one), by: &speaker)
+        _ = listener.open(first.span, BusTesting.start)
+        let question = try Self.outgoing(&listener)
+        _ = speaker.open(question.bytes.span, BusTesting.start)
+        // A frame leaves before the proof does.
+        let early = try Self.wrapped(Self.frame(of: one), by: &speaker)
+        let proof = try Self.outgoing(&speaker)
+        let dropped = listener.open(early.span, BusTesting.start)
+        _ = listener.open(proof.bytes.span, BusTesting.start)
+        let again = listener.open(early.span, BusTesting.start)
+        #expect(dropped == .nothing && again == .nothing)
+        #expect(listener.figures.unproven == 2 && listener.figures.repeated == 1)
+    }
+
     @Test func `what has come is of no use again, nor what is older`() throws {
         let (one, two) = (BusTesting.identity(1), BusTesting.identity(2))
         var speaker = try Self.node(one)
