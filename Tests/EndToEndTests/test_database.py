@@ -297,8 +297,9 @@ def test_a_server_that_answers_without_end_is_given_up(start_gateway, pieces):
             loss = gateway.wait_for_log(line)
             assert loss["error"] == "more than 32 MiB sent without an answer or a notification"
             assert "DATABASE_URL" in loss["advice"]
-        # Two sessions, and what libpq's doubling buffers hold of them. A sanitizer's own memory would be judged.
-        assert gateway.most_memory() - before < 256 << 20 or "DEVHIVE_TEST_SANITIZER" in os.environ
+        # Of three sessions, each with a buffer of libpq's that is doubled beyond 32 MiB, and copied. A sanitizer's own
+        # memory would be judged.
+        assert gateway.most_memory() - before < 3 * 96 + 16 << 20 or "DEVHIVE_TEST_SANITIZER" in os.environ
         assert gateway.request("/livez", admin=True)[0] == 200
 
 
