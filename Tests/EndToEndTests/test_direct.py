@@ -370,6 +370,23 @@ async def test_the_gateway_s_role_needs_no_more_than_is_documented(start_gateway
     assert gateway.metrics()["devhive_direct_usable"] == 1
 
 
+async def test_what_could_not_be_read_for_a_while_arrives_when_it_can(start_gateway, two, database, role):
+    """Nobody who was answered before would ask again."""
+    url, name = role
+    gateway = start_gateway(url=url)
+    gateway.wait_for_log("direct messages", state="in use")
+    receiver = await Person.connect(gateway, two[1])
+    database.execute(f"REVOKE SELECT ON devhive_direct_messages FROM {name}")
+    missed = new_id()
+    assert send(database, *two, missed) == "sent"
+    gateway.wait_for_log("statement refused", what="reading direct messages")
+    database.execute(f"GRANT SELECT ON devhive_direct_messages TO {name}")
+    await receiver.until(lambda: receiver.ids == [missed], 30)
+    later = new_id()
+    assert send(database, *two, later) == "sent"
+    await receiver.until(lambda: receiver.ids == [missed, later])
+
+
 async def test_a_client_that_does_not_read_gets_all_when_it_does(gateway, two, database):
     """What waits for it is in the database, not in the gateway."""
     receiver = await Person.connect(gateway, two[1])

@@ -420,7 +420,7 @@ def test_the_log_s_function_that_somebody_made_before_is_refused(database, maker
     database.execute("DROP FUNCTION raise_cache_horizon")
     cursor.execute("CREATE FUNCTION public.raise_cache_horizon() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END'")
     with pytest.raises(psycopg2.errors.RaiseException, match="raise_cache_horizon.* is there already and belongs to web_"), \
-            open(migration_files()[-1], encoding="utf-8") as file:
+            open(migration_files()[2], encoding="utf-8") as file:
         database.execute(file.read())
 
 

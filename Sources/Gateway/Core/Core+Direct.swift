@@ -136,6 +136,11 @@ extension Core {
 
     /// Whether there are direct messages, as the database said just now.
     mutating func directIs(_ state: EventLogState) {
+        if state == .usable, database.direct == .usable, database.doubtsDirect {
+            // It could be read again; what was announced meanwhile is in the inboxes.
+            direct.readAllAgain()
+        }
+        database.doubtsDirect = false
         guard state != database.direct else { return }
         log.directIs(state)
         database.direct = state

@@ -17,7 +17,10 @@ extension Core {
     // MARK: What is asked
 
     /// Whether messages may be read: what was committed before is only known to be all while the listener hears.
-    package var mayReadDirect: Bool { database.isListening && database.direct == .usable }
+    /// After a read that was refused it waits for the next look at the table.
+    package var mayReadDirect: Bool {
+        database.isListening && database.direct == .usable && !database.doubtsDirect
+    }
 
     /// Fills in the parameters of a statement that reads announced rows.
     package mutating func beginDirectRows(into parameters: inout QueryParameters) -> UInt64? {
@@ -71,6 +74,7 @@ extension Core {
         guard direct.finish(rows: tag) != nil else { return }
         if case .refused(let error) = failure {
             log.refused("reading direct messages", error, at: clock.now)
+            database.doubtsDirect = true
         }
         direct.readAllAgain()
     }
@@ -81,14 +85,16 @@ extension Core {
             return
         }
         log.refused("reading inboxes", error, at: clock.now)
-        // Whoever asks again is read for again; nobody is kept waiting for what can't be read.
-        for handle in direct.finish(pages: tag) ?? [] where direct.awaitsPage(handle, of: tag) {
-            guard let index = clients.index(of: handle) else { continue }
-            let request = direct.request(of: index)
+        database.doubtsDirect = true
+        // Nobody who asks is kept waiting for what can't be read. Those who were answered before are read for again
+        // when it can be: they wouldn't ask.
+        for handle in direct.asked(pages: tag) where direct.awaitsPage(handle, of: tag) {
+            guard let index = clients.index(of: handle), let request = direct.request(of: index)
+            else { continue }
             direct.remove(index)
-            guard let request else { continue }
             sendUncounted(.unavailable, "the inbox cannot be read at present", request, to: index)
         }
+        direct.askAgain(pages: tag)
     }
 
     // MARK: What is announced

@@ -10,6 +10,8 @@ package struct DatabaseStatus: Sendable {
     package var eventLog = EventLogState.unknown
     /// Whether there are direct messages.
     package var direct = EventLogState.unknown
+    /// Whether a read of direct messages was refused since the last look at their table.
+    package var doubtsDirect = false
     /// What a resync speaks of: the tables with our trigger.
     package var resources = ResourceList.seed
     /// The same as the catalogue said, and which of them announce nothing.
