@@ -170,8 +170,7 @@ extension Core {
     private mutating func free(_ index: ClientIndex) {
         endWait(of: index)
         endSubscriptions(of: index)
-        outbox.dropAll(&clients[index].queue)
-        outbox.seal(&clients[index].queue)
+        outbox.end(&clients[index].queue)
         let client = clients[index]
         admission.endCounts(client.peer, client.user, &clients[index].allowance)
         clients.close(index)

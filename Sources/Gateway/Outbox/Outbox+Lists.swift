@@ -3,9 +3,9 @@ internal import Reactor
 // Whom the flush has to look at, and whom the core has to judge.
 extension Outbox {
     // Hot path.
-    /// Lists the client among those whose queues the flush looks at.
+    /// Lists the client among those whose queues the flush looks at; never one whose connection is over.
     package mutating func markDirty(_ index: ClientIndex, _ queue: inout ClientQueue) {
-        guard !queue.marks.contains(.dirty) else { return }
+        guard queue.marks.isDisjoint(with: [.dirty, .ended]) else { return }
         queue.marks.insert(.dirty)
         dirty.append(index)
     }

@@ -56,6 +56,13 @@ extension Outbox {
         }
     }
 
+    /// The connection is over. Its slot may be kept for some turns, in which epoll goes on reporting it.
+    package mutating func end(_ queue: inout ClientQueue) {
+        dropAll(&queue)
+        queue.marks.remove(.blocked)
+        queue.marks.formUnion([.sealed, .ended])
+    }
+
     // MARK: Progress
 
     // Hot path.

@@ -51,6 +51,9 @@ package struct QueueMarks: OptionSet, BitwiseCopyable {
     /// The last word is said: nothing more is taken.
     package static let sealed = QueueMarks(rawValue: 1 << 5)
 
+    /// The connection is over: nothing is ever to be sent again.
+    package static let ended = QueueMarks(rawValue: 1 << 6)
+
     /// Whether a resync is owed, and the socket takes bytes.
     var isCollapsedAndFree: Bool { contains(.collapsed) && !contains(.blocked) }
 }

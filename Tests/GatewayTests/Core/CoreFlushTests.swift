@@ -82,6 +82,24 @@ import Testing
         harness.expectNothingLeftAfterResets()
     }
 
+    /// A turn closes some descriptors, and epoll goes on reporting the others.
+    @Test func `one that is over and whose socket takes bytes again is freed once`() throws {
+        var harness = try CoreHarness()
+        let client = try harness.open(user: 1, project: 1)
+        harness.setCapacity(1, of: client)
+        harness.notify(event: 7, project: 1)
+        harness.turn()
+        let index = harness.sockets[client].index
+        #expect(harness.core.clients[index].queue.marks.contains(.blocked))
+        harness.core.connectionLost(index)
+        harness.core.becameWritable(index)
+        harness.core.noteOutput(for: index)
+        #expect(harness.core.clients[index].queue.marks.isDisjoint(with: [.dirty, .blocked]))
+        harness.turn()
+        #expect(harness.sockets[client].closeCount == 1)
+        harness.expectNothingLeft()
+    }
+
     @Test func `when the times of many are up, some are told in each turn`() throws {
         var harness = try CoreHarness(connectionsMax: 2 * Limits.queueWritesPerTurn)
         let count = Limits.queueWritesPerTurn + 10
