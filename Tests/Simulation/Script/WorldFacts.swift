@@ -23,6 +23,8 @@ package struct WorldFacts: Equatable, Sendable {
     /// Writes from queues, and bytes of them.
     package var writesPerTurn = 256
     package var writtenBytesPerTurn = 4 << 20
+    /// How many of those that are over are freed in a turn.
+    package var closesPerTurn = 32
     package var admission = AdmissionLimits()
     /// What clients are told of who is present.
     package var presence = PresenceUse.on
@@ -65,6 +67,7 @@ extension WorldFacts {
         if turns.once(in: 2) { resumesPerTurn = 1 + turns.below(3) }
         if turns.once(in: 2) { writesPerTurn = 1 + turns.below(4) }
         if turns.once(in: 4) { writtenBytesPerTurn = 1 + turns.below(500) }
+        if turns.once(in: 2) { closesPerTurn = 1 + turns.below(2) }
     }
 }
 

@@ -21,7 +21,7 @@ extension World {
     /// Whether the connection is over, but for its last words and its slot.
     private func isOverBesidesItsTurn(_ peer: Peer) -> Bool {
         let phase = core.clients[peer.index].phase
-        return waitsForItsTurn(peer) && (phase == .closed || phase == .flushing)
+        return phase == .closed || phase == .flushing && waitsForItsTurn(peer)
     }
 
     /// Whether something is for the peer that the turn's budget didn't allow to be written.
@@ -34,7 +34,7 @@ extension World {
             throw Violation(.stream, "half of a frame, though the socket takes more")
         }
         // What is due for it happens, and is told, in one of the next turns.
-        guard !waitsForItsTurn(peer) else { return }
+        guard !waitsForItsTurn(peer), !isOverBesidesItsTurn(peer) else { return }
         if let closedAt = peer.closedAt,
             now.nanoseconds(since: closedAt) > Self.closeNanoseconds + Self.slack
         {

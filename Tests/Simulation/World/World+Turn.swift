@@ -241,7 +241,8 @@ extension World: TurnPhases {
     }
 
     package mutating func freeClosed() throws(Violation) {
-        while let descriptor = core.freeNext() {
+        for _ in 0..<facts.closesPerTurn {
+            guard let descriptor = core.freeNext() else { break }
             let number = Int(descriptor)
             guard !kernel.peers[number].isFreed else {
                 throw Violation(.core, "connection \(number) was closed twice")
