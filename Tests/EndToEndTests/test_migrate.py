@@ -152,22 +152,41 @@ def test_it_gives_up_in_the_end_and_says_who_is_in_the_way(database, other):
     assert "locks could not be had" in complaints[0] and "old report" in complaints[0] and "tasks" in complaints[0]
 
 
-def test_two_at_once_apply_everything_once(cluster):
-    cluster.create_database("devhive_two")
-    database = Database(cluster, "devhive_two")
+@pytest.mark.parametrize("count", [2, 8])
+def test_several_at_once_apply_everything_once(cluster, count):
+    """Eight meet in the making of the record nearly each time, whose table has a type of its own."""
+    name = f"devhive_at_once_{count}"
+    cluster.create_database(name)
+    database = Database(cluster, name)
     try:
         outcomes = []
-        threads = [threading.Thread(target=lambda: outcomes.append(migrate(database))) for _ in range(2)]
+        threads = [threading.Thread(target=lambda: outcomes.append(migrate(database))) for _ in range(count)]
         for thread in threads:
             thread.start()
         for thread in threads:
             thread.join()
-        assert [code for code, _, _ in outcomes] == [0, 0], outcomes
+        assert [code for code, _, _ in outcomes] == [0] * count, outcomes
         lines = [line for _, lines, _ in outcomes for line in lines]
-        assert sorted(lines) == sorted([f"{file}: applied" for file in FILES] + [f"{file}: already there" for file in FILES])
+        there = [f"{file}: already there" for file in FILES]
+        assert sorted(lines) == sorted([f"{file}: applied" for file in FILES] + there * (count - 1))
     finally:
         database.close()
-        cluster.drop_database("devhive_two")
+        cluster.drop_database(name)
+
+
+def test_a_type_in_the_way_of_the_record_is_told_at_once(cluster):
+    """Of two that make the record's table at once, the later one fails in this way, and then finds the table."""
+    cluster.create_database("devhive_type")
+    database = Database(cluster, "devhive_type")
+    try:
+        database.execute("CREATE DOMAIN devhive_migrations AS text")
+        code, lines, complaints = migrate(database)
+        assert code == 69 and lines == []
+        assert complaints == [
+            'devhive-gateway: migrate: devhive_migrations: type "devhive_migrations" already exists (SQLSTATE 42710)']
+    finally:
+        database.close()
+        cluster.drop_database("devhive_type")
 
 
 def test_an_advisory_lock_does_not_hold_it_up(database, other):

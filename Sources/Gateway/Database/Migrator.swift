@@ -196,7 +196,15 @@ package struct Migrator: ~Copyable {
                 """)
         } catch {
             rollBack()
-            throw .record(error)
+            guard error.isAboutTheSameName, isRecordThere() else { throw .record(error) }
+        }
+    }
+
+    private mutating func isRecordThere() -> Bool {
+        do {
+            return try record() != nil
+        } catch {
+            return false  // What failed before is what matters.
         }
     }
 
@@ -353,6 +361,13 @@ package struct Migrator: ~Copyable {
 }
 
 extension PostgresError {
+    /// What comes of two that make the same table at once: IF NOT EXISTS has seen none, and then the name of the
+    /// table or that of its type is taken (duplicate_table, duplicate_object), or is when the other commits
+    /// (unique_violation).
+    fileprivate var isAboutTheSameName: Bool {
+        ["42P07", "42710", "23505"].contains(sqlstate)
+    }
+
     fileprivate func failure(in name: String, _ text: String) -> MigrationFailure {
         .statement(file: name, line: position.map { line(at: $0, in: text) }, self)
     }
@@ -364,12 +379,11 @@ extension PostgresError {
 }
 
 extension MigrationFailure {
-    /// Whether it may work when others are done: lock_not_available, deadlock_detected, and for the
-    /// record what comes of two that make the same table at once.
+    /// Whether it may work when others are done: lock_not_available, deadlock_detected.
     fileprivate var isAboutLocks: Bool {
         switch self {
-        case .record(let error): ["55P03", "40P01", "23505", "42P07"].contains(error.sqlstate)
-        case .statement(_, _, let error): ["55P03", "40P01"].contains(error.sqlstate)
+        case .record(let error), .statement(_, _, let error):
+            ["55P03", "40P01"].contains(error.sqlstate)
         case .connection, .file, .noFiles, .busy: false
         }
     }
