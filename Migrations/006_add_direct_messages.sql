@@ -227,6 +227,12 @@ BEGIN
     IF bytes > data_bytes_max THEN
         RETURN 'too_large';
     END IF;
+    -- They stay under their names as soon as they are locked: what is made in their place after the look at them
+    -- would be written to.
+    IF has_table_privilege({name of messages}, 'INSERT') AND has_table_privilege({name of members}, 'SELECT') THEN
+        LOCK TABLE ONLY {messages} IN ROW EXCLUSIVE MODE;
+        LOCK TABLE ONLY {members} IN ACCESS SHARE MODE;
+    END IF;
     IF (SELECT count(*) FROM pg_class
         WHERE oid = to_regclass({name of messages}) AND relkind IN ('r', 'p') AND NOT relhasrules
             AND pg_get_userbyid(relowner) = current_user

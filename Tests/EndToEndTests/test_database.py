@@ -288,6 +288,31 @@ async def test_a_log_that_somebody_put_in_place_is_not_believed(database, start_
     database.execute(f"DROP OWNED BY {name}; DROP ROLE {name}")
 
 
+async def test_a_log_that_is_put_in_place_while_the_gateway_runs_is_not_read(database, start_gateway, role):
+    """Until the gateway has looked again, up to 5 s, what resumed ran a view of that name."""
+    name, project = f"maker_{database.name}", database.add_project()
+    gateway = start_gateway(url=role[0])
+    gateway.wait_for_metric("devhive_event_log_usable", 1)
+    client = await PythonClient.connect(gateway, project)
+    cursor = (await client.initialize())["cursor"]
+    await client.close()
+    database.execute(f"CREATE ROLE {name}; GRANT CREATE ON SCHEMA public TO {name}; CREATE TABLE was_run (what text)")
+    try:
+        database.execute(
+            "ALTER TABLE cache_events RENAME TO old; GRANT INSERT ON was_run TO PUBLIC;"
+            f"SET ROLE {name}; CREATE FUNCTION note(text) RETURNS text LANGUAGE plpgsql AS"
+            " 'BEGIN INSERT INTO public.was_run VALUES (current_user); RETURN $1; END';"
+            f"CREATE VIEW cache_events AS SELECT 1::bigint AS seq, '{cursor}'::xid8 AS xid, '{project}'::uuid AS project_id,"
+            " note('tasks') AS resource, 'x' AS record_id, 'UPDATE' AS action, now() AS created_at;"
+            "GRANT ALL ON cache_events TO PUBLIC; RESET ROLE")
+        client = await PythonClient.connect(gateway, project, since=cursor)
+        assert (await client.receive_json())["action"] == "RESYNC"
+        assert database.execute("SELECT * FROM was_run") == []
+        await client.close()
+    finally:
+        database.execute(f"DROP OWNED BY {name} CASCADE; DROP ROLE {name}")
+
+
 @pytest.mark.parametrize("pieces", [rows, long_row])
 def test_a_server_that_answers_without_end_is_given_up(start_gateway, pieces):
     with FalsePostgres(to_question=pieces) as server:

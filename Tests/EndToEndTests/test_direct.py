@@ -436,3 +436,40 @@ async def test_a_table_that_somebody_put_in_its_place_is_not_used(start_gateway,
         start_gateway().wait_for_log("direct messages", state="not installed")
     finally:
         database.execute(f"DROP OWNED BY {name}; DROP ROLE {name}")
+
+
+async def test_what_is_put_in_its_place_while_the_gateway_runs_is_neither_written_nor_believed(start_gateway, two, database, role):
+    """Until the gateway has looked again, up to 5 s, its acknowledgments ran what belonged to the table that stood there."""
+    gateway = start_gateway(url=role[0])
+    sender, receiver = await Person.connect(gateway, two[0]), await Person.connect(gateway, two[1])
+    name, made_up = f"maker_{database.name}", new_id()
+    database.execute(f"CREATE ROLE {name}; GRANT CREATE ON SCHEMA public TO {name}; CREATE TABLE was_run (what text)")
+    try:
+        database.execute(
+            "ALTER TABLE devhive_direct_messages RENAME TO old; GRANT INSERT ON was_run TO PUBLIC;"
+            "CREATE TABLE devhive_direct_messages (LIKE old INCLUDING DEFAULTS);"
+            f"ALTER TABLE devhive_direct_messages OWNER TO {name}; SET ROLE {name};"
+            "CREATE FUNCTION note() RETURNS trigger LANGUAGE plpgsql AS"
+            " 'BEGIN INSERT INTO public.was_run VALUES (current_user); RETURN NULL; END';"
+            "CREATE TRIGGER t BEFORE INSERT OR UPDATE OR DELETE ON devhive_direct_messages"
+            " FOR EACH STATEMENT EXECUTE FUNCTION note();"
+            "GRANT ALL ON devhive_direct_messages TO PUBLIC; RESET ROLE;")
+        database.execute(
+            "ALTER TABLE devhive_direct_messages DISABLE TRIGGER t;"
+            "INSERT INTO devhive_direct_messages (seq, xid, sender, recipient, id, data, receipt, expires_at)"
+            f" VALUES (1, '5', '{two[0]}', '{two[1]}', '{made_up}', '{{}}', false, now() + interval '1 hour');"
+            "ALTER TABLE devhive_direct_messages ENABLE TRIGGER t;"
+            f"SELECT pg_notify('devhive_direct', 'm {two[1]} {two[0]} 1')")
+        # `direct_off` from when it has looked again.
+        answers = [await receiver.ack(made_up), await receiver.inbox()]
+        codes = [answer.get("code") for answer in answers] + [await sender.send(two[1])]
+        assert set(codes) <= {"unavailable", "direct_off"}, codes
+        gateway.wait_for_log("direct messages", state="not installed")
+        assert receiver.messages == [] and database.execute("SELECT * FROM was_run") == []
+        database.execute("DROP TABLE devhive_direct_messages; ALTER TABLE old RENAME TO devhive_direct_messages")
+        gateway.wait_for_metric("devhive_direct_usable", 1)
+        name_sent = await sender.send(two[1])
+        assert (await receiver.inbox())["type"] == "ok"
+        await receiver.until(lambda: receiver.ids == [name_sent])
+    finally:
+        database.execute(f"DROP OWNED BY {name} CASCADE; DROP ROLE {name}")

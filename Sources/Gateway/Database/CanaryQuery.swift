@@ -63,8 +63,8 @@ enum CanaryQuery {
                         ELSE 'f'
                     END
                     FROM ours CROSS JOIN (
-                        SELECT pg_catalog.to_regprocedure('\(function)devhive_send_direct(uuid, uuid, uuid,'
-                            ' json, boolean, integer, uuid)')::pg_catalog.oid AS function
+                        SELECT pg_catalog.to_regprocedure('\(function)\(DirectQueries.sendFunction)')
+                            ::pg_catalog.oid AS function
                     ) AS send
                     WHERE relkind IN ('r', 'p') AND relname = 'devhive_direct_messages'
                         AND EXISTS (

@@ -32,7 +32,7 @@ enum DirectQueries {
                 AS asked (recipient, id, connection, is_visible)
             JOIN patience ON patience.value IS NOT NULL
         ), done AS (
-            UPDATE \(schema)devhive_direct_messages AS message
+            UPDATE \(schema)\(table) AS message
             SET acknowledged_at = pg_catalog.now(), acknowledged_by = asked.connection,
                 receipt = message.receipt AND asked.is_visible,
                 expires_at = least(message.expires_at, pg_catalog.now() + interval '24 hours')
@@ -58,7 +58,7 @@ enum DirectQueries {
         """
         SELECT asked.position, \(columns)
         FROM unnest($1::bigint[], $2::boolean[]) WITH ORDINALITY AS asked (seq, is_ack, position)
-        JOIN \(schema)devhive_direct_messages AS message ON message.seq = asked.seq
+        JOIN \(schema)\(table) AS message ON message.seq = asked.seq
         WHERE message.expires_at > pg_catalog.now()
             AND (message.acknowledged_at IS NULL AND NOT asked.is_ack
                 OR message.acknowledged_at > pg_catalog.now() - interval '10 seconds')
@@ -76,7 +76,7 @@ enum DirectQueries {
         FROM unnest($1::uuid[], $2::xid8[], $3::bigint[])
             WITH ORDINALITY AS asked (recipient, xid, seq, position)
         LEFT JOIN LATERAL (
-            SELECT found.*, false AS is_ack FROM \(schema)devhive_direct_messages AS found
+            SELECT found.*, false AS is_ack FROM \(schema)\(table) AS found
             WHERE found.recipient = asked.recipient AND found.acknowledged_at IS NULL
                 AND found.expires_at > pg_catalog.now()
                 AND (found.xid, found.seq) > (CASE
@@ -95,9 +95,9 @@ enum DirectQueries {
     static func prune(in schema: String) -> String {
         """
         WITH gone AS (
-            DELETE FROM \(schema)devhive_direct_messages AS message
+            DELETE FROM \(schema)\(table) AS message
             USING (
-                SELECT seq FROM \(schema)devhive_direct_messages
+                SELECT seq FROM \(schema)\(table)
                 WHERE expires_at <= pg_catalog.now() ORDER BY expires_at
                 LIMIT \(PruneQuery.rowsMax) FOR UPDATE SKIP LOCKED
             ) AS old
@@ -106,6 +106,9 @@ enum DirectQueries {
         SELECT pg_catalog.count(*) FROM gone
         """
     }
+
+    static let table = "devhive_direct_messages"
+    static let sendFunction = "devhive_send_direct(uuid, uuid, uuid, json, boolean, integer, uuid)"
 
     /// On which rows are announced.
     static let channel = "devhive_direct"

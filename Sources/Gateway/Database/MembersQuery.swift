@@ -11,15 +11,15 @@ struct MembersTable: Equatable, Sendable {
     /// space and the name of one that holds no UUID.
     let project: String
     let user: String
-    /// Where the triggers' functions are, quoted and with a dot behind, or empty.
-    let schema: String
+    /// The oid of the triggers' function; 0 when there is none.
+    let functions: UInt32
 
     init(
         name: String = "", fault: String = "", project: String = "uuid", user: String = "uuid",
-        schema: String = ""
+        functions: UInt32 = 0
     ) {
         self.name = name
-        self.schema = schema
+        self.functions = functions
         self.project = project.isEmpty ? "uuid" : project
         self.user = user.isEmpty ? "uuid" : user
         guard fault.isEmpty else {
@@ -31,51 +31,48 @@ struct MembersTable: Equatable, Sendable {
     }
 
     /// Returns the places of those pairs that are members, from 1 on. The arrays go by one parameter
-    /// each, so that the statement is the same for any number.
+    /// each, so that the statement is the same for any number. It is to be sent behind `tableGuard`.
     ///
     /// The comparison is one of the column's own type, so that an index on it is used.
-    ///
-    /// Rows: a place, and why the table isn't to be asked. There is always one: without a member it has no
-    /// place. What is wrong with the table is found out with each question, since it can be so from one
-    /// moment to the next: it takes a fifth of a millisecond, however many pairs there are.
     var statement: String {
+        """
+        SELECT asked.position
+        FROM unnest($1::uuid[], $2::uuid[])
+            WITH ORDINALITY AS asked (project_id, user_id, position)
+        WHERE EXISTS (
+            SELECT FROM \(relation) AS member
+            WHERE \(Self.equality("project_id", project))
+                AND \(Self.equality("user_id", user))
+        )
+        """
+    }
+
+    /// What is wrong with the table is found out with each question, since it can be so from one moment
+    /// to the next: it takes a fifth of a millisecond, however many pairs there are.
+    var tableGuard: TableGuard {
         guard fault.isEmpty else {
-            return """
-                SELECT NULL::bigint, \(Self.literal(fault))::text
-                FROM (SELECT $1::uuid[], $2::uuid[]) AS asked
-                """
+            return TableGuard(
+                tables: [], access: .read, fault: (Self.subject + fault).quotedLiteral)
         }
-        let relation = name.isEmpty ? "project_members" : name
-        let function = "pg_catalog.to_regprocedure(\(Self.literal(schema + Self.function)))"
-        return """
-            WITH state AS MATERIALIZED (
-                SELECT (
-                    SELECT \(Self.fault(functions: function)) FROM pg_catalog.pg_class AS c
-                    WHERE c.oid = pg_catalog.to_regclass(\(Self.literal(relation)))
-                ) AS fault
-            )
-            SELECT found.position, state.fault
-            FROM state LEFT JOIN LATERAL (
-                SELECT asked.position
-                FROM unnest($1::uuid[], $2::uuid[])
-                    WITH ORDINALITY AS asked (project_id, user_id, position)
-                WHERE EXISTS (
-                    SELECT FROM \(relation) AS member
-                    WHERE \(Self.equality("project_id", project))
-                        AND \(Self.equality("user_id", user))
-                )
-            ) AS found ON state.fault IS NULL
-            """
+        return TableGuard(
+            tables: [relation], access: .read,
+            fault: """
+                (SELECT '\(Self.subject)' || \(Self.fault(functions: String(functions)))
+                    FROM pg_class AS c WHERE c.oid = to_regclass(\(relation.quotedLiteral)))
+                """)
     }
 
-    /// Why the answer says nothing about memberships, as the end of a sentence about `project_members`.
-    static func fault(in rows: borrowing PostgresRows) -> String? {
-        guard rows.columnCount == 2, rows.count > 0 else { return "gives rows of another shape" }
-        let fault = rows.text(row: 0, column: 1)
-        return fault.isEmpty ? nil : fault
+    /// Why a question was refused, by the guard or otherwise, as the end of a sentence about `project_members`.
+    static func fault(_ error: PostgresError) -> String {
+        guard error.sqlstate == nil, error.message.hasPrefix(subject) else {
+            return "can't be asked: \(error.description)"
+        }
+        return String(error.message.dropFirst(subject.count))
     }
 
-    private static let function = "notify_cache_invalidation()"
+    private static let subject = "project_members "
+
+    private var relation: String { name.isEmpty ? "project_members" : name }
 
     /// What is wrong with the table `c` of pg_class, an expression; NULL when nothing is. It has to be a table
     /// of the functions' owner, or one to which a role that may use the function has given its trigger.
@@ -102,11 +99,6 @@ struct MembersTable: Equatable, Sendable {
                 ) THEN 'has row-level security, and no policy that shows this role any row'
             END
         """
-    }
-
-    private static func literal(_ text: String) -> String {
-        "'" + text.split(separator: "'", omittingEmptySubsequences: false).joined(separator: "''")
-            + "'"
     }
 
     private static func equality(_ column: String, _ type: String) -> String {

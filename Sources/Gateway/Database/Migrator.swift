@@ -106,10 +106,10 @@ package struct Migrator: ~Copyable {
                 )
                 return
             }
-            let rows = try connection.query(catalogue.members.statement, ["{}", "{}"])
-            if let fault = MembersTable.fault(in: rows) {
-                warn("project_members \(fault): nobody's membership can be checked")
-            }
+            try connection.execute("BEGIN")
+            defer { rollBack() }
+            try connection.execute(catalogue.members.tableGuard.statement)
+            _ = try connection.query(catalogue.members.statement, ["{}", "{}"])
         } catch {
             warn("memberships can't be checked: \(error)")
         }

@@ -190,7 +190,8 @@ package struct QuerySession: ~Copyable {
         return .none
     }
 
-    /// Each statement ends in a sync of its own: one that fails takes no other with it.
+    /// Each statement ends in a sync of its own: one that fails takes no other with it. Up to there it is one
+    /// transaction with its guard, and isn't read before that has run.
     private mutating func send(
         _ query: DatabaseQuery, _ parameters: borrowing QueryParameters, tag: UInt64, _ now: Instant
     ) throws(PostgresError) {
@@ -198,8 +199,12 @@ package struct QuerySession: ~Copyable {
         let statement =
             query == .path && seesAllOrFails
             ? SearchPath.pinWithoutRowSecurity : catalogue.statement(of: query)
-        pending.append(PendingStatement(query: query, tag: tag, deadline: deadline))
+        let tableGuard = catalogue.tableGuard(of: query)?.statement
+        pending.append(
+            PendingStatement(
+                query: query, tag: tag, deadline: deadline, isGuarded: tableGuard != nil))
         try link.perform { (open: inout PostgresConnection) throws(PostgresError) in
+            if let tableGuard { try open.send(tableGuard, QueryParameters()) }
             try open.send(statement, parameters)
             try open.synchronize()
         }
@@ -230,7 +235,12 @@ package struct QuerySession: ~Copyable {
     private mutating func readReplies(_ now: Instant) -> DatabaseEvent {
         var event = DatabaseEvent.none
         while answer == nil, let oldest = pending.first {
-            switch link.connection?.nextReply() ?? .busy {
+            let reply = link.connection?.nextReply() ?? .busy
+            if oldest.isGuarded {
+                guard let now = readGuard(reply, now) else { continue }
+                return now == .none ? event : now
+            }
+            switch consume reply {
             case .busy: return event
             case .endOfStatement:
                 // Its sync follows. libpq answers so for ever once the connection is broken.
@@ -251,9 +261,6 @@ package struct QuerySession: ~Copyable {
                 } else if oldest.query.isAnsweredAtCommit {
                     uncommitted = oldest.answer(.rows(rows))
                 } else if oldest.query != .resources {
-                    if oldest.query == .members, MembersTable.fault(in: rows) != nil {
-                        lookAgain(now)
-                    }
                     answer = oldest.answer(.rows(rows))
                 } else if !receiveResources(rows, now, &event) {
                     return unexpectedReply(now)
@@ -280,16 +287,51 @@ package struct QuerySession: ~Copyable {
                     guard case .none = event else { return event }
                     continue
                 }
-                if oldest.query == .members { lookAgain(now) }
                 if oldest.query != .resources {
-                    answer = oldest.answer(.failed(.refused(error)))
+                    refuse(oldest, error, now)
                 } else if event != .live {
                     event = .refused(error)
                 }
-            case .skipped: return unexpectedReply(now)
+            case .skipped:
+                guard oldest.isSkipped else { return unexpectedReply(now) }
+                pending[0].isSkipped = false
             }
         }
         return event
+    }
+
+    /// Reads the answer to the guard of the oldest statement. Returns `nil` to read on; otherwise reading ends,
+    /// with `.none` when nothing more has come.
+    private mutating func readGuard(
+        _ reply: consuming PostgresReply, _ now: Instant
+    ) -> DatabaseEvent? {
+        switch reply {
+        case .busy: return DatabaseEvent.none
+        case .succeeded where !pending[0].isGuardAnswered:
+            pending[0].isGuardAnswered = true
+        case .failed(let error) where !pending[0].isGuardAnswered:
+            guard !error.endsSession else { return lose(.closed(error), now) }
+            pending[0].isGuardAnswered = true
+            pending[0].isSkipped = true
+            pending[0].isAnswered = true
+            refuse(pending[0], error, now)
+        case .endOfStatement where pending[0].isGuardAnswered:
+            pending[0].isGuarded = false
+        default:
+            return unexpectedReply(now)
+        }
+        return nil
+    }
+
+    /// What the tables were found to be may not be so any more.
+    private mutating func refuse(
+        _ statement: PendingStatement, _ error: PostgresError, _ now: Instant
+    ) {
+        // The guard's code is for here alone.
+        let isGuards = error.sqlstate == TableGuard.sqlstate
+        if statement.query == .members || isGuards { lookAgain(now) }
+        let told = isGuards ? PostgresError(message: error.message) : error
+        answer = statement.answer(.failed(.refused(told)))
     }
 
     /// Whether the first statement, which frees the session of the role's timeouts, was itself ended by one
@@ -302,7 +344,7 @@ package struct QuerySession: ~Copyable {
         return true
     }
 
-    /// The catalogue is due soon: what was found of `project_members` isn't so any more.
+    /// The catalogue is due soon.
     private mutating func lookAgain(_ now: Instant) {
         let soon = now.advanced(byNanoseconds: DatabaseLimits.resourcesAgainNanoseconds)
         refreshAt = refreshAt.map { min($0, soon) } ?? soon
@@ -343,14 +385,20 @@ private struct PendingStatement {
     let query: DatabaseQuery
     let tag: UInt64
     let deadline: Instant
-    /// Its rows, its success or its error have come.
+    /// The answer to its guard is still to come, or hasn't ended.
+    var isGuarded: Bool
+    var isGuardAnswered = false
+    /// It isn't run, since its guard has failed, and the server is still to say so.
+    var isSkipped = false
+    /// Its rows, its success or its error have come, or its guard's.
     var isAnswered = false
     /// Its end has come; the sync behind it hasn't.
     var isEnded = false
     /// Its rows have come, and then its commit failed.
     var hasFailedAtCommit = false
 
-    init(query: DatabaseQuery, tag: UInt64, deadline: Instant) {
+    init(query: DatabaseQuery, tag: UInt64, deadline: Instant, isGuarded: Bool) {
+        self.isGuarded = isGuarded
         self.query = query
         self.tag = tag
         self.deadline = deadline

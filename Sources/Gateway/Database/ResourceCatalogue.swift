@@ -7,6 +7,8 @@ struct ResourceCatalogue: Equatable, Sendable {
     private(set) var tables = AnnouncedTables()
     /// Where the triggers' functions are, with a dot behind; empty when they aren't found.
     private(set) var schema = ""
+    /// The oid of the triggers' function; 0 when it isn't found. Another that is made in its place has another.
+    private(set) var functions: UInt32 = 0
     private(set) var members = MembersTable()
     /// Why memberships can't be asked for, as the end of a sentence about `project_members`.
     private(set) var membersFault: String?
@@ -17,7 +19,9 @@ struct ResourceCatalogue: Equatable, Sendable {
     /// It also has the bytes of a SQL_ASCII database sent as they are: PostgreSQL would refuse those
     /// that aren't UTF-8.
     ///
-    /// The triggers' function is the one on the search_path that the session was given, by its oid. Temporary tables don't count.
+    /// The triggers' function is the one on the search_path that the session was given, by its oid, and only while
+    /// it belongs to the owner of `projects`, or is run by a trigger of that table: nobody else could make that.
+    /// Temporary tables don't count.
     /// A trigger that is enabled only for replicas ('R') does: on a logical replica that is the one
     /// that runs. A partition has its table's trigger, and is announced under the table's name. relname
     /// has type name, which sorts by bytes. A type of text that isn't PostgreSQL's own is compared
@@ -31,6 +35,11 @@ struct ResourceCatalogue: Equatable, Sendable {
             FROM pg_catalog.pg_proc AS p
             JOIN pg_catalog.pg_namespace AS n ON n.oid = p.pronamespace
             JOIN names ON names.functions = p.oid
+            WHERE names.projects IS NULL OR EXISTS (
+                SELECT FROM pg_catalog.pg_class AS c
+                WHERE c.oid = names.projects AND (c.relowner = p.proowner OR EXISTS (
+                    SELECT FROM pg_catalog.pg_trigger AS t
+                    WHERE t.tgrelid = c.oid AND t.tgfoid = p.oid AND NOT t.tgisinternal)))
         ), announcing AS (
             SELECT c.oid, c.relname, pg_catalog.string_agg(
                     t.oid::text || '.' || t.xmin::text, ' ' ORDER BY t.oid) AS mark
@@ -87,7 +96,8 @@ struct ResourceCatalogue: Equatable, Sendable {
             (SELECT form FROM forms WHERE attname = 'project_id'),
             (SELECT form FROM forms WHERE attname = 'user_id'),
             pg_catalog.has_any_column_privilege(member_table.oid, 'SELECT'),
-            (SELECT pg_catalog.count(value) FROM settings)
+            (SELECT pg_catalog.count(value) FROM settings),
+            (SELECT oid FROM functions)
         FROM named LEFT JOIN member_table ON true
         ORDER BY named.rank, named.name
         LIMIT \(DatabaseLimits.resourcesMax)
@@ -100,7 +110,7 @@ struct ResourceCatalogue: Equatable, Sendable {
 
     /// `nil` when the rows have another shape. The limits hold again here, whoever plays the server.
     init?(_ rows: borrowing PostgresRows) {
-        guard rows.columnCount == 9, rows.count > 0 else { return nil }
+        guard rows.columnCount == 10, rows.count > 0 else { return nil }
         for row in 0..<min(rows.count, DatabaseLimits.resourcesMax) {
             let length = rows.bytes(row: row, column: 0).count
             guard length > 0, length <= DatabaseLimits.resourceNameBytesMax else { continue }
@@ -108,10 +118,11 @@ struct ResourceCatalogue: Equatable, Sendable {
             tables.add(rows.text(row: row, column: 0), mark: mark.isEmpty ? nil : mark)
         }
         schema = rows.text(row: 0, column: 2)
+        functions = UInt32(rows.text(row: 0, column: 9)) ?? 0
         members = MembersTable(
             name: rows.text(row: 0, column: 3), fault: rows.text(row: 0, column: 4),
             project: rows.text(row: 0, column: 5), user: rows.text(row: 0, column: 6),
-            schema: schema)
+            functions: functions)
         if members.name.isEmpty {
             membersFault = "is not there"
         } else if !members.fault.isEmpty {
@@ -119,6 +130,28 @@ struct ResourceCatalogue: Equatable, Sendable {
         } else if !rows.bytes(row: 0, column: 7).isEqual(to: "t") {
             membersFault = "may not be read by this role"
         }
+    }
+
+    /// What is to be sent ahead of a statement, in the same transaction; `nil` for those that ask PostgreSQL's
+    /// own tables alone.
+    func tableGuard(of query: DatabaseQuery) -> TableGuard? {
+        switch query {
+        case .path, .resources, .canary: nil
+        case .members: members.tableGuard
+        case .events: guarding(["cache_events", "cache_events_horizon"], .read)
+        case .prune: guarding(["cache_events", "cache_events_horizon"], .write)
+        case .expire: guarding(["cache_events_horizon"], .write)
+        case .directSend:
+            guarding([DirectQueries.table], .write, calling: DirectQueries.sendFunction)
+        case .directAck, .directPrune: guarding([DirectQueries.table], .write)
+        case .directRead, .directInbox: guarding([DirectQueries.table], .read)
+        }
+    }
+
+    private func guarding(
+        _ tables: [String], _ access: TableGuard.Access, calling function: String? = nil
+    ) -> TableGuard {
+        TableGuard(tables, in: schema, access, functions: functions, calling: function)
     }
 
     /// The text of a statement, with the names that were found.

@@ -231,6 +231,9 @@ struct DatabaseSurvey {
         {
             (open: inout BlockingPostgresConnection, catalogue) throws(PostgresError) in
             try open.execute("SET LOCAL row_security = off")
+            if let tableGuard = catalogue.tableGuard(of: .prune) {
+                try open.execute(tableGuard.statement)
+            }
             _ = try open.query(catalogue.statement(of: .events), ["{}", "{}"])
             // It isn't run, but made ready as if it were.
             _ = try open.query(
@@ -262,10 +265,8 @@ struct DatabaseSurvey {
                 + " of the triggers' functions owns", tell
         ) { (open: inout BlockingPostgresConnection, catalogue) throws(PostgresError) in
             let nobody = "{00000000-0000-0000-0000-000000000000}"
-            let rows = try open.query(catalogue.statement(of: .members), [nobody, nobody])
-            if let fault = MembersTable.fault(in: rows) {
-                throw PostgresError(message: "project_members \(fault)")
-            }
+            try open.execute(catalogue.members.tableGuard.statement)
+            _ = try open.query(catalogue.statement(of: .members), [nobody, nobody])
         }
     }
 

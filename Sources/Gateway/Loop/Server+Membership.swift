@@ -37,11 +37,11 @@ extension Server {
 
     private mutating func handleProbe(_ outcome: consuming QueryOutcome) {
         switch consume outcome {
-        case .rows(let rows): core.membersAre(fault: MembersTable.fault(in: rows))
+        case .rows: core.membersAre(fault: nil)
         case .succeeded: break
         case .failed(let failure):
             guard case .refused(let error) = failure else { return }
-            core.membersAre(fault: "can't be asked: \(error.description)")
+            core.membersAre(fault: MembersTable.fault(error))
         }
     }
 
@@ -53,25 +53,11 @@ extension Server {
         let number = Int(answer.tag)
         switch answer.outcome {
         case .rows(let rows):
-            if let fault = MembersTable.fault(in: rows) {
-                core.log.refused(
-                    "membership query", PostgresError(message: "project_members \(fault)"),
-                    at: core.clock.now)
-                core.membersAre(fault: fault)
+            guard noteMembers(rows, inBatch: number) else {
+                let error = PostgresError(message: "rows of another shape")
+                core.log.refused("membership query", error, at: core.clock.now)
                 core.failMembershipBatch(number)
                 return
-            }
-            // One row without a place stands for nobody.
-            let count = rows.isNull(row: 0, column: 0) ? 0 : rows.count
-            for row in 0..<count {
-                guard let position = rows.integer(row: row, column: 0),
-                    core.noteMember(position, inMembershipBatch: number)
-                else {
-                    let error = PostgresError(message: "rows of another shape")
-                    core.log.refused("membership query", error, at: core.clock.now)
-                    core.failMembershipBatch(number)
-                    return
-                }
             }
             core.finishMembershipBatch(number)
         case .succeeded:
@@ -81,9 +67,22 @@ extension Server {
             case .lost: core.loseMembershipBatch(number)
             case .refused(let error):
                 core.log.refused("membership query", error, at: core.clock.now)
-                core.membersAre(fault: "can't be asked: \(error.description)")
+                core.membersAre(fault: MembersTable.fault(error))
                 core.failMembershipBatch(number)
             }
         }
+    }
+
+    /// False when the rows aren't what the statement returns.
+    private mutating func noteMembers(
+        _ rows: borrowing PostgresRows, inBatch number: Int
+    ) -> Bool {
+        guard rows.columnCount == 1 else { return false }
+        for row in 0..<rows.count {
+            guard let position = rows.integer(row: row, column: 0),
+                core.noteMember(position, inMembershipBatch: number)
+            else { return false }
+        }
+        return true
     }
 }
