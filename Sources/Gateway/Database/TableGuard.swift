@@ -62,31 +62,26 @@ extension TableGuard {
         calling function: String? = nil
     ) {
         let tables = names.map { schema + $0 }
-        var conditions = tables.map { table in
+        // One row of the catalogue each, by its key: what is planned anew each time is to be planned at once.
+        var owners = tables.map { table in
             """
-            EXISTS (
-                        SELECT FROM pg_class
-                        WHERE oid = to_regclass(\(table.quotedLiteral)) AND relowner = proowner
-                            AND relkind IN ('r', 'p') AND NOT relhasrules)
+            (SELECT relowner FROM pg_class WHERE oid = to_regclass(\(table.quotedLiteral))
+                        AND relkind IN ('r', 'p') AND NOT relhasrules)
             """
         }
         if let function {
-            conditions.append(
-                """
-                EXISTS (
-                            SELECT FROM pg_proc AS called
-                            WHERE called.oid = to_regprocedure(\((schema + function).quotedLiteral))
-                                AND called.proowner = ours.proowner)
-                """)
+            let name = (schema + function).quotedLiteral
+            owners.append("(SELECT proowner FROM pg_proc WHERE oid = to_regprocedure(\(name)))")
         }
+        let message =
+            names.joined(separator: ", ")
+            + ": not what it was, or not of the owner of the triggers' functions"
         self.init(
             tables: tables, access: access,
             fault: """
-                CASE WHEN NOT EXISTS (
-                        SELECT FROM pg_proc AS ours WHERE oid = \(functions)
-                            AND \(conditions.joined(separator: "\n            AND "))
-                    ) THEN '\(names.joined(separator: ", ")): not what it was, or not the owner''s of the triggers'
-                        || ''' functions' END
+                CASE WHEN ((SELECT proowner FROM pg_proc WHERE oid = \(functions)) = ALL (ARRAY[
+                    \(owners.joined(separator: ",\n            "))
+                ])) IS NOT TRUE THEN \(message.quotedLiteral) END
                 """)
     }
 }
