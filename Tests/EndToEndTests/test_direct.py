@@ -224,6 +224,35 @@ async def test_what_is_too_large_or_wrong_is_refused(gateway, two):
     assert (await sender.ask({"type": "inbox", "since": "x"}))["code"] == "invalid_cursor"
 
 
+@pytest.mark.parametrize("filler", [0, 600, 3_000])
+async def test_what_cannot_be_read_is_refused_by_name_and_ends_nothing(gateway, two, filler):
+    sender = await Person.connect(gateway, two[0])
+    for number, (value, code) in enumerate([
+            (r'"\u0000"', "bad_message"), (r'"\ud800"', "bad_message"), ("1e999", "bad_message"),
+            ("9223372036854775808", "bad_message"), ('{"a":1,"a":2}', "bad_message"),
+            ("[" * 1_100 + "]" * 1_100, "too_large")]):
+        name, reference = new_id(), f"r{number}"
+        await sender.client.send(
+            f'{{"type":"direct","id":"{name}","to":"{two[1]}","data":{{"t":"{"x" * filler}","v":{value}}},'
+            f'"ref":"{reference}"}}')
+        await sender.until(lambda: reference in sender.answers)
+        answer = sender.answers.pop(reference)
+        assert (answer["code"], answer["id"], answer["temporary"]) == (code, name, False)
+    assert len(await sender.send(two[1])) == 36
+
+
+async def test_an_id_that_is_used_again_for_somebody_else_is_the_first_message(gateway, two, database):
+    third = database.add_user()
+    database.add_member(database.execute("SELECT project_id::text FROM project_members LIMIT 1")[0][0], third)
+    sender = await Person.connect(gateway, two[0])
+    receiver = await Person.connect(gateway, third)
+    name = await sender.send(two[1], {"n": 1})
+    assert await sender.send(third, {"n": 2}, name=name) == name
+    await receiver.for_a_while()
+    assert receiver.ids == []
+    assert database.execute("SELECT recipient::text, data FROM devhive_direct_messages") == [(two[1], {"n": 1})]
+
+
 async def test_who_sends_too_fast_is_told_so(gateway, two):
     sender = await Person.connect(gateway, two[0])
     outcomes = []

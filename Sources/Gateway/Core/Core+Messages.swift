@@ -178,10 +178,14 @@ extension Core {
         guard bytes.count > bytesMax, !InitOutline.fits(bytes),
             !isOpen || !DirectOutline.fits(bytes)
         else { return true }
-        if isOpen {
-            fail(index, .messageTooBig, "the message is too big")
-        } else {
+        if !isOpen {
             sendError(.notAuthenticated, "send init with a token first", .absent, to: index)
+        } else if let envelope = DirectEnvelope(bytes, scratch: &clients.inbox.token) {
+            refuseMessage(
+                ClientMessageError(.tooManyValues, of: envelope), byteCount: bytes.count,
+                from: index)
+        } else {
+            fail(index, .messageTooBig, "the message is too big")
         }
         return false
     }

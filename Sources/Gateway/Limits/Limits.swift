@@ -269,6 +269,8 @@ package enum Limits {
     package static let inboxesPerStatement = 16
     /// Bytes of a message besides its data.
     static let directFrameBytesMax = 512
+    /// Bytes of a `ref` as JSON, in a message that can't be read as a whole: each of its bytes an escape of six.
+    static let referenceJSONBytesMax = 6 * Reference.textBytesMax + 2
 
     // MARK: All together
 

@@ -90,7 +90,10 @@ package struct ClientMessage: BitwiseCopyable, Sendable {
         do throws(JSONError) {
             document = try JSONDocument(text)
         } catch {
-            throw ClientMessageError(.invalidJSON(error))
+            guard let envelope = DirectEnvelope(text, scratch: &token) else {
+                throw ClientMessageError(.invalidJSON(error))
+            }
+            throw ClientMessageError(.invalidJSON(error), of: envelope)
         }
         try self.init(document, text, token: &token)
     }
@@ -107,7 +110,11 @@ package struct ClientMessage: BitwiseCopyable, Sendable {
         } catch {
             var error = error
             if let type = root.memberUnlessNull("type")?.string {
-                error.isOfLongKind = Kind(ofType: type).mayBeLong
+                let kind = Kind(ofType: type)
+                error.isOfLongKind = kind.mayBeLong
+                if kind == .direct, let id = root.memberUnlessNull("id")?.string {
+                    error.directID = UUID(id)
+                }
             }
             throw error
         }
@@ -155,7 +162,7 @@ package struct ClientMessage: BitwiseCopyable, Sendable {
         }
     }
 
-    private static func reference(in root: JSONValue) throws(ClientMessageError) -> Reference {
+    static func reference(in root: JSONValue) throws(ClientMessageError) -> Reference {
         guard let value = root.memberUnlessNull("ref") else { return .absent }
         if let integer = value.integer { return Reference(integer: integer) }
         guard let text = value.string else { throw ClientMessageError(.wrongType(.ref)) }

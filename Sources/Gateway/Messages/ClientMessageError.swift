@@ -20,6 +20,8 @@ package struct ClientMessageError: Error, BitwiseCopyable, Sendable {
         case invalidProject
         /// The data of a direct message is too long.
         case dataTooLong
+        /// It has more values than are read, of whatever size.
+        case tooManyValues
     }
 
     package let fault: Fault
@@ -27,16 +29,25 @@ package struct ClientMessageError: Error, BitwiseCopyable, Sendable {
     package let reference: Reference
     /// Whether it is a message at fault that may be larger than others.
     package var isOfLongKind = false
+    /// The `id` of a direct message, where it could be read.
+    package var directID: UUID?
 
     package init(_ fault: Fault, reference: Reference = .absent) {
         self.fault = fault
         self.reference = reference
     }
 
+    /// Of a direct message of which nothing else could be read.
+    init(_ fault: Fault, of envelope: DirectEnvelope) {
+        self.init(fault, reference: envelope.reference)
+        isOfLongKind = true
+        directID = envelope.id
+    }
+
     package var code: ErrorCode {
         switch fault {
         case .invalidProject: .invalidProject
-        case .dataTooLong: .tooLarge
+        case .dataTooLong, .tooManyValues: .tooLarge
         default: .badMessage
         }
     }
@@ -49,6 +60,7 @@ package struct ClientMessageError: Error, BitwiseCopyable, Sendable {
         case .referenceTooLong: "ref must have at most 64 bytes"
         case .invalidProject: "project_id must be a UUID"
         case .dataTooLong: "data must have at most 4096 bytes"
+        case .tooManyValues: "data has too many values"
         case .missing(let key):
             switch key {
             case .type: "type is missing"
@@ -106,6 +118,11 @@ package struct ClientMessageError: Error, BitwiseCopyable, Sendable {
 
     /// Appends the answer.
     package func write(to buffer: inout ByteBuffer) {
-        ServerMessage.writeError(code, message: message, reference: reference, into: &buffer)
+        guard let directID else {
+            ServerMessage.writeError(code, message: message, reference: reference, into: &buffer)
+            return
+        }
+        ServerMessage.writeNotSent(
+            code, message: message, id: directID, reference: reference, into: &buffer)
     }
 }

@@ -33,7 +33,7 @@ package enum ErrorCode: UInt8, CaseIterable, BitwiseCopyable, Sendable {
     case inboxFull
     /// The user sends too many direct messages.
     case tooFast
-    /// A direct message has too many bytes.
+    /// The data of a direct message has too many bytes, or too many values.
     case tooLarge
     /// The gateway can't do it now: the database is away, or memory is short.
     case unavailable

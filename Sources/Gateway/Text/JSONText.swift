@@ -1,25 +1,42 @@
 internal import Reactor
 
-/// Where a value stands in a text that is known to be well-formed JSON: for passing it on as it is.
+/// Where values stand in a text that is JSON, for passing them on as they are; or in one that was to be.
 enum JSONText {
     /// Where the value of the root's member lies; `nil` when it has none whose key is written just so,
     /// without escapes.
     static func member(_ key: StaticString, in text: borrowing Span<UInt8>) -> Range<Int>? {
-        var index = endOfSpace(in: text, from: 0)
-        guard index < text.count, text[index] == UInt8(ascii: "{") else { return nil }
-        index += 1
-        while true {
+        var members = Members()
+        while let member = members.next(in: text) {
+            if text.extracting(member.key).isEqual(to: key) { return member.value }
+        }
+        return nil
+    }
+
+    /// The root's members, one after the other. Of what isn't well-formed, those before the fault that is
+    /// noticed, which needn't be the first one.
+    struct Members {
+        struct Member {
+            /// Without its quotation marks, as it is written.
+            let key: Range<Int>
+            let value: Range<Int>
+        }
+
+        private var index = 0
+        private var hasBegun = false
+
+        mutating func next(in text: borrowing Span<UInt8>) -> Member? {
             index = endOfSpace(in: text, from: index)
-            guard let keyEnd = endOfString(in: text, from: index) else { return nil }
-            let isSought = text.extracting((index + 1)..<(keyEnd - 1)).isEqual(to: key)
+            let expected = hasBegun ? UInt8(ascii: ",") : UInt8(ascii: "{")
+            guard index < text.count, text[index] == expected else { return nil }
+            hasBegun = true
+            let keyStart = endOfSpace(in: text, from: index + 1)
+            guard let keyEnd = endOfString(in: text, from: keyStart) else { return nil }
             index = endOfSpace(in: text, from: keyEnd)
             guard index < text.count, text[index] == UInt8(ascii: ":") else { return nil }
             let start = endOfSpace(in: text, from: index + 1)
             guard let end = endOfValue(in: text, from: start) else { return nil }
-            if isSought { return start..<end }
-            index = endOfSpace(in: text, from: end)
-            guard index < text.count, text[index] == UInt8(ascii: ",") else { return nil }
-            index += 1
+            index = end
+            return Member(key: (keyStart + 1)..<(keyEnd - 1), value: start..<end)
         }
     }
 

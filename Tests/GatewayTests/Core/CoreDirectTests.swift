@@ -313,6 +313,47 @@ import Testing
         #expect(harness.stream(of: sender).closeCode == 1_009)
     }
 
+    @Test(arguments: [
+        (#""\u0000""#, "bad_message"), (#""\udbff""#, "bad_message"), ("1e400", "bad_message"),
+        ("18446744073709551616", "bad_message"), (#"{"a":1,"a":1}"#, "bad_message"),
+        (String(repeating: "[", count: 1_025) + String(repeating: "]", count: 1_025), "too_large"),
+        ("[" + String(repeating: "1,", count: 1_024) + "1]", "too_large"),
+    ])
+    func `data that can't be read is refused by name, however long, and nothing ends`(
+        value: String, code: String
+    ) throws {
+        var harness = try Self.harness()
+        let sender = try harness.open(user: 1)
+        for filler in [0, 600, 3_000] {
+            harness.send(
+                1, to: 2, data: #"{"t":"\#(String(repeating: "x", count: filler))","v":\#(value)}"#,
+                #","ref":"r""#, from: sender)
+            harness.settle()
+            let answer = harness.stream(of: sender).texts.last ?? ""
+            #expect(answer.hasPrefix(#"{"type":"error","ref":"r","code":"\#(code)","#))
+            #expect(answer.hasSuffix(#","temporary":false,"id":"\#(CoreHarness.message(1))"}"#))
+        }
+        harness.send(1, to: 2, #","ref":1"#, from: sender)
+        harness.settle()
+        #expect(harness.stream(of: sender).texts.last == Self.sent)
+        #expect(harness.stream(of: sender).texts.count == 4)
+    }
+
+    @Test func `what is long and bad and no direct message ends the connection`() throws {
+        let filler = String(repeating: "x", count: 600)
+        for text in [
+            #"{"type":"ping","ref":1,"x":"\#(filler)\u0000","y":"direct"}"#,
+            #"{"type":"direct","type":"ping","x":"\#(filler)"}"#,
+            #"{"type":"ping","x":"direct","y":[\#(String(repeating: "1,", count: 1_024))1]}"#,
+        ] {
+            var harness = try Self.harness()
+            let sender = try harness.open(user: 1)
+            harness.receive(text: text, from: sender)
+            harness.settle()
+            #expect(harness.stream(of: sender).closeCode == 1_009)
+        }
+    }
+
     @Test func `those who go leave nothing behind`() throws {
         var harness = try Self.harness()
         let clients = try (0..<6).map { try harness.openReader(user: UInt64(1 + $0 % 2)) }

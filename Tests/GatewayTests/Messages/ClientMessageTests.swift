@@ -212,7 +212,7 @@ private let projectText = "0f8fad5b-d9cb-469f-a165-70867728950e"
         }
         for seconds in ["0", "2592001", "-1"] {
             let answer = refusal(base + #","ttl_s":\#(seconds)}"#)
-            #expect(answer == bad("ttl_s must be from 1 to 2592000"))
+            #expect(answer == notSent("ttl_s must be from 1 to 2592000"))
         }
     }
 
@@ -232,14 +232,83 @@ private let projectText = "0f8fad5b-d9cb-469f-a165-70867728950e"
         let key = field.prefix { $0 != ":" }
         fields.removeAll { $0.hasPrefix(key) }
         let text = #"{"type":"direct",\#((fields + [field]).joined(separator: ","))}"#
-        #expect(refusal(text) == bad(message))
+        // Those of another field name the message.
+        #expect(refusal(text) == (key == #""id""# ? bad(message) : notSent(message)))
     }
 
     @Test func `data has a bound, and its key no escapes`() {
         let base = #"{"type":"direct","id":"\#(projectText)","to":"\#(projectText)","#
         let long = #""data":{"t":"\#(String(repeating: "x", count: 4_089))"}}"#
         #expect(refusal(base + long)?.contains(#""code":"too_large""#) == true)
-        #expect(refusal(base + #""d\u0061ta":{}}"#) == bad("data is missing"))
+        #expect(refusal(base + #""d\u0061ta":{}}"#) == notSent("data is missing"))
+    }
+
+    @Test(arguments: [
+        (#"{"t":"\u0000"}"#, "a NUL character is not allowed"),
+        (#"{"\u0000":1}"#, "a NUL character is not allowed"),
+        (#"{"t":"\ud800"}"#, "invalid JSON"), (#"{"t":"\udc00 "}"#, "invalid JSON"),
+        (#"{"n":1e999}"#, "a number is out of range"),
+        (#"{"n":9223372036854775808}"#, "a number is out of range"),
+        (#"{"n":{"a":1,"a":2}}"#, "a key stands twice in one object"),
+        (#"{"n":[1 2]}"#, "invalid JSON"), (#"{"n":tru}"#, "invalid JSON"),
+        (
+            String(repeating: #"{"a":"#, count: 2_050) + "1"
+                + String(repeating: "}", count: 2_050), "JSON is nested too deeply"
+        ),
+    ])
+    func `the answer to data that can't be read says of which message it was`(
+        data: String, message: String
+    ) {
+        for (json, written) in [("7", "7"), (#""é\u0022""#, #""é\"""#)] {
+            for text in [
+                #"{"type":"direct","id":"\#(projectText)","ref":\#(json),"to":"x","data":\#(data)}"#,
+                #" { "data":\#(data) , "ref" :\#(json), "x":[{"ref":1}], "id":"\#(projectText)" ,"type":"direct"}"#,
+            ] {
+                #expect(
+                    refusal(text) == #"{"type":"error","ref":\#(written),"code":"bad_message","#
+                        + #""message":"\#(message)","temporary":false,"id":"\#(projectText)"}"#)
+            }
+        }
+    }
+
+    @Test(arguments: [
+        #"{"type":"ping","ref":1,"x":"\u0000"}"#,
+        // Nobody knows which of both is meant.
+        #"{"type":"direct","type":"ping","ref":1}"#, #"{"type":"direct","ref":1,"ref":2}"#,
+        #"{"type":"direct","id":"","id":""}"#,
+        #"{"t\u0079pe":"direct","ref":1,"x":"\u0000"}"#,
+        #"{"type":"direct\u0000","ref":1}"#, #"{"x":{"type":"direct","ref":1,"y":"\u0000"}}"#,
+        #"["type":"direct"]"#, #"{"data":"\u0000,"type":"direct","ref":1}"#,
+    ])
+    func `what isn't known to be a direct message has no name`(text: String) {
+        #expect(refusal(text)?.contains("ref\"") == false)
+    }
+
+    @Test(arguments: [
+        #""ref":1.5"#, #""ref":"\u0000""#, #""ref":[1"#, #""ref":x"#, #""ref":"""#,
+        #""ref":""# + String(repeating: "é", count: 33) + "\"",
+        #""ref":""# + String(repeating: #"\u0061"#, count: 65) + "\"",
+        #""id":"\#(projectText.dropLast())\n""#, #""id":7"#, #""id":""#, #""id":"#, "7", "",
+    ])
+    func `a name that can't be read is left out`(field: String) {
+        let text = #"{"type":"direct","x":"\u0000",\#(field)"#
+        for end in ["}", ",\"y\":1}", ""] {
+            let answer = refusal(text + end)
+            #expect(answer?.contains("\"code\":\"bad_message\"") == true)
+            #expect(answer?.contains(projectText) == false)
+            #expect(field == #""ref":"""# || answer?.contains("\"ref\":") == false)
+        }
+    }
+
+    @Test func `a name is read wherever the text of a bad direct message ends`() {
+        let id = #"{"type":"direct","id":"\#(projectText)""#
+        let reference = id + #","ref":"r""#
+        let text = reference + #","data":{"t":"\u0000"}}"#
+        for count in 0...text.utf8.count {
+            let answer = refusal(Array(text.utf8.prefix(count))) ?? ""
+            #expect(answer.contains(projectText) == (count >= id.utf8.count))
+            #expect(answer.contains(#""ref":"r""#) == (count >= reference.utf8.count))
+        }
     }
 
     @Test func `an acknowledgment has one to a hundred ids`() throws {
@@ -318,6 +387,11 @@ private let projectText = "0f8fad5b-d9cb-469f-a165-70867728950e"
 
     private func bad(_ message: String) -> String {
         #"{"type":"error","code":"bad_message","message":"\#(message)","temporary":false}"#
+    }
+
+    /// The same of a direct message whose id is known.
+    private func notSent(_ message: String) -> String {
+        bad(message).dropLast() + #","id":"\#(projectText)"}"#
     }
 
     private func written(_ reference: Reference) -> String {
