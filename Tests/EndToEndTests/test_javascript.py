@@ -168,6 +168,28 @@ async def test_when_another_user_signs_in_it_comes_back_as_that_user(start_gatew
         gateway.wait_for_metric('devhive_connections_closed_total{code="1000"}', 1)
 
 
+async def test_direct_messages_that_nobody_takes_reject_and_end_nothing(gateway, database, member, project):
+    other = database.add_user()
+    database.add_member(project, other)
+    half_of_a_pair, nul = "\ud83d", "\0"
+    async with await JavaScriptClients.start(gateway.url, [tokens.token(member)], projects=[project]) as clients:
+        await clients.until_joined()
+        # The first are refused by the client, the last by the gateway.
+        for data, options, code in [
+                ({"t": half_of_a_pair}, {}, "bad_message"), ({"t": nul}, {}, "bad_message"),
+                ({"t": half_of_a_pair + "x" * 1000}, {}, "bad_message"), ({"n": 1e20}, {}, "bad_message"),
+                ({"t": "x" * 4_089}, {}, "too_large"), ({"t": "x" * 9_000}, {}, "too_large"),
+                ({"n": [1] * 1_100}, {}, "too_large"), ({}, {"ttl": 0.5}, "bad_message"),
+                ({"t": "x" * 1000}, {"id": "mine"}, "bad_message")]:
+            assert (await clients.call("direct.send", other, data, options))["error"] == code
+        # What is just taken arrives as it is.
+        for data in ({"t": "x" * 4_088}, {"t": "\U0001f600", "n": [1] * 1_000}):
+            assert len((await clients.call("direct.send", other, data))["result"]) == 36
+            stored = database.execute("SELECT data FROM devhive_direct_messages ORDER BY seq DESC LIMIT 1")
+            assert stored == [(data,)]
+        assert [told["state"] for told in clients.told if "state" in told] == ["connecting", "open"]
+
+
 async def test_signing_out_and_in(gateway, database, member, project):
     async with await JavaScriptClients.start(gateway.url, [tokens.token(member)], projects=[project]) as clients:
         await clients.until_joined()

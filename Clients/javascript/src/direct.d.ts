@@ -23,7 +23,11 @@ export interface DirectListeners {
 export interface DirectMessages {
   /**
    * Resolved with the message's id when it is committed; rejected when it is refused (`not_allowed`, `inbox_full`, `too_large`,
-   * `direct_off`). Until then it is kept, as long as the page is, and sent again under its id. `ttl` is in seconds.
+   * `bad_message`, `direct_off`). Until then it is kept, as long as the page is, and sent again under its id. `ttl` is in seconds.
+   *
+   * Rejected without being sent, with a `GatewayError`: `bad_message` when `data`, as JSON, is no object or has what the gateway doesn't
+   * take (NUL, half of a surrogate pair, an integer beyond 64 bits), `too_large` when it has more than 4,096 bytes or some 1,000
+   * values, and `id_in_use` when another message with this `id` is under way. The same one again is the same promise.
    */
   send(
     to: string, data: Record<string, unknown>, options?: { id?: string; receipt?: boolean; ttl?: number },

@@ -1,5 +1,7 @@
 import { Backoff } from './backoff.js';
+import { textFault } from './direct-text.js';
 import { Emitter } from './emitter.js';
+import { GatewayError } from './errors.js';
 
 /** Messages that are remembered, so that each is told once: more than an inbox holds. */
 const SEEN_MAX = 2_000;
@@ -103,11 +105,26 @@ export function directMessages(gateway, { newId = () => globalThis.crypto.random
 
   return {
     send(to, data, { id = newId(), receipt = false, ttl } = {}) {
-      const message = { type: 'direct', id, to, data, receipt, ...(ttl && { ttl_s: ttl }) };
-      return new Promise((resolve, reject) => {
-        waiting.set(id, { message, resolve, reject, backoff: newBackoff(), isAsked: false });
-        post(id);
-      });
+      let text;
+      let fault;
+      try {
+        text = JSON.stringify({ type: 'direct', id, to, data, receipt, ...(ttl && { ttl_s: ttl }) });
+        fault = textFault(text);
+      } catch (cause) {
+        fault = new GatewayError('bad_message', `data is not JSON: ${cause.message ?? cause}`, { cause });
+      }
+      const known = waiting.get(id);
+      if (!fault && known) {
+        if (known.text === text) return known.sent;
+        fault = new GatewayError('id_in_use', 'another message with this id is being sent');
+      }
+      if (fault) return Promise.reject(fault);
+      // As it is now, whatever the application does with the object meanwhile.
+      const wish = { text, message: JSON.parse(text), backoff: newBackoff(), isAsked: false };
+      wish.sent = new Promise((resolve, reject) => Object.assign(wish, { resolve, reject }));
+      waiting.set(id, wish);
+      post(id);
+      return wish.sent;
     },
     on: (name, listener) => emitter.on(name, listener),
     /** What isn't committed is given up; it may be committed all the same. */

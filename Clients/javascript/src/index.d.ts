@@ -32,7 +32,7 @@ export interface StateChange {
 /**
  * `code` is the gateway's own (`membership_revoked`, `bad_token`, …) or one of `closed`, `disconnected`,
  * `timeout`, `connect_timeout`, `dead_socket`, `token_unavailable`, `token_refused`, `no_token`, `bad_url`,
- * `bad_message`, `no_websocket`, `stopped`, `left`.
+ * `bad_message`, `no_websocket`, `stopped`, `left`; of a direct message also `too_large`, `id_in_use`.
  */
 export class GatewayError extends Error {
   readonly code: string;

@@ -4,6 +4,7 @@
 import { createRequire } from 'node:module';
 import readline from 'node:readline';
 
+import { directMessages } from '../../../Clients/javascript/src/direct.js';
 import { connect } from '../../../Clients/javascript/src/index.js';
 
 // Debian's package stands in NODE_PATH, which only `require` looks at.
@@ -25,14 +26,21 @@ const clients = Array.from({ length: count }, (_, number) => {
   return gateway;
 });
 
+/** Made by the first call that wants them. */
+const directs = [];
+const directOf = (client) => (directs[client] ??= directMessages(clients[client]));
+
 readline.createInterface({ input: process.stdin }).on('line', async (line) => {
   const { client = 0, call, parameters = [] } = JSON.parse(line);
   try {
-    tell(client, { result: (await clients[client][call](...parameters)) ?? null });
+    const [name, part] = call.split('.').reverse();
+    const target = part === 'direct' ? directOf(client) : clients[client];
+    tell(client, { result: (await target[name](...parameters)) ?? null });
   } catch (error) {
     tell(client, { error: error.code ?? String(error) });
   }
 }).on('close', () => {
+  for (const direct of directs) direct?.close();
   for (const gateway of clients) gateway.close();
   // Without a timer or a socket left, the process ends by itself.
 });
