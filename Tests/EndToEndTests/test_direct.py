@@ -266,6 +266,19 @@ async def test_who_sends_too_fast_is_told_so(gateway, two):
     assert all(answer["temporary"] for answer in outcomes if answer["type"] == "error")
 
 
+async def test_who_asks_for_inboxes_too_often_is_told_so_and_goes_on_hearing(gateway, two):
+    sender = await Person.connect(gateway, two[0])
+    receiver = await Person.connect(gateway, two[1])
+    for number in range(120):
+        await receiver.client.send_json({"type": "inbox", "ref": f"i{number}"})
+    await receiver.until(lambda: len(receiver.answers) == 120)
+    codes = [answer.get("code", "ok") for answer in receiver.answers.values()]
+    assert 15 <= codes.count("too_fast") <= 21 and "ok" in codes
+    gateway.wait_for_metric("devhive_direct_inboxes_refused_total", 15)
+    name = await sender.send(two[1])
+    await receiver.until(lambda: name in receiver.ids)
+
+
 async def test_nothing_is_delivered_after_its_time_to_live(gateway, two, database):
     sender = await Person.connect(gateway, two[0])
     name = await sender.send(two[1], ttl_s=1)

@@ -190,6 +190,7 @@ EXPECTED_METRICS = [
     "devhive_presence_refused_total", "devhive_typing_signs_total",
     "devhive_direct_usable", "devhive_direct_readers", "devhive_direct_messages_total",
     "devhive_direct_acknowledged_total", "devhive_direct_deliveries_total", "devhive_direct_missed_total",
+    "devhive_direct_inboxes_refused_total",
     "devhive_direct_unreadable_total", "devhive_direct_pruned_total",
     "devhive_commit_to_socket_seconds", "devhive_listener_up", "devhive_listener_reconnects_total",
     "devhive_loop_turn_seconds", "devhive_loop_turn_cpu_seconds", "devhive_build_info", "process_cpu_seconds_total",

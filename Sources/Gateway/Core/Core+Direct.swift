@@ -56,6 +56,11 @@ extension Core {
             sendError(.invalidCursor, "since is not a cursor", message.reference, to: index)
             return
         }
+        guard direct.mayAskForInbox(clients[index].user, clock.now) else {
+            metrics.directInboxesRefused += 1
+            sendError(.tooFast, "too many inboxes are asked for", message.reference, to: index)
+            return
+        }
         let earlier = direct.readInbox(
             of: clients.handle(of: index), clients[index].user, since: since, message.reference)
         if let earlier, earlier.isPresent {

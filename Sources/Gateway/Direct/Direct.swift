@@ -13,6 +13,7 @@ package struct Direct: ~Copyable {
     package private(set) var readers = InboxReaders()
     private var rate: TokenBuckets<UserID>
     private var longRate: TokenBuckets<UserID>
+    private var inboxRate: TokenBuckets<UserID>
 
     package init(seed: UInt64) {
         rate = TokenBuckets(
@@ -20,6 +21,8 @@ package struct Direct: ~Copyable {
         longRate = TokenBuckets(
             intervalNanoseconds: Limits.directIntervalNanoseconds, burst: Limits.directAtOnce,
             seed: seed &+ 1)
+        inboxRate = TokenBuckets(
+            perSecond: Limits.inboxesPerSecond, burst: Limits.inboxesAtOnce, seed: seed &+ 2)
     }
 
     /// Whether nobody has to do with it.
@@ -96,6 +99,11 @@ package struct Direct: ~Copyable {
     }
 
     // MARK: Inboxes
+
+    /// Whether the user may ask for an inbox once more now.
+    package mutating func mayAskForInbox(_ user: UserID, _ now: Instant) -> Bool {
+        inboxRate.take(user, at: now) == 0
+    }
 
     /// A connection asks for its inbox. Returns the reference of an earlier request that this one takes the place of.
     package mutating func readInbox(

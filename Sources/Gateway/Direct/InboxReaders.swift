@@ -35,6 +35,12 @@ package struct InboxReaders: Sendable {
             if earlier.phase == .behind { behindCount -= 1 }
             reader.next = earlier.next
             reader.isListed = earlier.isListed
+            if case .asked = earlier.phase {
+                reader.phase = earlier.phase
+                reader.isRenewed = true
+                readers[client] = reader
+                return earlier.request
+            }
         } else {
             reader.next = firstOfUser[reader.user]
             firstOfUser[reader.user] = client
@@ -74,6 +80,7 @@ package struct InboxReaders: Sendable {
 
     private mutating func want(_ client: ClientIndex) {
         readers[client]?.phase = .wanted
+        readers[client]?.isRenewed = false
         guard readers[client]?.isListed == false else { return }
         readers[client]?.isListed = true
         // Those who have gone while nothing could be read.
@@ -108,7 +115,15 @@ package struct InboxReaders: Sendable {
 
     func asked(_ tag: UInt64) -> [Handle] { asked[tag] ?? [] }
 
-    mutating func finish(_ tag: UInt64) -> [Handle]? { asked.removeValue(forKey: tag) }
+    /// The statement is answered. Those who have asked once more meanwhile don't await its pages.
+    mutating func finish(_ tag: UInt64) -> [Handle]? {
+        guard let handles = asked.removeValue(forKey: tag) else { return nil }
+        for handle in handles
+        where awaitsPage(handle, of: tag) && readers[handle.index]?.isRenewed == true {
+            want(handle.index)
+        }
+        return handles
+    }
 
     /// Whether the page that the statement reads is still what the connection waits for.
     func awaitsPage(_ handle: Handle, of tag: UInt64) -> Bool {

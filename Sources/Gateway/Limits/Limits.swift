@@ -267,6 +267,11 @@ package enum Limits {
     package static let inboxPageMax = 100
     /// Inboxes of which a statement reads a page: its answer is 7 MB at most.
     package static let inboxesPerStatement = 16
+    /// Times that a user may ask for an inbox in a second, and at once: each costs a page of it, 400 KB at most, and
+    /// a user with many connections comes back with all of them, 100 unless another number is set. Beyond that whoever asks is told to try
+    /// again.
+    package static let inboxesPerSecond = 10
+    package static let inboxesAtOnce = 100
     /// Bytes of a message besides its data.
     static let directFrameBytesMax = 512
     /// Bytes of a `ref` as JSON, in a message that can't be read as a whole: each of its bytes an escape of six.

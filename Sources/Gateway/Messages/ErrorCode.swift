@@ -31,7 +31,7 @@ package enum ErrorCode: UInt8, CaseIterable, BitwiseCopyable, Sendable {
     case notAllowed
     /// As much waits for the recipient as may.
     case inboxFull
-    /// The user sends too many direct messages.
+    /// The user sends too many direct messages, or asks for too many inboxes.
     case tooFast
     /// The data of a direct message has too many bytes, or too many values.
     case tooLarge

@@ -78,6 +78,8 @@ package struct Metrics: ~Copyable {
     package var directAcknowledged: UInt64 = 0
     /// Frames about direct messages that were handed to clients.
     package var directDeliveries: UInt64 = 0
+    /// Requests for an inbox that came too fast.
+    package var directInboxesRefused: UInt64 = 0
     /// What is told once, and a client couldn't take.
     package var directMissed: UInt64 = 0
     /// Messages whose data can't be given to a client.

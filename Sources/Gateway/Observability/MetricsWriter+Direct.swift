@@ -20,6 +20,9 @@ extension MetricsWriter {
             help: "Direct messages, acknowledgments and receipts handed to clients.",
             metrics.directDeliveries)
         buffer.counter(
+            "devhive_direct_inboxes_refused_total",
+            help: "Requests for an inbox that came too fast.", metrics.directInboxesRefused)
+        buffer.counter(
             "devhive_direct_missed_total",
             help: "Acknowledgments, receipts and copies for senders that a client could not take.",
             metrics.directMissed)

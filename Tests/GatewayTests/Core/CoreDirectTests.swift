@@ -275,6 +275,60 @@ import Testing
         #expect(sent > 600 && sent < 630, "\(sent) of \(count)")
     }
 
+    @Test func `a user may ask for an inbox a hundred times at once, and ten times a second`()
+        throws
+    {
+        var harness = try Self.harness()
+        let client = try harness.open(user: 1)
+        let second = try harness.open(user: 1)
+        for number in 1...Limits.inboxesAtOnce + 2 {
+            let asking = number % 2 == 0 ? client : second
+            harness.receive(text: #"{"type":"inbox","ref":\#(number)}"#, from: asking)
+        }
+        harness.settle()
+        let answers = harness.answers(of: client) + harness.answers(of: second)
+        #expect(answers.count == Limits.inboxesAtOnce + 2)
+        #expect(answers.count { $0.hasPrefix(#"{"type":"ok""#) } == 2)
+        let refused = answers.filter { $0.contains(#""code":"too_fast""#) }
+        #expect(refused.count == 2 && refused.allSatisfy { $0.contains(#""temporary":true"#) })
+        #expect(harness.core.metrics.directInboxesRefused == 2)
+        // Others may, and who was refused goes on getting what comes.
+        let other = try harness.openReader(user: 2)
+        harness.send(1, to: 1, from: other)
+        harness.settle()
+        #expect(harness.messages(of: client) == [1] && harness.messages(of: second) == [1])
+        harness.pass(milliseconds: 1_000)
+        for number in 1...15 {
+            harness.receive(text: #"{"type":"inbox","ref":"\#(number)"}"#, from: client)
+        }
+        harness.settle()
+        let codes = harness.answers(of: client).suffix(15)
+        let refusedCount = codes.count { $0.contains(#""code":"too_fast""#) }
+        #expect(refusedCount >= 3 && refusedCount <= 5, "\(refusedCount)")
+        #expect(codes.last?.hasPrefix(#"{"type":"ok""#) == true)
+    }
+
+    @Test func `however often an inbox is asked for, one page of it is read at a time`() throws {
+        var harness = try Self.harness()
+        let sender = try harness.open(user: 1)
+        harness.send(1, to: 2, from: sender)
+        harness.settle()
+        harness.direct.answersAtOnce = false
+        let receiver = try harness.open(user: 2)
+        for number in 1...20 {
+            harness.receive(text: #"{"type":"inbox","ref":\#(number)}"#, from: receiver)
+            harness.turn()
+            #expect(harness.direct.statementCount == 1)
+        }
+        let replaced = harness.answers(of: receiver)
+        #expect(replaced.count == 19)
+        #expect(replaced.allSatisfy { $0.contains(#""code":"unavailable""#) })
+        harness.direct.answersAtOnce = true
+        harness.settle()
+        #expect(harness.messages(of: receiver) == [1])
+        #expect(harness.answers(of: receiver).last?.hasPrefix(#"{"type":"ok","ref":20"#) == true)
+    }
+
     @Test func `without a table they are refused, and readers are told`() throws {
         var harness = try CoreHarness()
         let client = try harness.open(user: 1)

@@ -171,6 +171,36 @@ import Testing
         #expect(holds12)
     }
 
+    @Test func `who asks again while a page is read has it read when that one has come`() {
+        var direct = Direct(seed: 1)
+        _ = direct.readInbox(of: Self.handle(0), Self.user(1), since: .start, .absent)
+        let first = direct.beginPages() ?? 0
+        for number in 1...3 {
+            let earlier = direct.readInbox(
+                of: Self.handle(0), Self.user(1),
+                since: InboxPlace(transaction: UInt64(number), sequence: 0),
+                Reference(integer: Int64(number)))
+            #expect(earlier?.isPresent == (number > 1))
+            let none = direct.beginPages()
+            #expect(none == nil)
+        }
+        _ = direct.finish(pages: first)
+        let isAwaited = direct.awaitsPage(Self.handle(0), of: first)
+        #expect(!isAwaited)
+        let second = direct.beginPages() ?? 0
+        let third = direct.beginPages()
+        #expect(third == nil)
+        let place = direct.place(of: 0)
+        #expect(place == InboxPlace(transaction: 3, sequence: 0))
+        // A statement that isn't answered makes no difference.
+        _ = direct.readInbox(of: Self.handle(0), Self.user(1), since: .start, .absent)
+        direct.askAgain(pages: second)
+        let fourth = direct.beginPages() ?? 0
+        _ = direct.finish(pages: fourth)
+        let isAwaitedNow = direct.awaitsPage(Self.handle(0), of: fourth)
+        #expect(isAwaitedNow)
+    }
+
     @Test func `crowds that come and go while nothing is asked leave no list behind`() {
         var direct = Direct(seed: 1)
         for _ in 0..<1_000 {

@@ -135,7 +135,7 @@ import Testing
                 : name == family
             #expect(belongs, "\(line)")
         }
-        #expect(families.count == 78)
+        #expect(families.count == 79)
     }
 
     @Test func `a version with quotes, backslashes and line feeds is escaped`() {
