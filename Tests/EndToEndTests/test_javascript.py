@@ -190,6 +190,45 @@ async def test_direct_messages_that_nobody_takes_reject_and_end_nothing(gateway,
         assert [told["state"] for told in clients.told if "state" in told] == ["connecting", "open"]
 
 
+async def test_views_show_who_is_present_and_who_types(gateway, database, member, project):
+    other = database.add_user()
+    database.add_member(project, other)
+
+    async def until_shown(clients, key, holds):
+        """Until what the client told last under the key is as it should be."""
+        def last():
+            return next((told[key] for told in reversed(clients.told) if key in told), None)
+        while not holds(last()):
+            await clients.next()
+
+    async def until_users(clients, *users):
+        await until_shown(clients, "presence", lambda presence: presence and presence["isCurrent"] and [
+            (user["user_id"], user["state"]) for user in presence["users"]] == list(users)
+            and presence["count"] == len(users))
+
+    async with await JavaScriptClients.start(gateway.url, [tokens.token(member)]) as first:
+        await first.until_state("open")
+        await first.call("people.presence", project, {})
+        await until_users(first, (member, "active"))
+        async with await JavaScriptClients.start(gateway.url, [tokens.token(other)]) as second:
+            await second.until_state("open")
+            await second.call("people.presence", project, {"state": "away"})
+            await until_users(first, (member, "active"), (other, "away"))
+            for clients in (first, second):
+                await clients.call("people.typing", project, "task:1")
+            await second.call("people.type", project, "task:1")
+            await until_shown(first, "typists", lambda users: users == [other])
+            await second.call("disconnect")
+            await until_shown(first, "typists", lambda users: users == [])
+            await until_users(first, (member, "active"))
+            await second.call("connect")
+            await until_users(first, (member, "active"), (other, "away"))
+            await second.call("people.release")
+            await until_users(first, (member, "active"))
+        seen = [told["presence"]["users"] for told in first.told if "presence" in told]
+        assert len(seen) <= 6, "nothing was asked for again"
+
+
 async def test_signing_out_and_in(gateway, database, member, project):
     async with await JavaScriptClients.start(gateway.url, [tokens.token(member)], projects=[project]) as clients:
         await clients.until_joined()

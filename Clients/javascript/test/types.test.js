@@ -14,7 +14,7 @@ test('the types are right, and an application can use them', { skip: !hasTypeScr
   assert.equal(checked.status, 0, checked.stdout);
 });
 
-for (const module of ['index', 'react-query', 'react']) {
+for (const module of ['index', 'direct', 'react-query', 'react', 'react-people']) {
   test(`${module}: what is declared is what is there`, async () => {
     const declared = readFileSync(file(`../src/${module}.d.ts`), 'utf8')
       .matchAll(/^export (?:function|class|const) (\w+)/gm);

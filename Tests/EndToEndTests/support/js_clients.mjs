@@ -6,6 +6,8 @@ import readline from 'node:readline';
 
 import { directMessages } from '../../../Clients/javascript/src/direct.js';
 import { connect } from '../../../Clients/javascript/src/index.js';
+import { holdPresence } from '../../../Clients/javascript/src/presence.js';
+import { holdTyping, typistsOf } from '../../../Clients/javascript/src/typing.js';
 
 // Debian's package stands in NODE_PATH, which only `require` looks at.
 const WebSocket = globalThis.WebSocket ?? createRequire(import.meta.url)('ws');
@@ -30,11 +32,24 @@ const clients = Array.from({ length: count }, (_, number) => {
 const directs = [];
 const directOf = (client) => (directs[client] ??= directMessages(clients[client]));
 
+/** What the hooks for React do, without it. */
+const peopleOf = (client) => ({
+  presence(project, wish) {
+    clients[client].release = holdPresence(clients[client], project, wish, (presence) => tell(client, { presence }));
+  },
+  release: () => clients[client].release(),
+  typing(project, topic) {
+    holdTyping(clients[client], project, topic, () => tell(client, {
+      typists: typistsOf(clients[client], project, topic).snapshot.user_ids }));
+  },
+  type: (project, topic) => typistsOf(clients[client], project, topic).type(),
+});
+
 readline.createInterface({ input: process.stdin }).on('line', async (line) => {
   const { client = 0, call, parameters = [] } = JSON.parse(line);
   try {
     const [name, part] = call.split('.').reverse();
-    const target = part === 'direct' ? directOf(client) : clients[client];
+    const target = part === 'direct' ? directOf(client) : part === 'people' ? peopleOf(client) : clients[client];
     tell(client, { result: (await target[name](...parameters)) ?? null });
   } catch (error) {
     tell(client, { error: error.code ?? String(error) });
