@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """Watches projects through a gateway: prints what arrives, or how much of it.
 
-The token goes in the first message, not into the URL, so that it stands in no log. Connections that
+With --presence, --typing and --inbox it takes part in who is present, types, and gets direct messages, and says below such a
+message what it means. The token goes in the first message, not into the URL, so that it stands in no log. Connections that
 end come back as docs/protocol.md tells clients to. Needs python3-websockets.
 """
 
@@ -11,6 +12,7 @@ import json
 import random
 import sys
 import time
+import uuid
 from urllib.parse import urlsplit
 
 import websockets
@@ -22,6 +24,8 @@ RECONNECT_SECONDS_MAX = 20
 STABLE_SECONDS = 10
 # Connecting all at once would fill the gateway's listen queue.
 CONNECTING_AT_ONCE = 64
+# Who types on says so as often as counts.
+TYPING_SECONDS = 3
 
 
 def arguments():
@@ -29,10 +33,48 @@ def arguments():
     parser.add_argument("--url", default="ws://127.0.0.1:8080", help="the gateway (default: %(default)s)")
     parser.add_argument("--token", required=True, help="as `devhive-gateway token --user UUID` prints it")
     parser.add_argument("--project", action="append", default=[], help="a project's UUID; may be repeated")
+    parser.add_argument("--presence", choices=("users", "count"),
+                        help="take part in who is present in the projects, and be told who is, or how many")
+    parser.add_argument("--away", action="store_true", help="with --presence: as one who is away")
+    parser.add_argument("--typing", metavar="TOPIC", help="type there, in each project")
+    parser.add_argument("--inbox", action="store_true", help="get direct messages, and leave them in the inbox")
+    parser.add_argument("--ack", action="store_true", help="get direct messages, and acknowledge them")
+    parser.add_argument("--direct", nargs=2, metavar=("USER", "TEXT"), help="send a direct message, once")
     parser.add_argument("--count", type=int, default=1, help="connections (default: 1)")
     parser.add_argument("--rates", action="store_true", help="print messages per second instead of messages")
     parser.add_argument("--seconds", type=float, help="stop after this time")
-    return parser.parse_args()
+    options = parser.parse_args()
+    if (options.presence or options.typing) and not options.project:
+        parser.error("--presence and --typing are about projects: add --project")
+    return options
+
+
+class People:
+    """Who is present in the projects of a connection, by what it was told."""
+
+    def __init__(self):
+        self.present = {}
+
+    def meaning(self, message):
+        """What a message says of people, in words; None when it says nothing of them."""
+        kind = message["type"]
+        if kind == "presence_state":
+            self.present[message["project_id"]] = {user["user_id"]: user["state"] for user in message["users"]}
+        elif kind == "presence_diff":
+            present = self.present.setdefault(message["project_id"], {})
+            for user in message["left"]:
+                present.pop(user, None)
+            for user in message["joined"] + message["changed"]:
+                present[user["user_id"]] = user["state"]
+        elif kind == "typing":
+            return f"typing in {message['topic']}: {', '.join(message['user_ids']) or 'nobody'}"
+        elif kind == "direct":
+            return f"{message['from']} to {message['to']}: {json.dumps(message['data'])}"
+        else:
+            return None
+        users = self.present[message["project_id"]]
+        names = ", ".join(f"{user} {state}" for user, state in users.items())
+        return f"{message['count']} present{': ' if names else ''}{names}"
 
 
 class Counts:
@@ -41,6 +83,8 @@ class Counts:
         self.messages = 0
         self.bytes = 0
         self.connects = 0
+        # Ids of direct messages that are to be sent, with their data. A message keeps its id when it is sent once more.
+        self.unsent = {}
 
 
 def told_seconds(reason, key):
@@ -72,6 +116,32 @@ def refused_status(error):
     return getattr(getattr(error, "response", error), "status_code", None)
 
 
+async def type_on(connection, options):
+    while True:
+        for project in options.project:
+            await connection.send(json.dumps({"type": "typing", "project_id": project, "topic": options.typing}))
+        await asyncio.sleep(TYPING_SECONDS)
+
+
+async def begin(connection, options, counts):
+    """Says who we are and what we want."""
+    first, *others = options.project or [None]
+    init = {"type": "init", "token": options.token}
+    if first is not None:
+        init["project_id"] = first
+    messages = [init, *({"type": "join_project", "project_id": project, "keep": True} for project in others)]
+    if options.presence:
+        state = "away" if options.away else "active"
+        messages += [{"type": "presence", "project_id": project, "mode": options.presence, "state": state}
+                     for project in options.project]
+    if options.inbox or options.ack:
+        messages.append({"type": "inbox"})
+    messages += [{"type": "direct", "id": name, "to": to, "data": data}
+                 for name, (to, data) in counts.unsent.items()]
+    for message in messages:
+        await connection.send(json.dumps(message))
+
+
 async def watch_once(options, url, counts, gate):
     """One connection from its beginning to its end: the close code, its reason, the seconds that it held."""
     async with gate:
@@ -79,22 +149,30 @@ async def watch_once(options, url, counts, gate):
     counts.open += 1
     counts.connects += 1
     opened = time.monotonic()
+    people, typist = People(), None
     try:
-        first, *others = options.project or [None]
-        init = {"type": "init", "token": options.token}
-        if first is not None:
-            init["project_id"] = first
-        await connection.send(json.dumps(init))
-        for project in others:
-            await connection.send(json.dumps({"type": "join_project", "project_id": project, "keep": True}))
-        async for message in connection:
+        await begin(connection, options, counts)
+        if options.typing:
+            typist = asyncio.create_task(type_on(connection, options))
+        async for text in connection:
             counts.messages += 1
-            counts.bytes += len(message)
+            counts.bytes += len(text)
+            if options.rates and not (options.ack or counts.unsent):
+                continue
+            message = json.loads(text)
+            if not message.get("temporary"):
+                counts.unsent.pop(message.get("id"), None)
             if not options.rates:
-                print(message, flush=True)
+                meaning = people.meaning(message)
+                print(text if meaning is None else f"{text}\n  {meaning}", flush=True)
+            if options.ack and message["type"] == "direct":
+                await connection.send(json.dumps({"type": "ack", "ids": [message["id"]]}))
     except websockets.ConnectionClosed:
         pass  # The connection knows the code.
     finally:
+        if typist is not None:
+            typist.cancel()
+            await asyncio.gather(typist, return_exceptions=True)
         counts.open -= 1
         await connection.close()
     held = time.monotonic() - opened
@@ -142,6 +220,9 @@ async def main():
     if urlsplit(url).path in ("", "/"):
         url += PATH
     counts = Counts()
+    if options.direct:
+        to, text = options.direct
+        counts.unsent[str(uuid.uuid4())] = (to, {"text": text})
     gate = asyncio.Semaphore(CONNECTING_AT_ONCE)
     watchers = [asyncio.create_task(watch(options, url, counts, gate)) for _ in range(options.count)]
     rates = asyncio.create_task(report_rates(counts)) if options.rates else None
