@@ -12,6 +12,8 @@ struct PresenceDriver: ~Copyable {
     var blocked: Set<ClientIndex> = []
     /// What each client was told, in order.
     private(set) var heard: [ClientIndex: [String]] = [:]
+    /// And when, in milliseconds.
+    private(set) var heardAt: [ClientIndex: [UInt64]] = [:]
 
     init(listsUsers: Bool = true) {
         presence = Presence(listsUsers: listsUsers, slots: 20_000, seed: 7)
@@ -82,10 +84,16 @@ struct PresenceDriver: ~Copyable {
         tell()
     }
 
-    mutating func forgetHeard() { heard = [:] }
+    mutating func forgetHeard() {
+        heard = [:]
+        heardAt = [:]
+    }
 
     /// The connection is over: what comes under its number is another's.
-    mutating func forget(_ client: ClientIndex) { heard[client] = nil }
+    mutating func forget(_ client: ClientIndex) {
+        heard[client] = nil
+        heardAt[client] = nil
+    }
 
     // MARK: What is told
 
@@ -142,6 +150,7 @@ struct PresenceDriver: ~Copyable {
             text = String(decoding: state)
         }
         heard[client, default: []].append(text)
+        heardAt[client, default: []].append(now.nanoseconds / 1_000_000)
         presence.noteSent(place.watch, of: place.position, in: place.room, isEarly: isEarly)
     }
 }
