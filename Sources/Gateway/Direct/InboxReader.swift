@@ -29,7 +29,7 @@ package struct InboxReader: Sendable {
     /// The request that is to be answered when all is read; `nil` when it was, or when nobody asked.
     var request: Reference?
     /// It has asked once more while a page was being read: that one isn't what it waits for, and the first page is read
-    /// when the answer has come, so that a connection has one page in statements at most.
+    /// when the answer has come. So there is one page in statements, however often a connection asks.
     var isRenewed = false
     /// Whether it stands in the list of those that are to be read for.
     var isListed = false
