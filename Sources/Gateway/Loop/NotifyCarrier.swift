@@ -73,6 +73,10 @@ struct NotifyCarrier: ~Copyable {
         return act(session.giveUp(.silent, now), now)
     }
 
+    mutating func change(secret: consuming HMACSHA256, _ now: Instant) {
+        envelopes.change(by: secret, now)
+    }
+
     func retryNanoseconds(_ now: Instant) -> UInt64 {
         session.deadline?.nanoseconds(since: now) ?? 0
     }

@@ -13,12 +13,12 @@ struct RedisCarrier: ~Copyable {
         case publish
     }
 
-    let target: RedisTarget
+    private(set) var target: RedisTarget
     private let prefix: String
     private let own: BusIdentity
     /// Whether processes of the own host are reached in another way.
     private let hasRelay: Bool
-    private let context: TLSContext?
+    private var context: TLSContext?
     private var envelopes: Envelopes
     private var lifecycle = LinkLifecycle(connectingNanoseconds: Limits.busConnectingNanoseconds)
     private var jitter: Jitter
@@ -172,6 +172,21 @@ struct RedisCarrier: ~Copyable {
     private func channel(of node: UInt64?) -> [UInt8] {
         guard let node else { return Array("\(prefix):bus".utf8) }
         return Array("\(prefix):node:\(BusIdentity.name(of: node))".utf8)
+    }
+
+    // MARK: What SIGHUP brings
+
+    /// Others are met elsewhere from here on, beginning at once. Who is believed and what was counted stays.
+    mutating func move(to target: RedisTarget, context: consuming TLSContext?) {
+        self.target = target
+        self.context = context
+        lifecycle = LinkLifecycle(connectingNanoseconds: Limits.busConnectingNanoseconds)
+        attempts = 0
+        close()
+    }
+
+    mutating func change(secret: consuming HMACSHA256, _ now: Instant) {
+        envelopes.change(by: secret, now)
     }
 
     // MARK: Hearing
@@ -346,10 +361,14 @@ struct RedisCarrier: ~Copyable {
     private mutating func lose(_ reason: RedisLoss, _ now: Instant) -> CarrierStep {
         if isLive { counted.losses &+= 1 }
         lifecycle.lose(now, randomness: jitter.next())
+        close()
+        return .lost(CarrierLoss(reason: reason.description, advice: reason.advice))
+    }
+
+    private mutating func close() {
         publisher = nil
         subscriber = nil
         publisherRegistration = nil
         subscriberRegistration = nil
-        return .lost(CarrierLoss(reason: reason.description, advice: reason.advice))
     }
 }
