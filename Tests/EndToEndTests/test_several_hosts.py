@@ -14,6 +14,7 @@ import pytest
 from support import tokens
 from support.certificates import Certificate
 from support.clients import PythonClient, announce
+from support.false_redis import DribblingRedis, ManyCertificates
 from support.gateway import BINARY
 from support.ports import free_port
 from support.redis import Redis
@@ -372,6 +373,67 @@ async def test_by_tls_with_a_certificate_that_is_trusted(start_gateway, tmp_path
         assert "TLS: " in line["error"] and "mismatch" in line["error"], line
     finally:
         redis.remove()
+
+
+@pytest.fixture
+def secure_redis(tmp_path):
+    """One with TLS: its certificate and port."""
+    certificate = Certificate(str(tmp_path))
+    port = free_port()
+    redis = Redis(
+        "--tls-port", str(port), "--tls-cert-file", certificate.certificate, "--tls-key-file", certificate.key,
+        "--tls-auth-clients", "no")
+    yield certificate, port
+    redis.remove()
+
+
+async def changes_arrive(gateway, database, seconds):
+    project = database.add_project()
+    client = await PythonClient.connect(gateway, project)
+    changes = Changes(database, project, [client])
+    await changes.go_on(seconds)
+    print(f"{changes.count} changes, the slowest after {changes.slowest * 1000:.0f} ms")
+    assert changes.count > 10 and changes.slowest < 1, changes.slowest
+    assert gateway.is_ready()
+    await client.close()
+
+
+@pytest.mark.parametrize("seconds, comes_up", [(0.0005, True), (0.02, False)])
+async def test_a_handshake_that_comes_a_byte_at_a_time_stops_nothing(
+        start_gateway, secure_redis, database, seconds, comes_up):
+    certificate, port = secure_redis
+    dribbling = DribblingRedis(port, seconds)
+    try:
+        gateway = start_gateway(environment={
+            "REDIS_URL": f"rediss://localhost:{dribbling.port}", "BUS_SECRET": SECRET,
+            "SSL_CERT_FILE": certificate.certificate})
+        await changes_arrive(gateway, database, 6)
+        assert dribbling.passed > 200
+        if comes_up:
+            gateway.wait_for_log("bus up")
+            assert not gateway.log("bus lost")
+            assert dribbling.accepted == 2
+        else:
+            # The second connection waits for the first, so that no turn has two handshakes.
+            assert dribbling.accepted <= 2
+            assert gateway.wait_for_log("bus lost")["error"] == "not connected in time"
+            assert not gateway.log("bus up")
+    finally:
+        dribbling.close()
+
+
+@pytest.mark.parametrize("count, error", [(9, "TLS: "), (300, "TLS: excessive message size")])
+async def test_certificates_without_end_stop_nothing(start_gateway, database, tmp_path, count, error):
+    server = ManyCertificates(Certificate(str(tmp_path)), tmp_path, count)
+    try:
+        gateway = start_gateway(environment={
+            "REDIS_URL": f"rediss://localhost:{server.port}", "BUS_SECRET": SECRET})
+        await changes_arrive(gateway, database, 4)
+        line = gateway.wait_for_log("bus lost")
+        assert line["error"].startswith(error) and "SSL_CERT_FILE" in line["advice"], line
+        assert server.accepted >= 2
+    finally:
+        server.close()
 
 
 async def test_other_prefixes_are_other_systems(start, redis, database):

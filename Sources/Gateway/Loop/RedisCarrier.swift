@@ -24,6 +24,8 @@ struct RedisCarrier: ~Copyable {
     private var jitter: Jitter
     private var attempts = 0
 
+    /// Where both connections lead.
+    private var address: RedisAddress?
     private var publisher: RedisConnection?
     private var subscriber: RedisConnection?
     /// What epoll has to watch.
@@ -32,6 +34,7 @@ struct RedisCarrier: ~Copyable {
     private var epoch: UInt64 = 0
 
     private var unanswered: [Command] = []
+    /// Whether the server has said that it is one.
     private var isPrimary = false
     /// Answers to AUTH and SUBSCRIBE that the hearing connection waits for.
     private var greetingsLeft = 0
@@ -123,9 +126,9 @@ struct RedisCarrier: ~Copyable {
             return lose(.unresolved(hosts.first?.failure ?? "no address"), now)
         }
         attempts &+= 1  // It only picks an address; wrapping would be harmless.
+        self.address = address
         return attempt(now) { (carrier: inout RedisCarrier) throws(RedisFault) in
             carrier.publisher = try carrier.open(address)
-            carrier.subscriber = try carrier.open(address)
             try carrier.introduce()
         }
     }
@@ -143,25 +146,35 @@ struct RedisCarrier: ~Copyable {
         }
     }
 
-    /// Says who asks, and what for.
+    /// Says who asks, and asks whether it is a primary.
     private mutating func introduce() throws(RedisFault) {
         unanswered = []
         isPrimary = false
+        epoch &+= 1  // 2^64 attempts don't happen.
+        if let words = authentication { try ask(.authenticate, words) }
+        try ask(.role, [Array("ROLE".utf8)])
+        try publisher?.flush()
+    }
+
+    /// The second connection, when the first has found a primary: so no turn has two handshakes of TLS.
+    private mutating func subscribe() throws(RedisFault) {
+        guard let address else { preconditionFailure("nowhere to subscribe") }
+        subscriber = try open(address)
         greetingsLeft = 2
-        var words = [Array("AUTH".utf8)]
-        if !target.user.isEmpty { words.append(Array(target.user.utf8)) }
-        words.append(Array(target.password.utf8))
-        if !target.password.isEmpty {
+        if let words = authentication {
             greetingsLeft += 1
-            try ask(.authenticate, words)
             try subscriber?.send(words)
         }
-        try ask(.role, [Array("ROLE".utf8)])
         let channels = [channel(of: nil), channel(of: own.node)]
         try subscriber?.send([Array("SUBSCRIBE".utf8)] + channels)
-        try publisher?.flush()
         try subscriber?.flush()
-        epoch &+= 1  // 2^64 attempts don't happen.
+    }
+
+    /// AUTH; `nil` where no password is known.
+    private var authentication: [[UInt8]]? {
+        guard !target.password.isEmpty else { return nil }
+        let user = target.user.isEmpty ? [] : [Array(target.user.utf8)]
+        return [Array("AUTH".utf8)] + user + [Array(target.password.utf8)]
     }
 
     private mutating func ask(_ command: Command, _ words: [[UInt8]]) throws(RedisFault) {
@@ -230,8 +243,11 @@ struct RedisCarrier: ~Copyable {
             if reply.kind == .array, reply.texts.first == Array("slave".utf8) {
                 return lose(.replica, now)
             }
+            guard !isPrimary else { return .nothing }
             isPrimary = true
-            return beLive(now)
+            return attempt(now) { (carrier: inout RedisCarrier) throws(RedisFault) in
+                try carrier.subscribe()
+            }
         }
     }
 
@@ -248,9 +264,7 @@ struct RedisCarrier: ~Copyable {
     }
 
     private mutating func beLive(_ now: Instant) -> CarrierStep {
-        guard case .connecting = lifecycle.phase, isPrimary, greetingsLeft == 0 else {
-            return .nothing
-        }
+        guard case .connecting = lifecycle.phase, greetingsLeft == 0 else { return .nothing }
         lifecycle.connected(now)
         lifecycle.prepared(now)
         heardOwnAt = now
