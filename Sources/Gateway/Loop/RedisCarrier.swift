@@ -16,10 +16,9 @@ struct RedisCarrier: ~Copyable {
     private(set) var target: RedisTarget
     private let prefix: String
     private let own: BusIdentity
-    /// Whether processes of the own host are reached in another way.
-    private let hasRelay: Bool
     private var context: TLSContext?
-    private var envelopes: Envelopes
+    /// What is said and heard, whichever way.
+    var exchange: EnvelopeExchange
     private var lifecycle = LinkLifecycle(connectingNanoseconds: Limits.busConnectingNanoseconds)
     private var jitter: Jitter
     private var attempts = 0
@@ -38,22 +37,17 @@ struct RedisCarrier: ~Copyable {
     private var isPrimary = false
     /// Answers to AUTH and SUBSCRIBE that the hearing connection waits for.
     private var greetingsLeft = 0
-    private var heardOwnAt = Instant(nanoseconds: 0)
     private var roleDue = Instant(nanoseconds: 0)
-    /// The envelope by which the round trip is measured, and when it left.
-    private var canary: (number: UInt64, at: Instant)?
-    private var counted = CarrierFigures()
 
     /// - Parameter context: for TLS; `nil` where the target is without.
     init(
-        _ target: RedisTarget, prefix: String, own: BusIdentity, hasRelay: Bool,
-        envelopes: consuming Envelopes, context: consuming TLSContext?, seed: UInt64
+        _ target: RedisTarget, prefix: String, own: BusIdentity,
+        exchange: consuming EnvelopeExchange, context: consuming TLSContext?, seed: UInt64
     ) {
         self.target = target
         self.prefix = prefix
         self.own = own
-        self.hasRelay = hasRelay
-        self.envelopes = envelopes
+        self.exchange = exchange
         self.context = context
         jitter = Jitter(seed: seed)
     }
@@ -68,19 +62,14 @@ struct RedisCarrier: ~Copyable {
         return false
     }
 
-    var figures: CarrierFigures {
-        var figures = counted
-        figures.isLive = isLive
-        figures.envelopes = envelopes.figures
-        return figures
-    }
+    var figures: CarrierFigures { exchange.figures(isLive: isLive) }
 
     // MARK: Time
 
     /// When `timer` has something to do.
     var deadline: Instant? {
         guard isLive else { return lifecycle.deadline }
-        return min(roleDue, heardOwnAt.advanced(byNanoseconds: Limits.busDeafNanoseconds))
+        return min(roleDue, exchange.deafAt)
     }
 
     mutating func timer(_ now: Instant) -> CarrierStep {
@@ -96,10 +85,7 @@ struct RedisCarrier: ~Copyable {
     }
 
     private mutating func check(_ now: Instant) -> CarrierStep {
-        if now.nanoseconds(since: heardOwnAt) >= Limits.busDeafNanoseconds {
-            counted.deafnesses &+= 1
-            return lose(.deaf, now)
-        }
+        if exchange.isDeaf(now) { return lose(.deaf, now) }
         guard roleDue <= now else { return .nothing }
         roleDue = now.advanced(byNanoseconds: Limits.busRoleNanoseconds)
         return attempt(now) { (carrier: inout RedisCarrier) throws(RedisFault) in
@@ -198,10 +184,6 @@ struct RedisCarrier: ~Copyable {
         close()
     }
 
-    mutating func change(secret: consuming HMACSHA256, _ now: Instant) {
-        envelopes.change(by: secret, now)
-    }
-
     // MARK: Hearing
 
     mutating func publisherReady(_ now: Instant) -> CarrierStep {
@@ -260,84 +242,52 @@ struct RedisCarrier: ~Copyable {
             if greetingsLeft > 0 { greetingsLeft -= 1 }
             return beLive(now)
         }
-        return open(reply.texts[2], now)
+        exchange.noteReceived(byteCount: reply.texts[2].count)
+        return exchange.open(reply.texts[2], now).map { .frame($0) } ?? .nothing
     }
 
     private mutating func beLive(_ now: Instant) -> CarrierStep {
         guard case .connecting = lifecycle.phase, greetingsLeft == 0 else { return .nothing }
         lifecycle.connected(now)
         lifecycle.prepared(now)
-        heardOwnAt = now
         roleDue = now.advanced(byNanoseconds: Limits.busRoleNanoseconds)
-        canary = nil
+        exchange.begin(now)
         return .live
-    }
-
-    private mutating func open(_ envelope: [UInt8], _ now: Instant) -> CarrierStep {
-        counted.framesReceived &+= 1
-        counted.bytesReceived &+= UInt64(envelope.count)
-        switch envelopes.open(envelope.span, now) {
-        case .frame(let range): return .frame(Array(envelope[range]))
-        case .own(let number):
-            heardOwnAt = now
-            if let canary, canary.number == number {
-                counted.roundTripNanoseconds = now.nanoseconds(since: canary.at)
-            }
-            return .nothing
-        case .nothing: return .nothing
-        }
-    }
-
-    /// Whether a process that doesn't know this one has asked who it is. Says so once.
-    mutating func takeGreetingDue() -> Bool {
-        defer { envelopes.isGreetingDue = false }
-        return envelopes.isGreetingDue
     }
 
     // MARK: Saying
 
     /// Takes a frame, which leaves with `flush`, or drops it.
     mutating func publish(_ frame: borrowing Span<UInt8>, _ now: Instant) {
-        let node = BusFrame.target(of: frame)
-        if hasRelay, let node, BusIdentity(node: node, epoch: 0).isOfHost(of: own) { return }
-        // Whoever has asked who this is believes no frame before the answer.
-        sendOutgoing()
-        guard isLive, let envelope = envelopes.wrap(frame) else {
-            counted.framesDropped &+= 1
-            return
-        }
-        guard publish(envelope, to: node) else { return }
-        if node == nil { canary = (envelopes.number, now) }
+        guard exchange.concernsOthers(frame) else { return }
+        sendAnswers(now)
+        guard isLive, let envelope = exchange.wrap(frame) else { return exchange.noteDropped() }
+        publish(envelope, now)
     }
 
-    private mutating func sendOutgoing() {
-        while let outgoing = envelopes.dequeueOutgoing() {
-            if isLive { _ = publish(outgoing.bytes, to: outgoing.target) }
+    private mutating func sendAnswers(_ now: Instant) {
+        while let answer = exchange.dequeueAnswer() {
+            if isLive { publish(answer, now) }
         }
     }
 
-    private mutating func publish(_ envelope: [UInt8], to node: UInt64?) -> Bool {
+    private mutating func publish(_ envelope: Envelopes.Outgoing, _ now: Instant) {
         let waiting = publisher?.waitingCount ?? 0
         guard unanswered.count < Limits.busCarrierCommandsMax,
-            waiting + envelope.count <= Limits.busCarrierBytesMax
-        else {
-            counted.framesDropped &+= 1
-            return false
-        }
+            waiting + envelope.bytes.count <= Limits.busCarrierBytesMax
+        else { return exchange.noteDropped() }
         do throws(RedisFault) {
-            try ask(.publish, [Array("PUBLISH".utf8), channel(of: node), envelope])
+            let channel = channel(of: envelope.target)
+            try ask(.publish, [Array("PUBLISH".utf8), channel, envelope.bytes])
         } catch {
-            counted.framesDropped &+= 1
-            return false
+            return exchange.noteDropped()
         }
-        counted.framesSent &+= 1
-        counted.bytesSent &+= UInt64(envelope.count)
-        return true
+        exchange.noteSent(envelope, now)
     }
 
     /// Sends what waits, as far as the sockets take it.
     mutating func flush(_ now: Instant) -> CarrierStep {
-        sendOutgoing()
+        sendAnswers(now)
         guard publisher != nil else { return .nothing }
         return attempt(now) { (carrier: inout RedisCarrier) throws(RedisFault) in
             try carrier.publisher?.flush()
@@ -373,7 +323,7 @@ struct RedisCarrier: ~Copyable {
     }
 
     private mutating func lose(_ reason: RedisLoss, _ now: Instant) -> CarrierStep {
-        if isLive { counted.losses &+= 1 }
+        if isLive { exchange.noteLoss() }
         lifecycle.lose(now, randomness: jitter.next())
         close()
         return .lost(CarrierLoss(reason: reason.description, advice: reason.advice))

@@ -49,9 +49,9 @@ struct RemoteBus: ~Copyable {
 
     mutating func change(secret: consuming HMACSHA256, _ now: Instant) {
         if redis != nil {
-            redis?.change(secret: secret, now)
+            redis?.exchange.change(secret: secret, now)
         } else {
-            notify?.change(secret: secret, now)
+            notify?.exchange.change(secret: secret, now)
         }
     }
 
@@ -128,8 +128,8 @@ struct RemoteBus: ~Copyable {
     }
 
     mutating func takeGreetingDue() -> Bool {
-        if let isDue = redis?.takeGreetingDue() { return isDue }
-        return notify?.takeGreetingDue() == true
+        if let isDue = redis?.exchange.takeGreetingDue() { return isDue }
+        return notify?.exchange.takeGreetingDue() == true
     }
 
     mutating func publish(_ frame: borrowing Span<UInt8>, _ now: Instant) {
