@@ -14,6 +14,7 @@ import pytest
 from support import tokens
 from support.certificates import Certificate
 from support.clients import PythonClient, announce
+from support.false_redis import DribblingRedis, ManyCertificates
 from support.gateway import BINARY
 from support.ports import free_port
 from support.redis import Redis
@@ -374,6 +375,67 @@ async def test_by_tls_with_a_certificate_that_is_trusted(start_gateway, tmp_path
         redis.remove()
 
 
+@pytest.fixture
+def secure_redis(tmp_path):
+    """One with TLS: its certificate and port."""
+    certificate = Certificate(str(tmp_path))
+    port = free_port()
+    redis = Redis(
+        "--tls-port", str(port), "--tls-cert-file", certificate.certificate, "--tls-key-file", certificate.key,
+        "--tls-auth-clients", "no")
+    yield certificate, port
+    redis.remove()
+
+
+async def changes_arrive(gateway, database, seconds):
+    project = database.add_project()
+    client = await PythonClient.connect(gateway, project)
+    changes = Changes(database, project, [client])
+    await changes.go_on(seconds)
+    print(f"{changes.count} changes, the slowest after {changes.slowest * 1000:.0f} ms")
+    assert changes.count > 10 and changes.slowest < 1, changes.slowest
+    assert gateway.is_ready()
+    await client.close()
+
+
+@pytest.mark.parametrize("seconds, comes_up", [(0.0005, True), (0.02, False)])
+async def test_a_handshake_that_comes_a_byte_at_a_time_stops_nothing(
+        start_gateway, secure_redis, database, seconds, comes_up):
+    certificate, port = secure_redis
+    dribbling = DribblingRedis(port, seconds)
+    try:
+        gateway = start_gateway(environment={
+            "REDIS_URL": f"rediss://localhost:{dribbling.port}", "BUS_SECRET": SECRET,
+            "SSL_CERT_FILE": certificate.certificate})
+        await changes_arrive(gateway, database, 6)
+        assert dribbling.passed > 200
+        if comes_up:
+            gateway.wait_for_log("bus up")
+            assert not gateway.log("bus lost")
+            assert dribbling.accepted == 2
+        else:
+            # The second connection waits for the first, so that no turn has two handshakes.
+            assert dribbling.accepted <= 2
+            assert gateway.wait_for_log("bus lost")["error"] == "not connected in time"
+            assert not gateway.log("bus up")
+    finally:
+        dribbling.close()
+
+
+@pytest.mark.parametrize("count, error", [(9, "TLS: "), (300, "TLS: excessive message size")])
+async def test_certificates_without_end_stop_nothing(start_gateway, database, tmp_path, count, error):
+    server = ManyCertificates(Certificate(str(tmp_path)), tmp_path, count)
+    try:
+        gateway = start_gateway(environment={
+            "REDIS_URL": f"rediss://localhost:{server.port}", "BUS_SECRET": SECRET})
+        await changes_arrive(gateway, database, 4)
+        line = gateway.wait_for_log("bus lost")
+        assert line["error"].startswith(error) and "SSL_CERT_FILE" in line["advice"], line
+        assert server.accepted >= 2
+    finally:
+        server.close()
+
+
 async def test_other_prefixes_are_other_systems(start, redis, database):
     one, other = start(), start("--bus-prefix", "staging:devhive")
     project = database.add_project()
@@ -488,3 +550,165 @@ def test_without_redis_nothing_of_it_is_there(start_gateway):
     gateway = start_gateway()
     assert not any(name.startswith("devhive_bus") for name in gateway.metrics())
     assert json.dumps(gateway.log("bus up")) == "[]"
+
+
+# What SIGHUP reads again
+
+NEW_SECRET = "the next secret of the bus, which is long enough to be one"
+
+
+class Files:
+    """The URL and the secret of one gateway, each in a file that is replaced as an operator does."""
+
+    def __init__(self, folder, url, secret=SECRET):
+        folder.mkdir()
+        self.folder = folder
+        self.write("url", url)
+        self.write("secret", secret)
+        self.environment = {"REDIS_URL_FILE": str(folder / "url"), "BUS_SECRET_FILE": str(folder / "secret")}
+
+    def write(self, name, text):
+        new = self.folder / f"{name}.new"
+        new.write_text(text + "\n", encoding="ascii")
+        new.chmod(0o600)
+        new.rename(self.folder / name)
+
+
+def reload(gateway, result="ok"):
+    name = f'devhive_reloads_total{{result="{result}"}}'
+    had = gateway.metrics()[name]
+    gateway.process.send_signal(signal.SIGHUP)
+    gateway.wait_for_metric(name, had + 1)
+
+
+@pytest.fixture
+def filed_pair(start_gateway, redis, database, tmp_path):
+    """Two gateways with files, and these."""
+    files = [Files(tmp_path / name, redis.url) for name in ("one", "two")]
+    gateways = [start_gateway(environment=one.environment) for one in files]
+    wait_until(lambda: are_whole(gateways, database.add_project()), "each hears the other")
+    yield gateways, files
+    for gateway in gateways:
+        text = "".join(gateway.lines)
+        assert SECRET not in text and NEW_SECRET not in text and "hunter2" not in text
+
+
+async def stay_whole(gateways, project, seconds):
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        assert await asyncio.to_thread(are_whole, gateways, project)
+        await asyncio.sleep(0.2)
+
+
+async def test_a_secret_is_changed_on_one_host_after_the_other_and_no_status_is_partial(
+        filed_pair, start_gateway, redis, database, tmp_path):
+    gateways, files = filed_pair
+    project = database.add_project()
+    clients = await one_on_each(gateways, project)
+    expected = counts(gateways[0], project)
+    files[0].write("secret", NEW_SECRET)
+    reload(gateways[0])
+    line = gateways[0].log("reloaded", what="bus")[-1]
+    assert line["changed"] == "BUS_SECRET" and line["former_secret_s"] == 600
+    # For longer than after which who isn't heard is silent.
+    await stay_whole(gateways, project, 12)
+    assert all(counts(gateway, project) == expected for gateway in gateways)
+    assert skipped(gateways[0], "former") > 0 and skipped(gateways[1], "former") == 0
+    files[1].write("secret", NEW_SECRET)
+    reload(gateways[1])
+    had = skipped(gateways[0], "former")
+    await stay_whole(gateways, project, 4)
+    assert skipped(gateways[0], "former") <= had + 1
+    # One that starts now has the new one alone.
+    gateways.append(start_gateway(environment=Files(tmp_path / "three", redis.url, NEW_SECRET).environment))
+    await until(lambda: are_whole(gateways, project), "the third has come")
+    for gateway in gateways:
+        assert skipped(gateway, "unauthentic") == 0 and not gateway.log("bus lost")
+    for client in clients:
+        await client.close()
+
+
+async def test_another_redis_is_connected_to_at_once(filed_pair, redis, database):
+    gateways, files = filed_pair
+    project = database.add_project()
+    clients = await one_on_each(gateways, project)
+    second = Redis()
+    try:
+        # By a name, which has to be looked up.
+        for gateway, one in zip(gateways, files):
+            one.write("url", f"redis://localhost:{second.port}")
+            reload(gateway)
+            assert gateway.log("reloaded", what="bus")[-1]["changed"] == "REDIS_URL"
+            gateway.wait_for_log("bus up", at=f"redis://localhost:{second.port}")
+        redis.stop()
+        await until(lambda: are_whole(gateways, project), "both have met there", seconds=5)
+        expected = 2, 2, sorted(client.user for client in clients)
+        assert all(counts(gateway, project) == expected for gateway in gateways)
+        announce(database, project, "x")
+        for client in clients:
+            assert (await client.receive_json())["data"]["id"] == "x"
+        # And back, to an address, which has nothing to be looked up.
+        redis.start()
+        for gateway, one in zip(gateways, files):
+            one.write("url", redis.url)
+            reload(gateway)
+        second.stop()
+        await until(lambda: are_whole(gateways, project), "both have met here again", seconds=5)
+        for gateway in gateways:
+            assert not gateway.log("bus lost")
+            assert gateway.metrics()["devhive_bus_carrier_losses_total"] == 0
+    finally:
+        second.remove()
+
+
+async def test_a_new_password_of_redis_ends_what_the_old_one_caused(filed_pair, redis, database):
+    gateways, files = filed_pair
+    redis.ask("CONFIG", "SET", "requirepass", "hunter2")
+    gateways[0].wait_for_log("listening")
+    connection = redis.connect()
+    connection.ask("AUTH", "hunter2")
+    for kind in ("normal", "pubsub"):
+        connection.ask("CLIENT", "KILL", "TYPE", kind)
+    connection.close()
+    for gateway in gateways:
+        assert "NOAUTH" in gateway.wait_for_log("bus lost", error="refused: NOAUTH Authentication required.")["error"]
+    for gateway, one in zip(gateways, files):
+        one.write("url", redis.url.replace("://", "://:hunter2@"))
+        reload(gateway)
+    await until(lambda: are_whole(gateways, database.add_project()), "each hears the other", seconds=5)
+
+
+@pytest.mark.parametrize("name, text", [
+    ("url", None), ("url", ""), ("url", "http://hunter2"), ("secret", None), ("secret", "hunter2")])
+async def test_a_broken_file_of_the_bus_keeps_url_and_secret(filed_pair, database, name, text):
+    gateways, files = filed_pair
+    for other, content in (("url", "redis://127.0.0.1:1"), ("secret", NEW_SECRET)):
+        files[0].write(other, content)
+    if text is None:
+        (files[0].folder / name).unlink()
+    else:
+        files[0].write(name, text)
+    reload(gateways[0], "failed")
+    line = gateways[0].log("reload failed, the old ones stay in use", what="bus")[0]
+    assert line["level"] == "error" and {"url": "REDIS_URL", "secret": "BUS_SECRET"}[name] in line["error"], line
+    assert are_whole(gateways, database.add_project()) and not gateways[0].log("bus lost")
+
+
+async def test_workers_change_the_secret_too_and_without_redis_as_well(start_gateway, database, tmp_path):
+    files = [Files(tmp_path / name, "unused") for name in ("one", "two")]
+    gateways = [
+        start_gateway("--workers", "2", environment={"BUS_SECRET_FILE": files[0].environment["BUS_SECRET_FILE"]}),
+        start_gateway(environment={"BUS_SECRET_FILE": files[1].environment["BUS_SECRET_FILE"]})]
+    project = database.add_project()
+    await until(lambda: are_whole(gateways, project, 3), "each hears the others")
+    for gateway, one, count in zip(gateways, files, (2, 1)):
+        one.write("secret", NEW_SECRET)
+        gateway.process.send_signal(signal.SIGHUP)
+        await until(lambda gateway=gateway, count=count: len(gateway.log(
+            "reloaded", what="bus", changed="BUS_SECRET")) == count, "each process has it")
+        end = time.monotonic() + 11
+        while time.monotonic() < end:
+            assert await asyncio.to_thread(are_whole, gateways, project, 3)
+            await asyncio.sleep(0.2)
+    gateways[1].process.send_signal(signal.SIGHUP)
+    gateways[1].wait_for_log("reloaded", what="bus", changed="nothing")

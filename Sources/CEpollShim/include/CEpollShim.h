@@ -276,6 +276,9 @@ static inline void ces_SSL_CTX_clear_mode(SSL_CTX *context, long mode) {
 static inline void ces_SSL_CTX_set_session_cache_mode(SSL_CTX *context, long mode) {
     SSL_CTX_set_session_cache_mode(context, mode);
 }
+static inline void ces_SSL_CTX_set_max_cert_list(SSL_CTX *context, long bytes) {
+    SSL_CTX_set_max_cert_list(context, bytes);
+}
 static inline int ces_SSL_set_max_proto_version(SSL *session, int version) {
     return (int)SSL_set_max_proto_version(session, version);
 }

@@ -3,7 +3,10 @@ package import Reactor
 /// Frames as they go by a carrier that others can write to: numbered, and authenticated by a secret that
 /// all nodes share (HMAC with SHA-256, RFC 2104). All numbers most significant byte first.
 ///
-///     0xDE, version, kind, 0 | node 8 | epoch 8 | number 8 | body | code 32
+///     0xDE, version, kind, codes - 1 | node 8 | epoch 8 | number 8 | body | code 32 | code 32
+///
+/// The second code is there for a while after a change of the secret, by the former one: so those who
+/// have the new one and those who have yet to get it hear each other.
 ///
 /// Who can write to the carrier and doesn't know the secret can only repeat what was said. So numbers
 /// of a process only grow, and one that isn't known or was silent, which may have ended long ago, is
@@ -15,8 +18,10 @@ package struct Envelopes: ~Copyable {
     static let magic: UInt8 = 0xDE
     static let headerBytes = 28
     static let codeBytes = 32
+    /// By the secret, and by the former one.
+    static let codesMax = 2
     /// Bytes of an envelope around the longest frame.
-    package static let bytesMax = Limits.busFrameBytesMax + headerBytes + codeBytes
+    package static let bytesMax = Limits.busFrameBytesMax + headerBytes + codesMax * codeBytes
 
     enum Kind: UInt8 {
         case frame = 1
@@ -56,10 +61,17 @@ package struct Envelopes: ~Copyable {
         let at: Instant
     }
 
+    /// The secret before the one in use.
+    private struct Former: ~Copyable {
+        var authentication: HMACSHA256
+        let until: Instant
+    }
+
     private let own: BusIdentity
     /// Whether processes of the own host are heard in another way.
     private let skipsOwnHost: Bool
     private var authentication: HMACSHA256
+    private var former: Former?
     /// What each code also stands for, so that another system's envelopes are none here.
     private let context: [UInt8]
     private var words: Jitter
@@ -91,6 +103,15 @@ package struct Envelopes: ~Copyable {
         words = Jitter(seed: seed)
     }
 
+    /// From here on codes are of another secret. Those of the one before are made too and taken for a
+    /// while, until everybody has the new one; those of a still earlier one no more.
+    package mutating func change(by secret: consuming HMACSHA256, _ now: Instant) {
+        swap(&authentication, &secret)
+        former = Former(
+            authentication: secret,
+            until: now.advanced(byNanoseconds: Limits.busFormerSecretNanoseconds))
+    }
+
     // MARK: Making
 
     /// The envelope with a frame in it; `nil` when its code can't be computed.
@@ -100,26 +121,37 @@ package struct Envelopes: ~Copyable {
 
     private mutating func make(_ kind: Kind, _ body: borrowing Span<UInt8>) -> [UInt8]? {
         number += 1
-        var envelope = ByteBuffer(capacity: Self.headerBytes + body.count + Self.codeBytes)
+        let codeCount = former == nil ? 1 : Self.codesMax
+        var envelope = ByteBuffer(
+            capacity: Self.headerBytes + body.count + codeCount * Self.codeBytes)
         envelope.append(Self.magic)
         envelope.append(Self.version)
         envelope.append(kind.rawValue)
-        envelope.append(0)
+        envelope.append(UInt8(codeCount - 1))
         envelope.append(bigEndian: own.node)
         envelope.append(bigEndian: own.epoch)
         envelope.append(bigEndian: number)
         envelope.append(body)
-        guard let code = code(of: envelope.bytes) else { return nil }
-        envelope.append(code.span)
+        guard let codes = codes(of: envelope.bytes) else { return nil }
+        envelope.append(codes.own.span)
+        if let former = codes.former { envelope.append(former.span) }
         return envelope.copy()
     }
 
-    private mutating func code(of bytes: borrowing Span<UInt8>) -> InlineArray<32, UInt8>? {
+    /// What stands below such an envelope.
+    private struct Codes {
+        let own: InlineArray<32, UInt8>
+        var former: InlineArray<32, UInt8>?
+    }
+
+    private mutating func codes(of bytes: borrowing Span<UInt8>) -> Codes? {
         var text = ByteBuffer(capacity: context.count + bytes.count)
         text.append(context.span)
         text.append(bytes)
         do throws(CryptoFailure) {
-            return try authentication.digest(of: text.bytes)
+            var codes = Codes(own: try authentication.digest(of: text.bytes))
+            codes.former = try former?.authentication.digest(of: text.bytes)
+            return codes
         } catch {
             return nil
         }
@@ -142,16 +174,21 @@ package struct Envelopes: ~Copyable {
     // MARK: Opening
 
     package mutating func open(_ bytes: borrowing Span<UInt8>, _ now: Instant) -> Opened {
-        let end = bytes.count - Self.codeBytes
-        guard bytes.count <= Self.bytesMax, end >= Self.headerBytes, bytes[0] == Self.magic,
-            bytes[1] == Self.version, let kind = Kind(rawValue: bytes[2]), bytes[3] == 0
+        // It is time for it here: while anything is heard, the own frames are, every few seconds.
+        if let until = former?.until, until <= now { former = nil }
+        guard bytes.count <= Self.bytesMax, bytes.count >= Self.headerBytes + Self.codeBytes,
+            bytes[0] == Self.magic, bytes[1] == Self.version, let kind = Kind(rawValue: bytes[2]),
+            bytes[3] < Self.codesMax
         else {
             figures.invalid &+= 1
             return .nothing
         }
-        guard let code = code(of: bytes.extracting(0..<end)),
-            ConstantTime.isEqual(code.span, bytes.extracting(end..<bytes.count))
-        else {
+        let end = bytes.count - (1 + Int(bytes[3])) * Self.codeBytes
+        guard end >= Self.headerBytes else {
+            figures.invalid &+= 1
+            return .nothing
+        }
+        guard isAuthentic(bytes, upTo: end) else {
             figures.unauthentic &+= 1
             return .nothing
         }
@@ -168,6 +205,21 @@ package struct Envelopes: ~Copyable {
         case .proof: prove(bytes.extracting(body), of: sender, number, now)
         }
         return .nothing
+    }
+
+    /// Whether one of its codes is of a secret that is known.
+    private mutating func isAuthentic(_ bytes: borrowing Span<UInt8>, upTo end: Int) -> Bool {
+        guard let known = codes(of: bytes.extracting(0..<end)) else { return false }
+        var isOfFormer = false
+        for start in stride(from: end, to: bytes.count, by: Self.codeBytes) {
+            let code = bytes.extracting(start..<start + Self.codeBytes)
+            if ConstantTime.isEqual(known.own.span, code) { return true }
+            if let former = known.former, ConstantTime.isEqual(former.span, code) {
+                isOfFormer = true
+            }
+        }
+        if isOfFormer { figures.former &+= 1 }
+        return isOfFormer
     }
 
     private mutating func openFrame(

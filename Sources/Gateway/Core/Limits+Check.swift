@@ -38,6 +38,7 @@ extension Limits {
         precondition(busBatchNanoseconds < busHeartbeatNanoseconds)
         precondition(3 * busHeartbeatNanoseconds < busFreezeNanoseconds)
         precondition(busFreezeNanoseconds < busRemovalNanoseconds)
+        precondition(busRemovalNanoseconds < busFormerSecretNanoseconds)
         precondition(busFrameBytesMax <= receiveBytes - 1)
         precondition(busFrameBytesMax <= busWaitingBytesMax)
     }

@@ -328,6 +328,9 @@ package enum Limits {
     package static let busSnapshotPauseNanoseconds: UInt64 = 1_000_000_000
     /// Nanoseconds after which a process that has yet to show that it is there is asked again.
     package static let busChallengeNanoseconds: UInt64 = 1_000_000_000
+    /// Nanoseconds for which the former secret still counts after a change: all hosts have the new one by
+    /// then, one after the other, and one that has leaked isn't good for long.
+    package static let busFormerSecretNanoseconds: UInt64 = 600_000_000_000
     /// Nanoseconds for making a connection to Redis, for not hearing what we have said ourselves, after which
     /// the connection is given up, and between questions whether it is a replica.
     package static let busConnectingNanoseconds: UInt64 = 4_000_000_000

@@ -6,33 +6,23 @@ internal import Reactor
 /// Every role that may connect can do so too, so it is for those who share a secret.
 struct NotifyCarrier: ~Copyable {
     private var session: NotifySession
-    private var envelopes: Envelopes
+    /// What is said and heard, whichever way.
+    var exchange: EnvelopeExchange
     private var received = NotifyPayloads()
     /// Payloads that wait, each envelope's in their order.
     private var waiting: [(payloads: [String], byteCount: Int)] = []
     private var waitingBytes = 0
     /// When the last statements left, the oldest first.
     private var saidAt: [Instant] = []
-    private var heardOwnAt = Instant(nanoseconds: 0)
-    /// The envelope by which the round trip is measured, and when it was made.
-    private var canary: (number: UInt64, at: Instant)?
     /// Whether it was there until now.
     private var wasLive = false
-    private let hasRelay: Bool
-    private let own: BusIdentity
-    private var counted = CarrierFigures()
 
     /// Payloads in one statement: 64 KB of text, and more than any envelope has.
     private static let payloadsPerStatement = 8
 
-    init(
-        _ session: consuming NotifySession, own: BusIdentity, hasRelay: Bool,
-        envelopes: consuming Envelopes
-    ) {
+    init(_ session: consuming NotifySession, exchange: consuming EnvelopeExchange) {
         self.session = session
-        self.own = own
-        self.hasRelay = hasRelay
-        self.envelopes = envelopes
+        self.exchange = exchange
     }
 
     var isLive: Bool { session.isLive }
@@ -41,9 +31,7 @@ struct NotifyCarrier: ~Copyable {
     var phase: LinkLifecycle.Phase { session.phase }
 
     var figures: CarrierFigures {
-        var figures = counted
-        figures.isLive = isLive
-        figures.envelopes = envelopes.figures
+        var figures = exchange.figures(isLive: isLive)
         figures.envelopes.invalid &+= received.invalidCount
         return figures
     }
@@ -52,8 +40,8 @@ struct NotifyCarrier: ~Copyable {
 
     var deadline: Instant? {
         guard isLive else { return session.deadline }
-        let deaf = heardOwnAt.advanced(byNanoseconds: Limits.busDeafNanoseconds)
-        return waiting.isEmpty || session.isBusy ? deaf : min(deaf, mayNotifyAt)
+        let deafAt = exchange.deafAt
+        return waiting.isEmpty || session.isBusy ? deafAt : min(deafAt, mayNotifyAt)
     }
 
     /// When the next statement may leave.
@@ -66,11 +54,7 @@ struct NotifyCarrier: ~Copyable {
 
     mutating func timer(_ now: Instant) -> CarrierStep {
         guard isLive else { return act(session.timer(now), now) }
-        guard now.nanoseconds(since: heardOwnAt) >= Limits.busDeafNanoseconds else {
-            return .nothing
-        }
-        counted.deafnesses &+= 1
-        return act(session.giveUp(.silent, now), now)
+        return exchange.isDeaf(now) ? act(session.giveUp(.silent, now), now) : .nothing
     }
 
     func retryNanoseconds(_ now: Instant) -> UInt64 {
@@ -88,11 +72,10 @@ struct NotifyCarrier: ~Copyable {
         case .none, .resources, .refused: return .nothing
         case .live:
             wasLive = true
-            heardOwnAt = now
-            canary = nil
+            exchange.begin(now)
             return .live
         case .lost(let loss):
-            if wasLive { counted.losses &+= 1 }
+            if wasLive { exchange.noteLoss() }
             wasLive = false
             waiting = []
             waitingBytes = 0
@@ -105,63 +88,40 @@ struct NotifyCarrier: ~Copyable {
     /// Acts on the next notification that has come; `nil` when there is none.
     mutating func next(_ now: Instant) -> CarrierStep? {
         guard let notification = session.dequeueNotification() else { return nil }
-        counted.bytesReceived &+= UInt64(notification.payload.count)
+        exchange.noteReceived(byteCount: notification.payload.count)
         guard let envelope = received.take(notification.payload) else { return .nothing }
-        counted.framesReceived &+= 1
-        switch envelopes.open(envelope.span, now) {
-        case .frame(let range): return .frame(Array(envelope[range]))
-        case .own(let number):
-            heardOwnAt = now
-            if let canary, canary.number == number {
-                counted.roundTripNanoseconds = now.nanoseconds(since: canary.at)
-            }
-            return .nothing
-        case .nothing: return .nothing
-        }
-    }
-
-    mutating func takeGreetingDue() -> Bool {
-        defer { envelopes.isGreetingDue = false }
-        return envelopes.isGreetingDue
+        return exchange.open(envelope, now).map { .frame($0) } ?? .nothing
     }
 
     // MARK: Saying
 
     /// Takes a frame, which leaves with a `flush` when its turn has come, or drops it.
     mutating func publish(_ frame: borrowing Span<UInt8>, _ now: Instant) {
-        let node = BusFrame.target(of: frame)
-        if hasRelay, let node, BusIdentity(node: node, epoch: 0).isOfHost(of: own) { return }
-        // Whoever has asked who this is believes no frame before the answer.
-        sendOutgoing()
-        guard isLive, let envelope = envelopes.wrap(frame) else {
-            counted.framesDropped &+= 1
-            return
-        }
-        guard publish(envelope), node == nil else { return }
-        canary = (envelopes.number, now)
+        guard exchange.concernsOthers(frame) else { return }
+        sendAnswers(now)
+        guard isLive, let envelope = exchange.wrap(frame) else { return exchange.noteDropped() }
+        publish(envelope, now)
     }
 
-    private mutating func sendOutgoing() {
-        while let outgoing = envelopes.dequeueOutgoing() {
-            if isLive { _ = publish(outgoing.bytes) }
+    private mutating func sendAnswers(_ now: Instant) {
+        while let answer = exchange.dequeueAnswer() {
+            if isLive { publish(answer, now) }
         }
     }
 
-    private mutating func publish(_ envelope: [UInt8]) -> Bool {
-        guard waitingBytes + envelope.count <= Limits.busCarrierBytesMax else {
-            counted.framesDropped &+= 1
-            return false
+    private mutating func publish(_ envelope: Envelopes.Outgoing, _ now: Instant) {
+        let byteCount = envelope.bytes.count
+        guard waitingBytes + byteCount <= Limits.busCarrierBytesMax else {
+            return exchange.noteDropped()
         }
-        waiting.append((NotifyPayloads.payloads(of: envelope), envelope.count))
-        waitingBytes += envelope.count
-        counted.framesSent &+= 1
-        counted.bytesSent &+= UInt64(envelope.count)
-        return true
+        waiting.append((NotifyPayloads.payloads(of: envelope.bytes), byteCount))
+        waitingBytes += byteCount
+        exchange.noteSent(envelope, now)
     }
 
     /// Says what waits, as much as fits into one statement, if one may leave.
     mutating func flush(_ now: Instant) -> CarrierStep {
-        sendOutgoing()
+        sendAnswers(now)
         guard isLive, !session.isBusy, !waiting.isEmpty, mayNotifyAt <= now else {
             return .nothing
         }

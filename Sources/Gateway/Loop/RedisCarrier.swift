@@ -13,17 +13,18 @@ struct RedisCarrier: ~Copyable {
         case publish
     }
 
-    let target: RedisTarget
+    private(set) var target: RedisTarget
     private let prefix: String
     private let own: BusIdentity
-    /// Whether processes of the own host are reached in another way.
-    private let hasRelay: Bool
-    private let context: TLSContext?
-    private var envelopes: Envelopes
+    private var context: TLSContext?
+    /// What is said and heard, whichever way.
+    var exchange: EnvelopeExchange
     private var lifecycle = LinkLifecycle(connectingNanoseconds: Limits.busConnectingNanoseconds)
     private var jitter: Jitter
     private var attempts = 0
 
+    /// Where both connections lead.
+    private var address: RedisAddress?
     private var publisher: RedisConnection?
     private var subscriber: RedisConnection?
     /// What epoll has to watch.
@@ -32,25 +33,21 @@ struct RedisCarrier: ~Copyable {
     private var epoch: UInt64 = 0
 
     private var unanswered: [Command] = []
+    /// Whether the server has said that it is one.
     private var isPrimary = false
     /// Answers to AUTH and SUBSCRIBE that the hearing connection waits for.
     private var greetingsLeft = 0
-    private var heardOwnAt = Instant(nanoseconds: 0)
     private var roleDue = Instant(nanoseconds: 0)
-    /// The envelope by which the round trip is measured, and when it left.
-    private var canary: (number: UInt64, at: Instant)?
-    private var counted = CarrierFigures()
 
     /// - Parameter context: for TLS; `nil` where the target is without.
     init(
-        _ target: RedisTarget, prefix: String, own: BusIdentity, hasRelay: Bool,
-        envelopes: consuming Envelopes, context: consuming TLSContext?, seed: UInt64
+        _ target: RedisTarget, prefix: String, own: BusIdentity,
+        exchange: consuming EnvelopeExchange, context: consuming TLSContext?, seed: UInt64
     ) {
         self.target = target
         self.prefix = prefix
         self.own = own
-        self.hasRelay = hasRelay
-        self.envelopes = envelopes
+        self.exchange = exchange
         self.context = context
         jitter = Jitter(seed: seed)
     }
@@ -65,19 +62,14 @@ struct RedisCarrier: ~Copyable {
         return false
     }
 
-    var figures: CarrierFigures {
-        var figures = counted
-        figures.isLive = isLive
-        figures.envelopes = envelopes.figures
-        return figures
-    }
+    var figures: CarrierFigures { exchange.figures(isLive: isLive) }
 
     // MARK: Time
 
     /// When `timer` has something to do.
     var deadline: Instant? {
         guard isLive else { return lifecycle.deadline }
-        return min(roleDue, heardOwnAt.advanced(byNanoseconds: Limits.busDeafNanoseconds))
+        return min(roleDue, exchange.deafAt)
     }
 
     mutating func timer(_ now: Instant) -> CarrierStep {
@@ -93,10 +85,7 @@ struct RedisCarrier: ~Copyable {
     }
 
     private mutating func check(_ now: Instant) -> CarrierStep {
-        if now.nanoseconds(since: heardOwnAt) >= Limits.busDeafNanoseconds {
-            counted.deafnesses &+= 1
-            return lose(.deaf, now)
-        }
+        if exchange.isDeaf(now) { return lose(.deaf, now) }
         guard roleDue <= now else { return .nothing }
         roleDue = now.advanced(byNanoseconds: Limits.busRoleNanoseconds)
         return attempt(now) { (carrier: inout RedisCarrier) throws(RedisFault) in
@@ -123,9 +112,9 @@ struct RedisCarrier: ~Copyable {
             return lose(.unresolved(hosts.first?.failure ?? "no address"), now)
         }
         attempts &+= 1  // It only picks an address; wrapping would be harmless.
+        self.address = address
         return attempt(now) { (carrier: inout RedisCarrier) throws(RedisFault) in
             carrier.publisher = try carrier.open(address)
-            carrier.subscriber = try carrier.open(address)
             try carrier.introduce()
         }
     }
@@ -143,25 +132,35 @@ struct RedisCarrier: ~Copyable {
         }
     }
 
-    /// Says who asks, and what for.
+    /// Says who asks, and asks whether it is a primary.
     private mutating func introduce() throws(RedisFault) {
         unanswered = []
         isPrimary = false
+        epoch &+= 1  // 2^64 attempts don't happen.
+        if let words = authentication { try ask(.authenticate, words) }
+        try ask(.role, [Array("ROLE".utf8)])
+        try publisher?.flush()
+    }
+
+    /// The second connection, when the first has found a primary: so no turn has two handshakes of TLS.
+    private mutating func subscribe() throws(RedisFault) {
+        guard let address else { preconditionFailure("nowhere to subscribe") }
+        subscriber = try open(address)
         greetingsLeft = 2
-        var words = [Array("AUTH".utf8)]
-        if !target.user.isEmpty { words.append(Array(target.user.utf8)) }
-        words.append(Array(target.password.utf8))
-        if !target.password.isEmpty {
+        if let words = authentication {
             greetingsLeft += 1
-            try ask(.authenticate, words)
             try subscriber?.send(words)
         }
-        try ask(.role, [Array("ROLE".utf8)])
         let channels = [channel(of: nil), channel(of: own.node)]
         try subscriber?.send([Array("SUBSCRIBE".utf8)] + channels)
-        try publisher?.flush()
         try subscriber?.flush()
-        epoch &+= 1  // 2^64 attempts don't happen.
+    }
+
+    /// AUTH; `nil` where no password is known.
+    private var authentication: [[UInt8]]? {
+        guard !target.password.isEmpty else { return nil }
+        let user = target.user.isEmpty ? [] : [Array(target.user.utf8)]
+        return [Array("AUTH".utf8)] + user + [Array(target.password.utf8)]
     }
 
     private mutating func ask(_ command: Command, _ words: [[UInt8]]) throws(RedisFault) {
@@ -172,6 +171,17 @@ struct RedisCarrier: ~Copyable {
     private func channel(of node: UInt64?) -> [UInt8] {
         guard let node else { return Array("\(prefix):bus".utf8) }
         return Array("\(prefix):node:\(BusIdentity.name(of: node))".utf8)
+    }
+
+    // MARK: What SIGHUP brings
+
+    /// Others are met elsewhere from here on, beginning at once. Who is believed and what was counted stays.
+    mutating func move(to target: RedisTarget, context: consuming TLSContext?) {
+        self.target = target
+        self.context = context
+        lifecycle = LinkLifecycle(connectingNanoseconds: Limits.busConnectingNanoseconds)
+        attempts = 0
+        close()
     }
 
     // MARK: Hearing
@@ -215,8 +225,11 @@ struct RedisCarrier: ~Copyable {
             if reply.kind == .array, reply.texts.first == Array("slave".utf8) {
                 return lose(.replica, now)
             }
+            guard !isPrimary else { return .nothing }
             isPrimary = true
-            return beLive(now)
+            return attempt(now) { (carrier: inout RedisCarrier) throws(RedisFault) in
+                try carrier.subscribe()
+            }
         }
     }
 
@@ -229,86 +242,52 @@ struct RedisCarrier: ~Copyable {
             if greetingsLeft > 0 { greetingsLeft -= 1 }
             return beLive(now)
         }
-        return open(reply.texts[2], now)
+        exchange.noteReceived(byteCount: reply.texts[2].count)
+        return exchange.open(reply.texts[2], now).map { .frame($0) } ?? .nothing
     }
 
     private mutating func beLive(_ now: Instant) -> CarrierStep {
-        guard case .connecting = lifecycle.phase, isPrimary, greetingsLeft == 0 else {
-            return .nothing
-        }
+        guard case .connecting = lifecycle.phase, greetingsLeft == 0 else { return .nothing }
         lifecycle.connected(now)
         lifecycle.prepared(now)
-        heardOwnAt = now
         roleDue = now.advanced(byNanoseconds: Limits.busRoleNanoseconds)
-        canary = nil
+        exchange.begin(now)
         return .live
-    }
-
-    private mutating func open(_ envelope: [UInt8], _ now: Instant) -> CarrierStep {
-        counted.framesReceived &+= 1
-        counted.bytesReceived &+= UInt64(envelope.count)
-        switch envelopes.open(envelope.span, now) {
-        case .frame(let range): return .frame(Array(envelope[range]))
-        case .own(let number):
-            heardOwnAt = now
-            if let canary, canary.number == number {
-                counted.roundTripNanoseconds = now.nanoseconds(since: canary.at)
-            }
-            return .nothing
-        case .nothing: return .nothing
-        }
-    }
-
-    /// Whether a process that doesn't know this one has asked who it is. Says so once.
-    mutating func takeGreetingDue() -> Bool {
-        defer { envelopes.isGreetingDue = false }
-        return envelopes.isGreetingDue
     }
 
     // MARK: Saying
 
     /// Takes a frame, which leaves with `flush`, or drops it.
     mutating func publish(_ frame: borrowing Span<UInt8>, _ now: Instant) {
-        let node = BusFrame.target(of: frame)
-        if hasRelay, let node, BusIdentity(node: node, epoch: 0).isOfHost(of: own) { return }
-        // Whoever has asked who this is believes no frame before the answer.
-        sendOutgoing()
-        guard isLive, let envelope = envelopes.wrap(frame) else {
-            counted.framesDropped &+= 1
-            return
-        }
-        guard publish(envelope, to: node) else { return }
-        if node == nil { canary = (envelopes.number, now) }
+        guard exchange.concernsOthers(frame) else { return }
+        sendAnswers(now)
+        guard isLive, let envelope = exchange.wrap(frame) else { return exchange.noteDropped() }
+        publish(envelope, now)
     }
 
-    private mutating func sendOutgoing() {
-        while let outgoing = envelopes.dequeueOutgoing() {
-            if isLive { _ = publish(outgoing.bytes, to: outgoing.target) }
+    private mutating func sendAnswers(_ now: Instant) {
+        while let answer = exchange.dequeueAnswer() {
+            if isLive { publish(answer, now) }
         }
     }
 
-    private mutating func publish(_ envelope: [UInt8], to node: UInt64?) -> Bool {
+    private mutating func publish(_ envelope: Envelopes.Outgoing, _ now: Instant) {
         let waiting = publisher?.waitingCount ?? 0
         guard unanswered.count < Limits.busCarrierCommandsMax,
-            waiting + envelope.count <= Limits.busCarrierBytesMax
-        else {
-            counted.framesDropped &+= 1
-            return false
-        }
+            waiting + envelope.bytes.count <= Limits.busCarrierBytesMax
+        else { return exchange.noteDropped() }
         do throws(RedisFault) {
-            try ask(.publish, [Array("PUBLISH".utf8), channel(of: node), envelope])
+            let channel = channel(of: envelope.target)
+            try ask(.publish, [Array("PUBLISH".utf8), channel, envelope.bytes])
         } catch {
-            counted.framesDropped &+= 1
-            return false
+            return exchange.noteDropped()
         }
-        counted.framesSent &+= 1
-        counted.bytesSent &+= UInt64(envelope.count)
-        return true
+        exchange.noteSent(envelope, now)
     }
 
     /// Sends what waits, as far as the sockets take it.
     mutating func flush(_ now: Instant) -> CarrierStep {
-        sendOutgoing()
+        sendAnswers(now)
         guard publisher != nil else { return .nothing }
         return attempt(now) { (carrier: inout RedisCarrier) throws(RedisFault) in
             try carrier.publisher?.flush()
@@ -344,12 +323,16 @@ struct RedisCarrier: ~Copyable {
     }
 
     private mutating func lose(_ reason: RedisLoss, _ now: Instant) -> CarrierStep {
-        if isLive { counted.losses &+= 1 }
+        if isLive { exchange.noteLoss() }
         lifecycle.lose(now, randomness: jitter.next())
+        close()
+        return .lost(CarrierLoss(reason: reason.description, advice: reason.advice))
+    }
+
+    private mutating func close() {
         publisher = nil
         subscriber = nil
         publisherRegistration = nil
         subscriberRegistration = nil
-        return .lost(CarrierLoss(reason: reason.description, advice: reason.advice))
     }
 }

@@ -7,7 +7,7 @@ struct RemoteBus: ~Copyable {
     private(set) var notify: NotifyCarrier?
     private var resolver: HostResolver?
     /// Where others are met, without a password.
-    let name: String
+    private(set) var name: String
     // What epoll watches.
     var registrations = CarrierRegistrations()
     /// Whether messages that have come wait for the next turn.
@@ -16,7 +16,7 @@ struct RemoteBus: ~Copyable {
     var lostSince: Instant?
 
     init(_ carrier: consuming RedisCarrier) throws(Errno) {
-        if let name = carrier.target.hostToResolve { resolver = try HostResolver(names: [name]) }
+        resolver = try Self.resolver(of: carrier.target)
         name = carrier.target.name
         redis = consume carrier
     }
@@ -26,6 +26,33 @@ struct RemoteBus: ~Copyable {
         if !names.isEmpty { resolver = try HostResolver(names: names) }
         name = "PostgreSQL"
         notify = consume carrier
+    }
+
+    /// `nil` where there is no name to look up.
+    static func resolver(of target: RedisTarget) throws(Errno) -> HostResolver? {
+        guard let name = target.hostToResolve else { return nil }
+        return try HostResolver(names: [name])
+    }
+
+    /// Meets others in another Redis from here on; only where there is one. The old connections are over.
+    mutating func move(
+        to target: RedisTarget, _ resolver: consuming HostResolver?,
+        _ context: consuming TLSContext?, _ now: Instant
+    ) {
+        precondition(redis != nil)
+        if isLive { lostSince = now }
+        name = target.name
+        self.resolver = resolver
+        hasUnread = false
+        redis?.move(to: target, context: context)
+    }
+
+    mutating func change(secret: consuming HMACSHA256, _ now: Instant) {
+        if redis != nil {
+            redis?.exchange.change(secret: secret, now)
+        } else {
+            notify?.exchange.change(secret: secret, now)
+        }
     }
 
     /// Readable when a look-up has ended; `nil` when there is no name to look up.
@@ -101,8 +128,8 @@ struct RemoteBus: ~Copyable {
     }
 
     mutating func takeGreetingDue() -> Bool {
-        if let isDue = redis?.takeGreetingDue() { return isDue }
-        return notify?.takeGreetingDue() == true
+        if let isDue = redis?.exchange.takeGreetingDue() { return isDue }
+        return notify?.exchange.takeGreetingDue() == true
     }
 
     mutating func publish(_ frame: borrowing Span<UInt8>, _ now: Instant) {
@@ -222,7 +249,7 @@ extension Server {
         watchCarrier()
     }
 
-    private mutating func watchCarrier() {
+    mutating func watchCarrier() {
         guard let wanted = remoteBus?.wantedRegistrations(), let old = remoteBus?.registrations
         else {
             return

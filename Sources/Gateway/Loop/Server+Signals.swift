@@ -23,7 +23,8 @@ extension Server {
     private mutating func reload() {
         let hasKeys = reloadTokenKeys()
         let hasCertificate = reloadCertificate()
-        core.metrics.reloads[hasKeys && hasCertificate ? .done : .failed] += 1
+        let hasBus = reloadBus()
+        core.metrics.reloads[hasKeys && hasCertificate && hasBus ? .done : .failed] += 1
     }
 
     private mutating func reloadTokenKeys() -> Bool {

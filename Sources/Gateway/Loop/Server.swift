@@ -16,6 +16,7 @@ struct Server: ~Copyable {
     var remoteBus: RemoteBus?
     /// What is read again on SIGHUP.
     let tokenKeys: TokenKeys
+    var busSecrets: BusSecrets
 
     /// How clients are sent to: in the clear, or, with a certificate, through TLS sessions. One of the
     /// two is there.
@@ -51,7 +52,8 @@ struct Server: ~Copyable {
         core: consuming Core, batch: consuming SendBatch, secure: consuming SecureClients?,
         publicListener: consuming Listener, adminListener: consuming Listener,
         busSocket: consuming BusSocket?, remoteBus: consuming RemoteBus?,
-        target: ConnectionString, tokenKeys: TokenKeys, retentionSeconds: UInt64
+        target: ConnectionString, tokenKeys: TokenKeys, busSecrets: BusSecrets,
+        retentionSeconds: UInt64
     ) throws(ServerFailure) -> Server {
         let sessions = try DatabaseSessions.open(
             target, seed: core.settings.jitterSeed, nonce: Random.word(),
@@ -61,7 +63,7 @@ struct Server: ~Copyable {
                 core: core, batch: batch, secure: secure, poller: try Poller(),
                 signals: try SignalDescriptor(), publicListener: publicListener,
                 adminListener: adminListener, busSocket: busSocket, sessions: sessions,
-                tokenKeys: tokenKeys)
+                tokenKeys: tokenKeys, busSecrets: busSecrets)
             server.use(remoteBus)
             try server.watchOwnDescriptors()
             return server
@@ -75,7 +77,7 @@ struct Server: ~Copyable {
         poller: consuming Poller, signals: consuming SignalDescriptor,
         publicListener: consuming Listener, adminListener: consuming Listener,
         busSocket: consuming BusSocket?, sessions: consuming DatabaseSessions,
-        tokenKeys: TokenKeys
+        tokenKeys: TokenKeys, busSecrets: BusSecrets
     ) {
         jitter = Jitter(seed: core.settings.jitterSeed)
         precondition(Limits.deliveriesPerTurn <= SendBatch.capacity)
@@ -93,6 +95,7 @@ struct Server: ~Copyable {
         self.busSocket = busSocket
         self.sessions = sessions
         self.tokenKeys = tokenKeys
+        self.busSecrets = busSecrets
     }
 
     private mutating func use(_ bus: consuming RemoteBus?) {
@@ -120,7 +123,7 @@ struct Server: ~Copyable {
         }
     }
 
-    private func watch(_ descriptor: Int32, as kind: HandleKind) throws(Errno) {
+    func watch(_ descriptor: Int32, as kind: HandleKind) throws(Errno) {
         let handle = Handle(kind: kind.rawValue, index: 0, generation: 0)
         try poller.add(descriptor, handle: handle, interest: .read)
     }

@@ -12,6 +12,18 @@ extension EventLog {
         write(.notice, "bus up", metadata)
     }
 
+    /// SIGHUP: the files of the bus were read again. `changed` names the settings that are others now.
+    package func busReloaded(changed: [String], formerSecretSeconds: UInt64?) {
+        var metadata: Logger.Metadata = [
+            "what": "bus",
+            "changed": .string(changed.isEmpty ? "nothing" : changed.joined(separator: ", ")),
+        ]
+        if let formerSecretSeconds {
+            metadata["former_secret_s"] = .stringConvertible(formerSecretSeconds)
+        }
+        write(.notice, "reloaded", metadata)
+    }
+
     /// Nothing but the status of projects, and what is known of the presence elsewhere, depends on it.
     package mutating func busLost(
         error: String, advice: String?, retryNanoseconds: UInt64, at now: Instant

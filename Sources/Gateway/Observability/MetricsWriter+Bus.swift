@@ -80,6 +80,10 @@ extension MetricsWriter {
             help: "Frames skipped because they were of another secret.",
             figures.envelopes.unauthentic)
         buffer.counter(
+            "devhive_bus_carrier_frames_former_total",
+            help: "Frames of processes that have yet to get the new secret.",
+            figures.envelopes.former)
+        buffer.counter(
             "devhive_bus_carrier_frames_repeated_total",
             help: "Frames skipped because they had come before, or later ones had.",
             figures.envelopes.repeated)

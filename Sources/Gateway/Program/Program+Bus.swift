@@ -9,13 +9,12 @@ extension Program {
     ) throws(ServerFailure) -> RemoteBus? {
         guard let own, configuration.reachesOtherHosts else { return nil }
         let redis = try redisCarrier(configuration, own, hasRelay: hasRelay)
-        let envelopes = try envelopes(configuration, own, hasRelay: hasRelay)
+        let exchange = try exchange(configuration, own, hasRelay: hasRelay)
         do throws(Errno) {
             if let redis = consume redis { return try RemoteBus(redis) }
             let session = NotifySession(
                 target: database, seed: Random.word(), channel: "\(configuration.busPrefix):bus")
-            let carrier = NotifyCarrier(
-                session, own: own, hasRelay: hasRelay, envelopes: envelopes)
+            let carrier = NotifyCarrier(session, exchange: exchange)
             return try RemoteBus(carrier, resolving: database.hostsToResolve)
         } catch {
             throw ServerFailure(what: "cannot set up the resolver", why: error.description)
@@ -27,11 +26,10 @@ extension Program {
         _ configuration: Configuration, _ own: BusIdentity, hasRelay: Bool
     ) throws(ServerFailure) -> RedisCarrier? {
         guard let target = configuration.redisTarget else { return nil }
-        let envelopes = try envelopes(configuration, own, hasRelay: hasRelay)
+        let exchange = try exchange(configuration, own, hasRelay: hasRelay)
         do throws(TLSSetupFailure) {
             return RedisCarrier(
-                target, prefix: configuration.busPrefix, own: own, hasRelay: hasRelay,
-                envelopes: envelopes,
+                target, prefix: configuration.busPrefix, own: own, exchange: exchange,
                 context: target.isSecure ? try TLSContext.verifyingClient() : nil,
                 seed: Random.word())
         } catch {
@@ -39,13 +37,14 @@ extension Program {
         }
     }
 
-    private static func envelopes(
+    private static func exchange(
         _ configuration: Configuration, _ own: BusIdentity, hasRelay: Bool
-    ) throws(ServerFailure) -> Envelopes {
+    ) throws(ServerFailure) -> EnvelopeExchange {
         do throws(CryptoFailure) {
-            return try Envelopes(
+            let envelopes = try Envelopes(
                 own, secret: configuration.busSecret.bytes.span, prefix: configuration.busPrefix,
                 skipsOwnHost: hasRelay, seed: Random.word())
+            return EnvelopeExchange(own, hasRelay: hasRelay, envelopes: envelopes)
         } catch {
             throw ServerFailure(
                 what: "cannot set up the bus", why: "OpenSSL has no HMAC with SHA-256")

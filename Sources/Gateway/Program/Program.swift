@@ -47,6 +47,7 @@ package enum Program {
             core: core, batch: batch, secure: secure, publicListener: publicListener,
             adminListener: inherited.adminListener, busSocket: inherited.busSocket,
             remoteBus: remoteBus, target: target, tokenKeys: tokenKeys,
+            busSecrets: BusSecrets(configuration),
             retentionSeconds: configuration.eventRetention.nanoseconds / 1_000_000_000)
         server.isWorker = worker != nil
         server.noteCertificate()

@@ -1,9 +1,9 @@
 internal import Gateway
 internal import Reactor
 
-/// What comes by Redis: its protocol, and envelopes, as they are and with codes that are right. A node goes
-/// on whatever comes, hands on only whole frames of processes that have shown themselves, and keeps no
-/// more than it may.
+/// What comes by Redis: its protocol, and envelopes, as they are and with codes that are right, while secrets
+/// change. A node goes on whatever comes, hands on only whole frames of processes that have shown
+/// themselves, keeps no more than it may, and afterwards hears who has the same secret.
 enum BusEnvelopeTarget {
     private static let secret = Array("a secret of the fuzzers' bus".utf8)
 
@@ -17,12 +17,19 @@ enum BusEnvelopeTarget {
         var milliseconds: UInt64 = 0
         while !script.isAtEnd {
             let now = Instant(nanoseconds: milliseconds * 1_000_000)
-            let isRaw = script.byte() & 1 == 0
+            let choice = script.byte()
+            if choice & 6 == 6 {
+                change(&listener, to: choice >> 3 & 3, now)
+            } else if choice & 6 == 4 {
+                change(&speaker, to: choice >> 3 & 3, now)
+            }
+            let isRaw = choice & 1 == 0
             let bytes = script.take(Int(script.byte()))
             let envelope = isRaw ? bytes : speaker.wrap(bytes.span) ?? []
             if case .frame(let range) = listener.open(envelope.span, now) {
                 precondition(!isRaw, "a frame that nobody has authenticated")
-                precondition(range.count >= 28 && range.upperBound + 32 == envelope.count)
+                let codes = envelope.count - range.upperBound
+                precondition(range.count >= 28 && (codes == 32 || codes == 64))
             }
             // Questions are answered, sometimes.
             while let question = listener.dequeueOutgoing() {
@@ -30,6 +37,38 @@ enum BusEnvelopeTarget {
             }
             while let proof = speaker.dequeueOutgoing() { _ = listener.open(proof.bytes.span, now) }
             milliseconds += UInt64(script.byte()) * 50
+        }
+        meet(&listener, &speaker, Instant(nanoseconds: (milliseconds + 20_000) * 1_000_000))
+    }
+
+    /// One of a few secrets, so that they come back to earlier ones and to each other's.
+    private static func change(_ node: inout Envelopes, to number: UInt8, _ now: Instant) {
+        guard let authentication = try? HMACSHA256(key: (secret + [number]).span) else {
+            preconditionFailure("OpenSSL has no HMAC")
+        }
+        node.change(by: authentication, now)
+    }
+
+    /// Whatever came before, two that have the same secret soon hear each other.
+    private static func meet(
+        _ listener: inout Envelopes, _ speaker: inout Envelopes, _ now: Instant
+    ) {
+        change(&listener, to: 4, now)
+        change(&speaker, to: 4, now)
+        var frame = ByteBuffer()
+        BusFrame(sender: BusIdentity(node: 512, epoch: 2), number: 1, .goodbye).write(into: &frame)
+        for isLast in [false, true] {
+            let envelope = speaker.wrap(frame.bytes) ?? []
+            let opened = listener.open(envelope.span, now)
+            if isLast, case .frame(let range) = opened {
+                precondition(Array(envelope[range]) == frame.copy(), "another frame comes out")
+            } else {
+                precondition(!isLast, "one that has shown itself isn't heard")
+            }
+            while let question = listener.dequeueOutgoing() {
+                _ = speaker.open(question.bytes.span, now)
+            }
+            while let proof = speaker.dequeueOutgoing() { _ = listener.open(proof.bytes.span, now) }
         }
     }
 

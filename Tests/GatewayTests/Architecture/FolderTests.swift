@@ -53,7 +53,7 @@ private enum Folders {
             reason: "how many batches may be under way stands with the session that bounds them"),
         Exception(
             from: "Loop", to: "Program",
-            types: ["Configuration", "ConfigurationError", "TokenKeys"],
+            types: ["BusSecrets", "Configuration", "ConfigurationError", "TokenKeys"],
             reason: "on SIGHUP the server reads the files again that the options name"),
     ]
 

@@ -8,6 +8,8 @@ private final class Host {
     var bus: Bus
     var envelopes: Envelopes
     let identity: BusIdentity
+    /// Which secret it has.
+    var secret: UInt64
     /// What its clock is ahead of the world's, in milliseconds; one has just been switched on, in 1970.
     let ahead: UInt64
     var counts: [ProjectID: UInt32] = [:]
@@ -17,14 +19,17 @@ private final class Host {
     /// Whether nothing of it goes out or comes in, which nobody tells it.
     var isCut = false
 
-    init(_ identity: BusIdentity, ahead: UInt64, world: Instant) throws {
+    init(_ identity: BusIdentity, ahead: UInt64, secret: UInt64, world: Instant) throws {
         self.identity = identity
         self.ahead = ahead
+        self.secret = secret
         bus = Bus(identity, now: world.advanced(byMilliseconds: ahead))
         envelopes = try Envelopes(
-            identity, secret: Array("secret".utf8).span, prefix: "devhive", skipsOwnHost: false,
+            identity, secret: Self.bytes(of: secret).span, prefix: "devhive", skipsOwnHost: false,
             seed: identity.epoch)
     }
+
+    static func bytes(of secret: UInt64) -> [UInt8] { Array("secret \(secret)".utf8) }
 }
 
 private struct CarrierWorld {
@@ -36,6 +41,8 @@ private struct CarrierWorld {
     /// What a stranger has recorded, and says again.
     var tape: [[UInt8]] = []
     var hasStranger = true
+    /// The newest secret, and how many times there was another.
+    var secret: UInt64 = 0
 
     init(hosts count: Int, seed: UInt64) throws {
         random = Jitter(seed: seed)
@@ -50,7 +57,16 @@ private struct CarrierWorld {
         epoch += 1
         let ahead = place == 0 ? 0 : random.next() % 1_000_000_000
         hosts[place] = try Host(
-            BusIdentity(node: UInt64(place) << 8, epoch: epoch), ahead: ahead, world: now)
+            BusIdentity(node: UInt64(place) << 8, epoch: epoch), ahead: ahead, secret: secret,
+            world: now)
+    }
+
+    /// A host gets the newest secret, if it hasn't got it.
+    mutating func renew(_ place: Int) throws {
+        guard let host = hosts[place], host.secret != secret else { return }
+        host.secret = secret
+        let authentication = try HMACSHA256(key: Host.bytes(of: secret).span)
+        host.envelopes.change(by: authentication, now.advanced(byMilliseconds: host.ahead))
     }
 
     mutating func end(_ place: Int, withGoodbye: Bool) {
@@ -174,8 +190,11 @@ private struct CarrierWorld {
                 world.end(place, withGoodbye: world.once(in: 2))
                 if !world.once(in: 4) { try world.begin(place) }
             }
+            if world.once(in: 80) { world.secret += 1 }
+            if world.once(in: 10) { try world.renew(place) }
             world.turn(milliseconds: world.once(in: 100) ? 9_000 : 20 + world.random.next() % 200)
         }
+        for place in world.hosts.indices { try world.renew(place) }
         // Who has ended without a word is gone after 30 s; the rest takes a heartbeat.
         // What the stranger has kept back is said once, and then again and again.
         world.isLossy = false
@@ -239,6 +258,33 @@ private struct CarrierWorld {
             #expect(first.bus.clients(of: project).project >= 10)
         }
         #expect(world.now.nanoseconds(since: healedAt) <= 4_000_000_000)
+    }
+
+    @Test func `while hosts get a new secret one after the other, nobody misses anything`() throws {
+        var world = try CarrierWorld(hosts: 3, seed: 4)
+        world.isLossy = false
+        world.hasStranger = false
+        for _ in 0..<40 { world.turn(milliseconds: 100) }
+        world.secret += 1
+        for place in 0..<3 {
+            try world.renew(place)
+            world.change(50)
+            // Longer than after which who isn't heard is gone.
+            for turn in 0..<400 {
+                world.turn(milliseconds: 100)
+                for host in world.hosts.compactMap({ $0 }) {
+                    let local = world.now.advanced(byMilliseconds: host.ahead)
+                    let isWhole = host.bus.nodeCount == 3 && !host.bus.isPartial(local)
+                    #expect(isWhole)
+                }
+                if turn > 40 { #expect(world.agrees(50)) }
+            }
+        }
+        // Nor when it is over.
+        for _ in 0..<7_000 { world.turn(milliseconds: 100) }
+        #expect(world.agrees(50))
+        let unauthentic = world.hosts.compactMap { $0?.envelopes.figures.unauthentic }
+        #expect(unauthentic == [0, 0, 0])
     }
 
     @Test func `a process that follows another in its place takes its clients along at once`()

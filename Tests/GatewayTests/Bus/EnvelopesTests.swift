@@ -204,6 +204,118 @@ import Testing
         #expect(figures.invalid + figures.unauthentic == UInt64(wrong.count))
     }
 
+    private static let newSecret = Array("the next one, which is long enough as well".utf8)
+
+    private static func change(
+        _ node: inout Envelopes, to secret: [UInt8] = newSecret, at now: Instant = BusTesting.start
+    ) throws {
+        let authentication = try HMACSHA256(key: secret.span)
+        node.change(by: authentication, now)
+    }
+
+    /// Whether a frame of the speaker's is believed.
+    private static func hears(
+        _ listener: inout Envelopes, _ speaker: inout Envelopes, _ identity: BusIdentity,
+        at now: Instant = BusTesting.start
+    ) throws -> Bool {
+        let envelope = try Self.wrapped(Self.frame(of: identity), by: &speaker)
+        let opened = listener.open(envelope.span, now)
+        return opened != .nothing
+    }
+
+    @Test func `who has the new secret and who has yet to get it hear each other`() throws {
+        let (one, two) = (BusTesting.identity(1), BusTesting.identity(2))
+        var first = try Self.node(one)
+        var second = try Self.node(two)
+        try Self.introduce(&first, one, to: &second)
+        try Self.introduce(&second, two, to: &first)
+        for isChanged in [(true, false), (true, true)] {
+            if isChanged.1 { try Self.change(&second) } else { try Self.change(&first) }
+            let there = try Self.hears(&second, &first, one)
+            let back = try Self.hears(&first, &second, two)
+            #expect(there && back)
+        }
+        // One that is known to neither, of each secret.
+        for (number, secret) in [(3, Self.secret), (4, Self.newSecret)] as [(UInt64, [UInt8])] {
+            let identity = BusTesting.identity(number)
+            var third = try Self.node(identity, secret: secret)
+            try Self.introduce(&third, identity, to: &first)
+            let isHeard = try Self.hears(&first, &third, identity)
+            #expect(isHeard)
+        }
+        // What says which have yet to get it: a frame of the second, and three of the third.
+        #expect(first.figures.former == 4 && second.figures.former == 0)
+        #expect(first.figures.unauthentic == 0 && second.figures.unauthentic == 0)
+    }
+
+    @Test func `the former secret counts for ten minutes, and the one before it no more`() throws {
+        let (one, two) = (BusTesting.identity(1), BusTesting.identity(2))
+        let last = Limits.busFormerSecretNanoseconds / 1_000_000
+        for (milliseconds, isTaken) in [(last - 1, true), (last, false)] {
+            var listener = try Self.node(two)
+            try Self.change(&listener)
+            var speaker = try Self.node(one)
+            let hello = try Self.wrapped(Self.frame(of: one), by: &speaker)
+            _ = listener.open(hello.span, .at(milliseconds: milliseconds))
+            #expect(listener.figures.unauthentic == (isTaken ? 0 : 1))
+            // And for as long it is what is said by, too.
+            var old = try Self.node(one)
+            let envelope = try Self.wrapped(Self.frame(of: two), by: &listener)
+            _ = old.open(envelope.span, BusTesting.start)
+            #expect(old.figures.unauthentic == (isTaken ? 0 : 1))
+        }
+        var listener = try Self.node(two)
+        try Self.change(&listener)
+        try Self.change(&listener, to: Self.secret + [3])
+        var oldest = try Self.node(one)
+        let hello = try Self.wrapped(Self.frame(of: one), by: &oldest)
+        _ = listener.open(hello.span, BusTesting.start)
+        #expect(listener.figures.unauthentic == 1)
+    }
+
+    @Test func `its own frames come back as such across a change`() throws {
+        let own = BusTesting.identity(1)
+        var node = try Self.node(own)
+        let before = try Self.wrapped(Self.frame, by: &node)
+        try Self.change(&node)
+        let after = try Self.wrapped(Self.frame, by: &node)
+        let first = node.open(before.span, BusTesting.start)
+        let second = node.open(after.span, BusTesting.start)
+        #expect(first == .own(number: 1) && second == .own(number: 2))
+    }
+
+    @Test func `of two codes one is enough, and neither can be taken away`() throws {
+        var speaker = try Self.node(BusTesting.identity(1))
+        try Self.change(&speaker)
+        let envelope = try Self.wrapped(Self.frame, by: &speaker)
+        let codes = envelope.count - 64
+        var other = envelope
+        other[codes] ^= 1
+        var none = other
+        none[codes + 32] ^= 1
+        let kept = Array(envelope[..<codes])
+        var single = envelope
+        single[3] = 0
+        var third = envelope
+        third[3] = 2
+        let cases: [(bytes: [UInt8], isTaken: Bool)] = [
+            (envelope, true), (other, true), (none, false),
+            (Array(envelope[..<(codes + 32)]), false), (single, false), (third, false),
+            (kept + envelope[(codes + 32)...] + envelope[codes..<(codes + 32)], true),
+        ]
+        for (position, one) in cases.enumerated() {
+            var listener = try Self.node(BusTesting.identity(2))
+            _ = listener.open(one.bytes.span, BusTesting.start)
+            #expect((listener.figures.unproven == 1) == one.isTaken, "case \(position)")
+        }
+        var listener = try Self.node(BusTesting.identity(2))
+        for count in 0..<envelope.count {
+            let opened = listener.open(Array(envelope[..<count]).span, BusTesting.start)
+            #expect(opened == .nothing)
+        }
+        #expect(listener.figures.unproven == 0)
+    }
+
     @Test func `a frame in another's name is skipped`() throws {
         let (one, two) = (BusTesting.identity(1), BusTesting.identity(2))
         var speaker = try Self.node(one)

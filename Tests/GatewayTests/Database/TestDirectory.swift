@@ -32,6 +32,11 @@ final class TestDirectory {
         guard unsafe fclose(stream) == 0, count == bytes.count else { throw Failure(path: name) }
     }
 
+    func delete(_ name: String) {
+        unsafe remove("\(path)/\(name)")
+        names.removeAll { $0 == name }
+    }
+
     /// Makes `deinit` remove a file that somebody else made here.
     func adopt(_ name: String) {
         names.append(name)

@@ -154,6 +154,21 @@ extension Configuration {
         return Secret(content)
     }
 
+    /// The same with these secrets as their files have them now. Those that came by variables stay.
+    func rereading(_ settings: [SecretSetting]) throws(ConfigurationError) -> Configuration {
+        var configuration = self
+        for setting in settings {
+            guard let path = secretFiles[setting] else { continue }
+            let found = FoundSecret(
+                secret: try Self.secret(setting, inFile: path), source: setting.fileVariableName,
+                path: path)
+            try Self.check(found, of: setting)
+            configuration[keyPath: setting.property] = found.secret
+        }
+        try configuration.checkBus()
+        return configuration
+    }
+
     private static func check(
         _ found: FoundSecret, of setting: SecretSetting
     ) throws(ConfigurationError) {
