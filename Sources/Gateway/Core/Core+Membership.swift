@@ -98,8 +98,9 @@ extension Core {
         if !membership.mayWait(clock.now) { membership.checks.failWaiting() }
     }
 
-    /// Whether notifications may still be acted on in this turn: a removal looks at a whole audience.
-    package var mayScanMembers: Bool { membership.mayScan }
+    /// Whether notifications may still be acted on in this turn: a removal looks at a whole audience, and an
+    /// event goes into the queue of each client that looks at several projects.
+    package var mayHearMore: Bool { membership.mayScan && outbox.ordered.mayGrow }
 
     // MARK: Looking again
 

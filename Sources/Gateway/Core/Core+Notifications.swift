@@ -79,8 +79,10 @@ extension Core {
     private mutating func appendOrdered(
         _ message: borrowing OutgoingMessage, to room: RoomIndex
     ) {
-        guard hub.orderedMemberCount(of: room) > 0 else { return }
-        outbox.ordered.append(message, of: hub.project(of: room), in: &outbox.segments)
+        let count = hub.orderedMemberCount(of: room)
+        guard count > 0 else { return }
+        outbox.ordered.append(
+            message, of: hub.project(of: room), memberCount: count, in: &outbox.segments)
     }
 
     // MARK: Resyncs of a project
@@ -89,7 +91,7 @@ extension Core {
     package mutating func continueResync() {
         guard var position = history.resyncPosition else { return }
         var budget = Limits.resyncRoomsPerTurn
-        while budget > 0, position < hub.roomIndexEnd {
+        while budget > 0, position < hub.roomIndexEnd, outbox.ordered.mayGrow {
             if let room = hub.liveRoom(position) {
                 resync(room, .listenerReconnected)
                 budget -= 1

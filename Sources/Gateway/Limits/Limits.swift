@@ -64,6 +64,9 @@ package enum Limits {
     /// Members that are looked at for removals, after which notifications wait for the next turn:
     /// one removal looks at the project's whole audience, and each look is a cache miss.
     static let membersScannedPerTurn = 20_000
+    /// Events that are put into the queues of clients that look at several projects, after which notifications
+    /// wait for the next turn: at some 60 ns each that is a millisecond. One event is for all of its project.
+    package static let orderedEntriesPerTurn = 16_384
     /// Bytes of one gathered write to one client.
     static let gatheredBytes = 262_144
 

@@ -18,7 +18,7 @@ extension Server {
         var count = 0
         hasMoreNotifications = true
         while count < Limits.notificationsPerTurn, bytes < Limits.notificationBytesPerTurn,
-            core.mayScanMembers
+            core.mayHearMore
         {
             // What was kept is older than what libpq holds.
             if !core.isCatchingUp,

@@ -8,15 +8,22 @@ struct OrderedBatch: ~Copyable {
     /// The same for those who take compressed messages; `none` while nobody needed it.
     private(set) var compressed = SegmentIndex.none
     private(set) var events: [OrderedEvent] = []
+    /// Queues that the events go into, each as often as it gets one.
+    private var entryCount = 0
 
     init() {
         events.reserveCapacity(Limits.notificationsPerTurn)
     }
 
-    /// Appends frames for those members of the project who get events one by one.
+    /// Whether more may be appended in this turn.
+    var mayGrow: Bool { entryCount < Limits.orderedEntriesPerTurn }
+
+    /// Appends frames for those members of the project who get events one by one, so many.
     mutating func append(
-        _ message: borrowing OutgoingMessage, of project: ProjectID, in pool: inout SegmentPool
+        _ message: borrowing OutgoingMessage, of project: ProjectID, memberCount: Int,
+        in pool: inout SegmentPool
     ) {
+        entryCount += memberCount
         if segment == .none { segment = pool.make(capacity: message.bytes.count) }
         let start = pool.count(of: segment)
         pool.append(message.bytes, frames: message.frameCount, to: segment)
@@ -41,6 +48,7 @@ struct OrderedBatch: ~Copyable {
     /// Everybody has got theirs.
     mutating func removeAll(in pool: inout SegmentPool) {
         events.removeAll(keepingCapacity: true)
+        entryCount = 0
         if segment != .none { pool.release(segment) }
         if compressed != .none { pool.release(compressed) }
         segment = .none

@@ -40,6 +40,33 @@ import Testing
         harness.expectNothingLeftAfterResets()
     }
 
+    /// Each event was put into each queue in the turn in which it was heard, however many there were of both.
+    @Test
+    func `events wait when they have filled enough queues of those who look at several projects`()
+        throws
+    {
+        var harness = try CoreHarness()
+        let clients = try open(128, projects: 1...2, &harness)
+        var heardCount = 0
+        while harness.core.mayHearMore {
+            harness.notify(event: heardCount, project: 2)
+            heardCount += 1
+        }
+        #expect(heardCount == 128)
+        harness.turn()
+        let mayHearMore = harness.core.mayHearMore
+        #expect(mayHearMore)
+        harness.settle()
+        #expect(heard(#""data":{"id":"127""#, of: clients, harness) == clients)
+        // Those who look at one project have no queue that fills.
+        let single = try open(1, projects: 3...3, &harness)
+        for event in 0..<1_000 { harness.notify(event: event, project: 3) }
+        let stillMay = harness.core.mayHearMore
+        #expect(stillMay && single.count == 1)
+        harness.settle()
+        harness.expectNothingLeftAfterResets()
+    }
+
     @Test func `who asks again and again is written to behind those who wait`() throws {
         var harness = try CoreHarness()
         let clients = try open(4, projects: 1...1, &harness)
