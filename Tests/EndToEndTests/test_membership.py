@@ -254,7 +254,7 @@ async def test_what_the_database_does_not_answer_is_no(gateway, database, projec
         with pytest.raises(Refused) as refused:
             await PythonClient.connect(gateway, project, user)
         assert refused.value.status == 503
-        assert 4 < time.monotonic() - began < 12
+        assert 0.9 < time.monotonic() - began < 12, "for a lock it waits a second"
         answer = await join
         assert (answer["code"], answer["temporary"]) == ("unavailable", True)
         # It watches nothing, and mustn't believe that it does.

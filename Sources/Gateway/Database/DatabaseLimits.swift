@@ -9,6 +9,9 @@ package enum DatabaseLimits {
     package static let preparingNanoseconds: UInt64 = 5_000_000_000
     /// The answer to any later statement of the query session.
     package static let statementNanoseconds: UInt64 = 5_000_000_000
+    /// Milliseconds for which a lock on a table is waited for. Four questions that wait so one behind the other hold up a canary
+    /// for less than what gives the session up.
+    static let lockMilliseconds = 1_000
     /// After it the server gives up a statement of the query session, whatever timeout the role has:
     /// nobody waits for its answer any more.
     package static let serverTimeoutMilliseconds = 10_000

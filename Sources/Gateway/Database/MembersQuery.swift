@@ -57,7 +57,7 @@ struct MembersTable: Equatable, Sendable {
         return TableGuard(
             tables: [relation], access: .read,
             fault: """
-                (SELECT '\(Self.subject)' || \(Self.fault(functions: String(functions)))
+                (SELECT coalesce('\(Self.subject)' || \(Self.fault(functions: String(functions))), '')
                     FROM pg_class AS c WHERE c.oid = to_regclass(\(relation.quotedLiteral)))
                 """)
     }
@@ -75,7 +75,8 @@ struct MembersTable: Equatable, Sendable {
     private var relation: String { name.isEmpty ? "project_members" : name }
 
     /// What is wrong with the table `c` of pg_class, an expression; NULL when nothing is. It has to be a table
-    /// of the functions' owner, or one to which a role that may use the function has given its trigger.
+    /// of the functions' owner, or one to which a role that may use the function has given its trigger: without
+    /// the function nobody could tell whose it is to be.
     /// Row-level security without a policy for this role would make everybody a stranger.
     ///
     /// - Parameter functions: an expression for the oid of the triggers' function.
@@ -83,12 +84,15 @@ struct MembersTable: Equatable, Sendable {
         """
         CASE
                 WHEN c.relkind NOT IN ('r', 'p') THEN 'is no table'
-                WHEN EXISTS (
+                WHEN NOT EXISTS (SELECT FROM pg_catalog.pg_proc AS f WHERE f.oid = \(functions))
+                    THEN 'can''t be told from a table of somebody else''s: there is no'
+                        || ' notify_cache_invalidation() of the owner of projects'
+                WHEN NOT EXISTS (
                     SELECT FROM pg_catalog.pg_proc AS f
-                    WHERE f.oid = \(functions) AND f.proowner <> c.relowner AND NOT EXISTS (
+                    WHERE f.oid = \(functions) AND (f.proowner = c.relowner OR EXISTS (
                         SELECT FROM pg_catalog.pg_trigger AS t
                         WHERE t.tgrelid = c.oid AND t.tgfoid = f.oid
-                            AND NOT t.tgisinternal AND t.tgparentid = 0 AND t.tgenabled <> 'D')
+                            AND NOT t.tgisinternal AND t.tgparentid = 0 AND t.tgenabled <> 'D'))
                 ) THEN 'does not belong to the owner of the triggers'' functions'
                 WHEN pg_catalog.row_security_active(c.oid) AND NOT EXISTS (
                     SELECT FROM pg_catalog.pg_policy AS p

@@ -29,6 +29,9 @@ package struct QuerySession: ~Copyable {
 
     /// What the statements are made of. Kept while the connection is lost.
     private var catalogue = ResourceCatalogue()
+    /// The role to which the triggers' functions belonged when they were first found: whoever may make some in their
+    /// place, after they were dropped, isn't believed.
+    private var functionsOwner = ""
 
     /// Which tables announce their changes. Empty before the first answer; kept while the connection
     /// is lost.
@@ -366,7 +369,12 @@ package struct QuerySession: ~Copyable {
     private mutating func receiveResources(
         _ rows: borrowing PostgresRows, _ now: Instant, _ event: inout DatabaseEvent
     ) -> Bool {
-        guard let found = ResourceCatalogue(rows) else { return false }
+        guard var found = ResourceCatalogue(rows) else { return false }
+        if functionsOwner.isEmpty {
+            functionsOwner = found.functionsOwner
+        } else if !found.functionsOwner.isEmpty, found.functionsOwner != functionsOwner {
+            found.distrustFunctions(since: functionsOwner)
+        }
         let changed = found != catalogue
         catalogue = found
         if found.membersFault != nil { lookAgain(now) }

@@ -9,6 +9,8 @@ struct ResourceCatalogue: Equatable, Sendable {
     private(set) var schema = ""
     /// The oid of the triggers' function; 0 when it isn't found. Another that is made in its place has another.
     private(set) var functions: UInt32 = 0
+    /// The role that they belong to; empty when they aren't found.
+    private(set) var functionsOwner = ""
     private(set) var members = MembersTable()
     /// Why memberships can't be asked for, as the end of a sentence about `project_members`.
     private(set) var membersFault: String?
@@ -31,7 +33,7 @@ struct ResourceCatalogue: Equatable, Sendable {
             SELECT pg_catalog.set_config('client_encoding', 'SQL_ASCII', false) AS value
             WHERE pg_catalog.current_setting('server_encoding') = 'SQL_ASCII'
         ), \(SearchPath.names), functions AS (
-            SELECT p.oid, n.nspname
+            SELECT p.oid, n.nspname, pg_catalog.pg_get_userbyid(p.proowner) AS owner
             FROM pg_catalog.pg_proc AS p
             JOIN pg_catalog.pg_namespace AS n ON n.oid = p.pronamespace
             JOIN names ON names.functions = p.oid
@@ -63,7 +65,7 @@ struct ResourceCatalogue: Equatable, Sendable {
             GROUP BY relname
         ), member_table AS (
             SELECT c.oid, pg_catalog.format('%I.%I', n.nspname, c.relname) AS name,
-                \(MembersTable.fault(functions: "names.functions")) AS fault
+                \(MembersTable.fault(functions: "(SELECT oid FROM functions)")) AS fault
             FROM pg_catalog.pg_class AS c
             JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
             JOIN names ON names.project_members = c.oid
@@ -95,9 +97,9 @@ struct ResourceCatalogue: Equatable, Sendable {
             member_table.name, member_table.fault,
             (SELECT form FROM forms WHERE attname = 'project_id'),
             (SELECT form FROM forms WHERE attname = 'user_id'),
-            pg_catalog.has_any_column_privilege(member_table.oid, 'SELECT'),
+            pg_catalog.has_table_privilege(member_table.oid, 'SELECT'),
             (SELECT pg_catalog.count(value) FROM settings),
-            (SELECT oid FROM functions)
+            (SELECT oid FROM functions), (SELECT owner FROM functions)
         FROM named LEFT JOIN member_table ON true
         ORDER BY named.rank, named.name
         LIMIT \(DatabaseLimits.resourcesMax)
@@ -110,7 +112,7 @@ struct ResourceCatalogue: Equatable, Sendable {
 
     /// `nil` when the rows have another shape. The limits hold again here, whoever plays the server.
     init?(_ rows: borrowing PostgresRows) {
-        guard rows.columnCount == 10, rows.count > 0 else { return nil }
+        guard rows.columnCount == 11, rows.count > 0 else { return nil }
         for row in 0..<min(rows.count, DatabaseLimits.resourcesMax) {
             let length = rows.bytes(row: row, column: 0).count
             guard length > 0, length <= DatabaseLimits.resourceNameBytesMax else { continue }
@@ -119,6 +121,7 @@ struct ResourceCatalogue: Equatable, Sendable {
         }
         schema = rows.text(row: 0, column: 2)
         functions = UInt32(rows.text(row: 0, column: 9)) ?? 0
+        functionsOwner = rows.text(row: 0, column: 10)
         members = MembersTable(
             name: rows.text(row: 0, column: 3), fault: rows.text(row: 0, column: 4),
             project: rows.text(row: 0, column: 5), user: rows.text(row: 0, column: 6),
@@ -130,6 +133,18 @@ struct ResourceCatalogue: Equatable, Sendable {
         } else if !rows.bytes(row: 0, column: 7).isEqual(to: "t") {
             membersFault = "may not be read by this role"
         }
+    }
+
+    /// The functions aren't those that were found before, which were another role's: nothing is theirs.
+    mutating func distrustFunctions(since owner: String) {
+        let fault =
+            "can't be told from a table of somebody else's: notify_cache_invalidation() belonged to"
+            + " \(owner), and belongs to \(functionsOwner); start the gateway again if that is right"
+        functions = 0
+        functionsOwner = ""
+        schema = ""
+        members = MembersTable(name: members.name, fault: fault)
+        membersFault = fault
     }
 
     /// What is to be sent ahead of a statement, in the same transaction; `nil` for those that ask PostgreSQL's

@@ -16,8 +16,17 @@ enum SearchPath {
     static let pin = """
         SELECT pg_catalog.set_config('\(setting)', pg_catalog.current_setting('search_path'), false),
             pg_catalog.set_config('search_path', '\(pinned)', false),
-            \(SessionTimeouts.expressions)
+            \(SessionTimeouts.expressions),
+            \(defaults)
         """
+
+    /// What our statements are written for, whatever the role or the database was given. What is looked at behind
+    /// a lock has to be seen as it is then; strings are what they say; and what is to be deleted is.
+    private static let defaults = [
+        ("default_transaction_isolation", "read committed"),
+        ("default_transaction_read_only", "off"),
+        ("standard_conforming_strings", "on"),
+    ].map { "pg_catalog.set_config('\($0.0)', '\($0.1)', false)" }.joined(separator: ",\n    ")
 
     /// The same, and a statement that row-level security would hide rows from fails instead.
     static let pinWithoutRowSecurity = pin + ", pg_catalog.set_config('row_security', 'off', false)"

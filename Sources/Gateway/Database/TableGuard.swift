@@ -12,7 +12,8 @@ struct TableGuard: Equatable, Sendable {
     /// Qualified and quoted, in the order in which `migrate` locks them.
     let tables: [String]
     let access: Access
-    /// An expression: why they aren't to be used; NULL when they may be.
+    /// An expression of type text: why they aren't to be used, or an empty text. NULL, as of what isn't there, is
+    /// a reason too.
     let fault: String
 
     enum Access {
@@ -21,28 +22,26 @@ struct TableGuard: Equatable, Sendable {
         /// The strongest lock that the statement takes: one that is taken in two steps may be a deadlock with
         /// a change of the table.
         fileprivate var mode: String { self == .read ? "ACCESS SHARE" : "ROW EXCLUSIVE" }
-        /// Any of them allows that lock.
-        fileprivate var privileges: String { self == .read ? "SELECT" : "UPDATE, DELETE" }
     }
 
-    /// A role with rights to some columns may not lock the table, and still reads it. Of a partitioned one
-    /// the partitions are its owner's.
+    /// Whoever may lock a table has rights to the whole of it. Of a partitioned one the partitions are its
+    /// owner's.
+    ///
+    /// The look has a snapshot of its own, behind the locks: no statement of ours runs in a transaction of another
+    /// isolation level (`SearchPath`). A lock isn't waited for long: the session has more to do.
     var statement: String {
-        let locks = tables.map { table in
-            """
-            IF has_table_privilege(\(table.quotedLiteral), '\(access.privileges)') THEN
-                    LOCK TABLE ONLY \(table) IN \(access.mode) MODE;
-                END IF;
-            """
-        }
+        let locks = tables.map { "LOCK TABLE ONLY \($0) IN \(access.mode) MODE;" }
         let block = """
             DECLARE
                 fault text;
             BEGIN
+                PERFORM set_config('lock_timeout', '\(DatabaseLimits.lockMilliseconds)', true);
                 \(locks.joined(separator: "\n    "))
                 fault := \(fault);
-                IF fault IS NOT NULL THEN
-                    RAISE EXCEPTION USING MESSAGE = fault, ERRCODE = '\(Self.sqlstate)';
+                IF fault IS DISTINCT FROM '' THEN
+                    RAISE EXCEPTION USING ERRCODE = '\(Self.sqlstate)',
+                        MESSAGE = coalesce(fault, '\(tables.joined(separator: ", ")
+                            .replacing("'", with: "''")): not there');
                 END IF;
             END
             """
@@ -79,9 +78,9 @@ extension TableGuard {
         self.init(
             tables: tables, access: access,
             fault: """
-                CASE WHEN ((SELECT proowner FROM pg_proc WHERE oid = \(functions)) = ALL (ARRAY[
+                CASE WHEN (SELECT proowner FROM pg_proc WHERE oid = \(functions)) = ALL (ARRAY[
                     \(owners.joined(separator: ",\n            "))
-                ])) IS NOT TRUE THEN \(message.quotedLiteral) END
+                ]) THEN '' ELSE \(message.quotedLiteral) END
                 """)
     }
 }

@@ -11,6 +11,7 @@ import Testing
     }
 
     private static let members = """
+        CREATE FUNCTION notify_cache_invalidation() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END';
         CREATE TABLE project_members (project_id uuid, user_id uuid);
         INSERT INTO project_members VALUES
             ('00000000-0000-0001-0000-000000000001', '00000000-0000-0002-0000-000000000001'),

@@ -82,7 +82,7 @@ import Testing
     {
         let url = try server.makeDatabase()
         try server.execute(
-            "CREATE DOMAIN an_id AS varchar(50) CHECK (length(value) > 3);"
+            Self.function + "CREATE DOMAIN an_id AS varchar(50) CHECK (length(value) > 3);"
                 + "CREATE DOMAIN a_number AS integer;"
                 + "CREATE TABLE project_members (project_id \(type), user_id \(type))", on: url)
         var clock = TestClock()
@@ -96,6 +96,11 @@ import Testing
     @Test(arguments: [
         ("CREATE VIEW project_members AS SELECT 1 AS project_id", "is no table"),
         ("SELECT 1", "is not there"),
+        (
+            "CREATE TABLE project_members (project_id uuid, user_id uuid)",
+            "can't be told from a table of somebody else's: there is no notify_cache_invalidation()"
+                + " of the owner of projects"
+        ),
     ])
     func `why the members can't be asked for is known before somebody does`(
         _ statement: String, _ reason: String
@@ -110,7 +115,8 @@ import Testing
 
     @Test func `a role without rights to the members is known before somebody asks`() throws {
         let url = try server.makeDatabase()
-        try server.execute("CREATE TABLE project_members (project_id uuid, user_id uuid)", on: url)
+        try server.execute(
+            Self.function + "CREATE TABLE project_members (project_id uuid, user_id uuid)", on: url)
         let guarded =
             "\(url) user=\(PrivatePostgres.passwordRole) password=\(PrivatePostgres.password)"
         var clock = TestClock()
@@ -122,7 +128,8 @@ import Testing
     @Test func `reads the list again when asked to, and every 60 s`() throws {
         let url = try server.makeDatabase()
         // Without it the catalogue is looked at more often.
-        try server.execute("CREATE TABLE project_members (project_id uuid, user_id uuid)", on: url)
+        try server.execute(
+            Self.function + "CREATE TABLE project_members (project_id uuid, user_id uuid)", on: url)
         var clock = TestClock()
         var session = try liveSession(url, &clock)
         let asked = session.refreshResources(clock.now)
@@ -130,7 +137,7 @@ import Testing
         let same = nextEvent(&session, &clock)
         #expect(same == .resources(changed: false))
 
-        try server.execute(Self.function + Self.table("notes"), on: url)
+        try server.execute(Self.table("notes"), on: url)
         let next = session.deadline
         let deadline = try #require(next)
         #expect(deadline == clock.now.advanced(byMilliseconds: 60_000))

@@ -51,6 +51,109 @@ import Testing
         #expect(canary == "rows")
     }
 
+    /// The look had no row then, and no row was no fault.
+    @Test func `a table that isn't there any more, or isn't seen, is no table of ours`() throws {
+        let url = try makeDatabase()
+        let catalogue = try catalogue(of: url)
+        for query in Self.guarded {
+            let fault = try #require(catalogue.tableGuard(of: query)).fault
+            var connection = try BlockingPostgresConnection(ConnectionString(url))
+            try connection.execute("ALTER TABLE project_members RENAME TO members")
+            for table in Self.tables where table != "project_members" {
+                try connection.execute("ALTER TABLE \(table) RENAME TO old_\(table)")
+            }
+            let rows = try connection.query("SELECT \(fault) IS DISTINCT FROM ''")
+            let isRefused = rows.text(row: 0, column: 0)
+            #expect(isRefused == "t")
+            try connection.execute("ALTER TABLE members RENAME TO project_members")
+            for table in Self.tables where table != "project_members" {
+                try connection.execute("ALTER TABLE old_\(table) RENAME TO \(table)")
+            }
+        }
+    }
+
+    @Test func `rights to some columns are not enough to be asked`() throws {
+        let url = try makeDatabase()
+        let role = "some_" + Self.name(url)
+        try server.execute(
+            "CREATE ROLE \(role) LOGIN; GRANT SELECT (project_id, user_id) ON project_members TO \(role)",
+            on: url)
+        var clock = TestClock()
+        var session = try liveSession(url + " user=\(role)", &clock)
+        let fault = session.membersFault
+        #expect(fault == "may not be read by this role")
+        let answer = ask(.members, &session, &clock)
+        #expect(answer.contains("permission denied"))
+    }
+
+    /// What was read in such a transaction was older than the lock.
+    @Test func `defaults of the role don't bind the sessions`() throws {
+        let url = try makeDatabase()
+        try server.execute(
+            """
+            ALTER DATABASE \(Self.name(url)) SET default_transaction_isolation = 'repeatable read';
+            ALTER DATABASE \(Self.name(url)) SET default_transaction_read_only = on;
+            ALTER DATABASE \(Self.name(url)) SET standard_conforming_strings = off
+            """, on: url)
+        var connection = try BlockingPostgresConnection(ConnectionString(url))
+        _ = try connection.query(SearchPath.pin)
+        let rows = try connection.query(
+            """
+            SELECT current_setting('transaction_isolation') || current_setting('transaction_read_only')
+                || current_setting('standard_conforming_strings')
+            """)
+        let settings = rows.text(row: 0, column: 0)
+        #expect(settings == "read committedoffon")
+    }
+
+    @Test func `without the triggers' function nobody's table is believed`() throws {
+        let url = try makeDatabase()
+        var clock = TestClock()
+        var session = try liveSession(url, &clock)
+        try server.execute("DROP FUNCTION notify_cache_invalidation", on: url)
+        for _ in 1...2 {
+            let answer = ask(.members, &session, &clock)
+            #expect(answer.hasPrefix("refused: project_members can't be told"))
+            _ = session.refreshResources(clock.now)
+            let changed = nextEvent(&session, &clock)
+            #expect(changed != nil)
+        }
+    }
+
+    @Test func `functions of another owner than before are nobody's until the next start`() throws {
+        let url = try makeDatabase()
+        var clock = TestClock()
+        var session = try liveSession(url, &clock)
+        try server.execute(
+            """
+            DROP TABLE projects, project_members; DROP FUNCTION notify_cache_invalidation;
+            SET ROLE \(Self.role(url));
+            CREATE TABLE projects (id uuid);
+            CREATE TABLE project_members (project_id uuid, user_id uuid);
+            GRANT SELECT ON project_members TO PUBLIC;
+            """ + Self.function("notify_cache_invalidation"), on: url)
+        _ = session.refreshResources(clock.now)
+        let changed = nextEvent(&session, &clock)
+        #expect(changed == .resources(changed: true))
+        let fault = session.membersFault ?? ""
+        #expect(fault.contains("belonged to postgres, and belongs to \(Self.role(url))"))
+        let answer = ask(.members, &session, &clock)
+        #expect(answer.hasPrefix("refused: project_members can't be told"))
+    }
+
+    @Test func `a lock of somebody else holds a question up for a moment only`() throws {
+        let url = try makeDatabase()
+        var clock = TestClock()
+        var session = try liveSession(url, &clock)
+        var blocker = try BlockingPostgresConnection(ConnectionString(url))
+        try blocker.execute("BEGIN; LOCK TABLE project_members IN ACCESS EXCLUSIVE MODE")
+        let answer = ask(.members, &session, &clock)
+        #expect(answer.contains("55P03"))
+        try blocker.execute("ROLLBACK")
+        let again = ask(.members, &session, &clock)
+        #expect(again == "rows")
+    }
+
     @Test func `a function in the place of ours isn't called`() throws {
         let url = try makeDatabase()
         var clock = TestClock()
