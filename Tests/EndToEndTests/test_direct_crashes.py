@@ -1,7 +1,7 @@
-"""FAULTS: direct messages while the gateway and PostgreSQL are killed: what was confirmed arrives, and nothing else does (38).
+"""FAULTS: direct messages while the gateway and PostgreSQL are killed: what was confirmed arrives, nothing else does (38).
 
-A thousand messages in the ordinary run; ten thousand with DEVHIVE_STORM=full (and DEVHIVE_TEST_SECONDS=900). DEVHIVE_SEED
-chooses another course of things.
+A thousand messages in the ordinary run; ten thousand with DEVHIVE_STORM=full (and DEVHIVE_TEST_SECONDS=900).
+DEVHIVE_SEED chooses another course of things.
 """
 
 import asyncio
@@ -166,7 +166,8 @@ async def test_what_was_confirmed_arrives_whatever_is_killed(start_gateway, clus
     lives = [asyncio.create_task(device.live()) for device in devices]
     clock = asyncio.create_task(post.watch_the_clock())
     await asyncio.gather(
-        kill_gateways(post, start_gateway, random.Random(SEED + 2)), kill_servers(post, cluster, random.Random(SEED + 3)))
+        kill_gateways(post, start_gateway, random.Random(SEED + 2)),
+        kill_servers(post, cluster, random.Random(SEED + 3)))
     database.close()  # It died with the server.
     await until(lambda: not post.unsettled(), lambda: f"{len(post.unsettled())} aren't answered")
     lives += [asyncio.create_task(device.live()) for user in town.filled for device in devices_of(post, user)]

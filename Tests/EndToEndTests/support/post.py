@@ -1,7 +1,7 @@
-"""Users with two devices each who send one another direct messages, whatever dies meanwhile, and what became of each message.
+"""Users with two devices each who send one another direct messages, whatever dies meanwhile, and what became of each.
 
-The devices do what the browser's client does: what isn't answered, or not for good, is sent again under the same id; the inbox is
-asked for after each connect; a message is shown once, and acknowledged after it was shown.
+The devices do what the browser's client does: what isn't answered, or not for good, is sent again under the same id;
+the inbox is asked for after each connect; a message is shown once, and acknowledged after it was shown.
 """
 
 import asyncio
@@ -164,7 +164,8 @@ class Session:
     def receive(self, message):
         post, user = self.post, self.device.user
         name, letter = message["id"], post.letters.get(message["id"])
-        if letter is None or (message["from"], message["to"], message["data"]) != (letter.sender, letter.to, letter.data):
+        words = message["from"], message["to"], message["data"]
+        if letter is None or words != (letter.sender, letter.to, letter.data):
             post.faults.append(f"{user} got what nobody sent: {message}")
             return
         if user != letter.to:
