@@ -64,18 +64,19 @@ class Town:
         return self.chance.choice(found) if found else None
 
     def pair(self, kind):
-        if kind == "full":
-            to = self.chance.choice(self.filled)
+        if kind in ("full", "missed"):
+            to = self.chance.choice(self.filled if kind == "full" else self.away)
             return self.pick(to, True, self.senders), to
         sender = self.chance.choice(self.senders)
         return sender, self.pick(sender, kind != "stranger", self.away + self.senders)
 
     def letter(self):
-        """Mostly to somebody who may be asked; some to strangers, to full inboxes, and some that are soon over."""
-        kind = self.chance.choices(["plain", "stranger", "full", "short"], [80, 6, 6, 8])[0]
+        """Mostly plain ones; some to strangers and to full inboxes; some are over soon, or before they are read."""
+        kind = self.chance.choices(["plain", "stranger", "full", "short", "missed"], [76, 6, 6, 6, 6])[0]
         sender, to = self.pair(kind)
+        ttl = self.chance.randint(1, 4) if kind in ("short", "missed") else None
         return Letter(
-            sender, to, self.chance.uniform(0, CRASH_SECONDS), self.chance.randint(1, 4) if kind == "short" else None,
+            sender, to, self.chance.uniform(0, CRASH_SECONDS), ttl,
             str(uuid.UUID(int=self.chance.getrandbits(128), version=4)))
 
     def pauses(self, user):
