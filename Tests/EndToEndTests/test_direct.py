@@ -91,6 +91,13 @@ def two(database):
     return first, second
 
 
+def add_to_their_project(database):
+    """A third user, who shares it with both."""
+    user = database.add_user()
+    database.add_member(database.execute("SELECT project_id::text FROM project_members LIMIT 1")[0][0], user)
+    return user
+
+
 def send(database, sender, recipient, name=None, data='{"from":"the application"}', more=""):
     return database.execute(
         f"SELECT devhive_send_direct(%s, %s, %s, %s{more})", sender, recipient, name or new_id(), data)[0][0]
@@ -170,6 +177,119 @@ async def test_the_same_id_again_is_answered_alike_and_sent_once(gateway, two):
     assert receiver.ids == [name]
 
 
+async def test_an_id_that_is_sent_by_two_gateways_at_once_is_one_message(start_gateway, two, database):
+    gateways = [start_gateway(), start_gateway()]
+    senders = [await Person.connect(gateway, two[0]) for gateway in gateways]
+    receivers = [await Person.connect(gateway, two[1]) for gateway in gateways]
+    names = [new_id() for _ in range(5)]
+    for name in names:
+        assert await asyncio.gather(*[sender.send(two[1], name=name) for sender in senders]) == [name, name]
+    for receiver in receivers:
+        await receiver.until(lambda: len(receiver.messages) >= len(names))
+        assert receiver.ids == names
+    assert database.execute("SELECT count(*), count(DISTINCT id) FROM devhive_direct_messages") == [(5, 5)]
+
+
+async def test_the_same_id_of_two_senders_is_two_messages(gateway, two, database):
+    third = add_to_their_project(database)
+    senders = [await Person.connect(gateway, user) for user in (two[0], third)]
+    receiver = await Person.connect(gateway, two[1])
+    name = await senders[0].send(two[1], {"n": 1})
+    assert await senders[1].send(two[1], {"n": 2}, name=name) == name
+    await receiver.until(lambda: len(receiver.messages) == 2)
+    assert [(message["from"], message["data"]["n"]) for message in receiver.messages] == [(two[0], 1), (third, 2)]
+    # An acknowledgment names ids alone.
+    await receiver.ack(name)
+    assert (await Person.connect(gateway, two[1])).ids == []
+
+
+async def test_nobody_acknowledges_what_is_somebody_else_s(gateway, two, database):
+    third = await Person.connect(gateway, add_to_their_project(database))
+    sender = await Person.connect(gateway, two[0])
+    receiver = await Person.connect(gateway, two[1])
+    name = await sender.send(two[1], receipt=True)
+    # It is answered as an id that there isn't.
+    for person in (third, sender):
+        assert (await person.ack(name))["type"] == "ok"
+    for person in (sender, receiver):
+        await person.for_a_while()
+    assert sender.receipts == [] and receiver.acked == []
+    assert (await Person.connect(gateway, two[1])).ids == [name]
+
+
+async def test_an_acknowledgment_is_of_its_ids_and_not_of_what_came_before(gateway, two):
+    sender = await Person.connect(gateway, two[0])
+    receiver = await Person.connect(gateway, two[1])
+    names = [await sender.send(two[1]) for _ in range(3)]
+    await receiver.until(lambda: receiver.ids == names)
+    await receiver.ack(names[2])
+    assert (await Person.connect(gateway, two[1])).ids == names[:2]
+
+
+async def test_a_cursor_does_not_pass_over_what_commits_late(gateway, two, database):
+    early, late = new_id(), new_id()
+    other = database.connect()
+    other.autocommit = False
+    with other.cursor() as cursor:
+        cursor.execute("SELECT devhive_send_direct(%s, %s, %s, '{}')", (*two, late))
+        # This one has the higher numbers, and is there first.
+        send(database, *two, early)
+        receiver = await Person.connect(gateway, two[1], inbox=False)
+        place = (await receiver.inbox())["cursor"]
+        assert receiver.ids == [early]
+        await receiver.client.close()
+        other.commit()
+    other.close()
+    again = await Person.connect(gateway, two[1], inbox=False)
+    assert (await again.inbox(place))["type"] == "ok"
+    assert late in again.ids
+
+
+async def test_a_project_is_shared_when_it_is_sent(gateway, two, database):
+    sender = await Person.connect(gateway, two[0])
+    name = await sender.send(two[1])
+    database.execute("DELETE FROM project_members WHERE user_id = %s", two[1])
+    assert await sender.send(two[1]) == "not_allowed"
+    # The same once more is what was sent, and it waits.
+    assert await sender.send(two[1], name=name) == name
+    assert (await Person.connect(gateway, two[1])).ids == [name]
+    project = database.add_project(two[0])
+    with database.silence():
+        database.add_member(project, two[1])
+    assert len(await sender.send(two[1])) == 36
+
+
+async def test_what_is_over_takes_no_place_in_an_inbox(two, database):
+    assert [send(database, *two) for _ in range(1_001)][-1] == "inbox_full"
+    database.execute(
+        "UPDATE devhive_direct_messages SET expires_at = now()"
+        " WHERE seq = (SELECT min(seq) FROM devhive_direct_messages)")
+    assert [send(database, *two) for _ in range(2)] == ["sent", "inbox_full"]
+
+
+async def test_a_message_is_kept_for_a_week_if_nothing_is_said_and_for_a_month_at_most(gateway, two, database):
+    sender = await Person.connect(gateway, two[0])
+    names = [await sender.send(two[1]), await sender.send(two[1], ttl_s=2_592_000)]
+    assert await sender.send(two[1], ttl_s=2_592_001) == "bad_message"
+    kept = dict(database.execute(
+        "SELECT id::text, extract(epoch FROM expires_at - sent_at)::int FROM devhive_direct_messages"))
+    assert kept == {names[0]: 7 * 86_400, names[1]: 30 * 86_400}
+
+
+async def test_what_is_acknowledged_is_kept_for_a_day_at_most(gateway, two, database):
+    sender = await Person.connect(gateway, two[0])
+    receiver = await Person.connect(gateway, two[1])
+    names = [await sender.send(two[1]), await sender.send(two[1], ttl_s=60)]
+    await receiver.ack(*names)
+    kept = dict(database.execute(
+        "SELECT id::text, extract(epoch FROM expires_at - acknowledged_at)::int FROM devhive_direct_messages"))
+    assert kept[names[0]] == 86_400 and kept[names[1]] <= 60
+    # It is known until then, and nobody gets it again.
+    assert await sender.send(two[1], name=names[0]) == names[0]
+    await receiver.for_a_while()
+    assert receiver.ids.count(names[0]) <= 1
+
+
 async def test_no_such_user_and_a_stranger_look_alike(gateway, two, database):
     sender = await Person.connect(gateway, two[0])
     stranger = new_id()
@@ -242,8 +362,7 @@ async def test_what_cannot_be_read_is_refused_by_name_and_ends_nothing(gateway, 
 
 
 async def test_an_id_that_is_used_again_for_somebody_else_is_the_first_message(gateway, two, database):
-    third = database.add_user()
-    database.add_member(database.execute("SELECT project_id::text FROM project_members LIMIT 1")[0][0], third)
+    third = add_to_their_project(database)
     sender = await Person.connect(gateway, two[0])
     receiver = await Person.connect(gateway, third)
     name = await sender.send(two[1], {"n": 1})

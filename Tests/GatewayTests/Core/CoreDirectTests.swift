@@ -275,6 +275,23 @@ import Testing
         #expect(sent > 600 && sent < 630, "\(sent) of \(count)")
     }
 
+    @Test func `a sender's ten in a second are those of all the user's connections`() throws {
+        var harness = try Self.harness()
+        let clients = try (0..<3).map { _ in try harness.open(user: 1) }
+        let other = try harness.open(user: 3)
+        for number in 1...12 {
+            harness.send(
+                UInt64(number), to: 2, #","ref":\#(number)"#, from: clients[number % clients.count])
+        }
+        harness.send(13, to: 2, #","ref":13"#, from: other)
+        harness.settle()
+        let answers = clients.flatMap { harness.stream(of: $0).texts }
+        #expect(answers.count == 12)
+        #expect(answers.count { $0.hasPrefix(#"{"type":"ok""#) } == Int(Limits.directPerSecond))
+        #expect(answers.count { $0.contains(#""code":"too_fast""#) } == 2)
+        #expect(harness.stream(of: other).texts.count { $0.hasPrefix(#"{"type":"ok""#) } == 1)
+    }
+
     @Test func `a user may ask for an inbox a hundred times at once, and ten times a second`()
         throws
     {

@@ -135,6 +135,36 @@ import Testing
         #expect(harness.view(of: watcher).faults == [])
     }
 
+    @Test func `who answers pings alone stays, and who doesn't has fifteen seconds more`()
+        throws
+    {
+        var harness = try CoreHarness()
+        let watcher = try harness.open(user: 1, project: 1)
+        let quiet = try harness.open(user: 2, project: 1)
+        let silent = try harness.open(user: 3, project: 1)
+        let pong = WebSocketTesting.frame(0x8A, "")
+        for client in [watcher, quiet, silent] { harness.presence(from: client) }
+        harness.pass(milliseconds: 2_000)
+        var secondsToClose = 0
+        for second in 0..<75 where harness.stream(of: silent).closeCode == nil {
+            for client in [watcher, quiet] { harness.receive(pong, from: client) }
+            harness.pass(milliseconds: 1_000)
+            secondsToClose = second
+        }
+        #expect(harness.stream(of: silent).closeCode == 4_201 && secondsToClose > 50)
+        #expect(harness.present(to: watcher).count == 3)
+        harness.pass(milliseconds: 13_000)
+        #expect(harness.present(to: watcher).count == 3)
+        harness.pass(milliseconds: 4_000)
+        #expect(harness.present(to: watcher) == [1: "active", 2: "active"])
+        for _ in 0..<10 {
+            for client in [watcher, quiet] { harness.receive(pong, from: client) }
+            harness.pass(milliseconds: 20_000)
+        }
+        #expect(harness.present(to: watcher) == [1: "active", 2: "active"])
+        #expect(harness.view(of: watcher).faults == [])
+    }
+
     @Test func `who comes back in time never left`() throws {
         var harness = try CoreHarness()
         let watcher = try harness.open(user: 1, project: 1)

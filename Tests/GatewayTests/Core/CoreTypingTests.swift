@@ -104,6 +104,43 @@ import Testing
         #expect(texts.last?.split(separator: "00000000-").count == 34)
     }
 
+    @Test(arguments: [false, true])
+    func `who is too slow for it misses it, is told of nothing else, and hears the next one`(
+        disconnects: Bool
+    ) throws {
+        var harness = try CoreHarness(
+            connectionsMax: 400, disconnectsSlowConsumers: disconnects)
+        let slow = try harness.open(user: 1, project: 1)
+        harness.presence(from: slow)
+        let typists = try (2...17 as ClosedRange<UInt64>).map {
+            try harness.open(user: $0, project: 1)
+        }
+        harness.pass(milliseconds: 2_000)
+        harness.setCapacity(10, of: slow)
+        // More tellings than a queue has places.
+        for _ in 0..<8 {
+            for fields in ["", #","stop":true"#] {
+                for (position, typist) in typists.enumerated() {
+                    for topic in 0..<4 {
+                        harness.type("t\(position)-\(topic)", fields, from: typist)
+                    }
+                }
+                harness.pass(milliseconds: 1_600)
+            }
+        }
+        harness.setCapacity(.max, of: slow)
+        harness.pass(milliseconds: 2_000)
+        let texts = harness.stream(of: slow).texts
+        #expect(harness.stream(of: slow).closeCode == nil)
+        #expect(!texts.contains { $0.contains("RESYNC") })
+        #expect(harness.core.metrics.collapsedClients == 0)
+        #expect(harness.typingTexts(of: slow).count < 600)
+        harness.pass(milliseconds: 2_000)
+        harness.type("t0-0", from: typists[0])
+        harness.pass(milliseconds: 1_500)
+        #expect(harness.typingTexts(of: slow).last == CoreHarness.typing("t0-0", [2]))
+    }
+
     @Test func `signs beyond the bounds are ignored, without an error`() throws {
         var harness = try CoreHarness()
         let client = try harness.open(user: 1, project: 1)
