@@ -45,7 +45,7 @@ import Testing
     func `events wait when they have filled enough queues of those who look at several projects`()
         throws
     {
-        var harness = try CoreHarness()
+        var harness = try CoreHarness(connectionsMax: 160)
         let clients = try open(128, projects: 1...2, &harness)
         var heardCount = 0
         while harness.core.mayHearMore {

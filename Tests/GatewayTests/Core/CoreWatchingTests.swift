@@ -162,7 +162,7 @@ import Testing
             _ = try harness.open(user: user, project: 1)
         }
         for user in 1...200 as ClosedRange<UInt64> { harness.notifyRemoval(of: user, from: 1) }
-        let mayScan = harness.core.mayScanMembers
+        let mayScan = harness.core.mayHearMore
         #expect(mayScan)
         let asked = harness.database.asked.count
         harness.settle()
