@@ -7,8 +7,7 @@ from support.certificates import Certificate
 from support.preloaded import Preloaded
 from support.secure import trusting
 from support.waiting import DEADLINE_SECONDS, wait_until
-
-DAY_SECONDS = 86_400
+from test_host import DAY, Host
 
 
 def visit(gateway, context, session=None):
@@ -27,16 +26,16 @@ def test_a_gateway_shakes_hands_with_itself_before_anybody_comes(start_gateway, 
 
 def test_tickets_get_a_new_key_every_day(start_gateway, tmp_path):
     """One key for the life of a certificate would open all that was recorded meanwhile."""
-    clock = Preloaded(tmp_path, "shifted_clock.c", bytes(8))
+    host = Host(tmp_path)
     certificate = Certificate(str(tmp_path))
-    gateway = start_gateway(*certificate.options, environment=clock.environment)
+    gateway = start_gateway(*certificate.options, environment=host.environment)
     context = trusting(certificate, ssl.TLSVersion.TLSv1_2)
     first, _ = visit(gateway, context)
     assert visit(gateway, context, first)[1]
-    clock.write((DAY_SECONDS + 1).to_bytes(8, "little"))
+    host.set(more_seconds=DAY + 1)
     gateway.wait_until_ready()  # Its database was silent for a day.
     second, is_resumed = visit(gateway, context, first)
     assert is_resumed, "yesterday's key opens what it closed"
-    clock.write((2 * DAY_SECONDS + 2).to_bytes(8, "little"))
+    host.set(more_seconds=2 * DAY + 2)
     wait_until(lambda: not visit(gateway, context, first)[1], "the key before yesterday's opens nothing")
     assert visit(gateway, context, second)[1]
