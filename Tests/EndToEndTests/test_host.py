@@ -26,8 +26,8 @@ class Host(Preloaded):
         super().__init__(folder, "host.c", self._settings())
 
     @staticmethod
-    def _settings(wall_seconds=0, are_files_full=False):
-        return struct.pack("=qq", wall_seconds, are_files_full)
+    def _settings(wall_seconds=0, are_files_full=False, more_seconds=0):
+        return struct.pack("=qqq", wall_seconds, are_files_full, more_seconds)
 
     def set(self, **settings):
         self.write(self._settings(**settings))

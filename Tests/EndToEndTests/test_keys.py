@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import json
+import re
 import signal
 import subprocess
 import time
@@ -411,6 +412,18 @@ def test_the_token_command_needs_a_secret(issuers, tmp_path):
         [BINARY, "token", "--user", USER], capture_output=True, text=True, timeout=60, check=False,
         env={"DEVHIVE_JWT_KEY": issuers["ES256"].write_pem(tmp_path / "key.pem")})
     assert done.returncode == 64 and "JWT_SECRET" in done.stderr and not done.stdout
+    # It named options that belong to other commands.
+    offered = subprocess.run([BINARY, "token", "--help"], capture_output=True, text=True, timeout=60, check=True).stdout
+    for option in re.findall(r"--[a-z-]+", done.stderr.split("Usage:")[0]):
+        assert option in offered, option
+    variables = set(re.findall(r"\b[A-Z]+_[A-Z_]+\b", done.stderr))
+    assert variables == {"JWT_SECRET", "JWT_SECRET_FILE"}
+    path = tmp_path / "secret"
+    path.write_text(tokens.SECRET, encoding="ascii")
+    for name, value in {"JWT_SECRET": tokens.SECRET, "JWT_SECRET_FILE": str(path)}.items():
+        done = subprocess.run(
+            [BINARY, "token", "--user", USER], capture_output=True, text=True, timeout=60, check=False, env={name: value})
+        assert done.returncode == 0 and done.stdout.count(".") == 2, name
 
 
 def test_the_doctor_looks_at_the_keys(database, issuers, tmp_path):

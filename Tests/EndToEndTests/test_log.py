@@ -127,3 +127,50 @@ def test_descriptors_that_are_closed_at_the_start_become_nobodys_socket(database
             assert process.wait(DEADLINE_SECONDS) == 0
         finally:
             process.kill()
+
+
+def figures(address):
+    connection = http.client.HTTPConnection(*address, timeout=DEADLINE_SECONDS)
+    try:
+        connection.request("GET", "/metrics")
+        text = connection.getresponse().read().decode()
+    finally:
+        connection.close()
+    return dict(line.rsplit(" ", 1) for line in text.splitlines() if not line.startswith("#"))
+
+
+def test_a_disk_that_is_full_costs_lines_alone(database):
+    """/dev/full answers every write(2) as a file system without room does."""
+    port, admin_port = free_port(), free_port()
+    clean = {name: value for name, value in os.environ.items() if not name.startswith(SETTINGS)}
+    with open("/dev/full", "wb", buffering=0) as full:
+        process = subprocess.Popen(
+            [BINARY, "serve", "--listen", f"127.0.0.1:{port}", "--admin-listen", f"127.0.0.1:{admin_port}",
+             "--membership", "off", "--drain-seconds", "0", "--log-level", "debug"],
+            env={**clean, "DATABASE_URL": database.url, "JWT_SECRET": tokens.SECRET},
+            stdin=subprocess.DEVNULL, stdout=full, stderr=full)
+    try:
+        def lost():
+            return int(figures(("127.0.0.1", admin_port))["devhive_log_lines_dropped_total"])
+
+        def is_ready():
+            try:
+                return figures(("127.0.0.1", admin_port))["devhive_listener_up"] == "1"
+            except OSError:
+                return False
+        wait_until(is_ready, "it listens to the database")
+        project, before = database.add_project(), lost()
+        assert before > 0, "what it said as it started"
+        gateway = type("Address", (), {"address": ("127.0.0.1", port)})
+        with RawSocket.upgrade(gateway, token=tokens.token(str(uuid.uuid4())), project=project) as client:
+            for number in range(20):
+                announce(database, project, f"event {number}")
+                while f"event {number}".encode() not in client.read_frame()[1]:
+                    pass
+        assert lost() > before
+    finally:
+        process.terminate()
+        try:
+            assert process.wait(DEADLINE_SECONDS) == 0
+        finally:
+            process.kill()

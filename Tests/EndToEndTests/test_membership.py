@@ -166,6 +166,17 @@ async def test_members_that_row_level_security_hides_can_not_be_checked(start_ga
     await (await PythonClient.connect(gateway, project, user)).close()
 
 
+@pytest.mark.parametrize("change, reason", [
+    ("DROP TABLE project_members", "is not there"), ("REVOKE SELECT ON project_members FROM {role}", "may not be read by this role")])
+def test_why_members_can_not_be_checked_is_in_the_log_before_anybody_comes(start_gateway, database, role, change, reason):
+    """Not a word was said, and readiness was told that they can be."""
+    database.execute(change.format(role=role[1]))
+    gateway = start_gateway("--membership", "on", url=role[0], ready=False)
+    line = gateway.wait_for_log("memberships can't be checked")
+    assert (line["level"], line["error"]) == ("error", f"project_members {reason}") and "doctor" in line["advice"]
+    assert not gateway.is_ready()
+
+
 @pytest.mark.parametrize(("change", "undo", "reason"), [
     ("ALTER TABLE project_members ENABLE ROW LEVEL SECURITY", "ALTER TABLE project_members DISABLE ROW LEVEL SECURITY",
      "has row-level security, and no policy that shows this role any row"),

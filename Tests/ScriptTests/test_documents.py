@@ -62,3 +62,13 @@ def test_the_files_and_suites_of_the_table_of_faults_exist():
         assert swift_file(suite), suite
     for folder in set(re.findall(r"`Tests/([\w/]+)`", table)):
         assert (TESTS / folder).is_dir(), folder
+
+
+def test_the_documented_units_let_no_crash_report_print_memory():
+    """Swift's shows what registers point to, where a token or a key may be."""
+    text = (REPOSITORY / "docs" / "deployment.md").read_text()
+    units = [block for block in re.findall(r"```ini\n(.*?)```", text, re.DOTALL) if "devhive-gateway serve" in block]
+    assert units
+    for unit in units:
+        settings = [line.strip() for line in unit.splitlines()]
+        assert "Environment=SWIFT_BACKTRACE=enable=no" in settings

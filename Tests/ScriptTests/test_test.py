@@ -1,4 +1,4 @@
-"""What scripts/test says about its options, before it installs or builds anything."""
+"""What scripts/test says about its options, before it installs or builds anything, and in its summary."""
 
 import os
 import subprocess
@@ -6,6 +6,7 @@ import subprocess
 import pytest
 
 TEST = os.path.join(os.path.dirname(__file__), "..", "..", "scripts", "test")
+SUMMARY = os.path.join(os.path.dirname(TEST), "lib", "summary.sh")
 
 
 def run(*arguments):
@@ -44,3 +45,35 @@ def test_a_wrong_option_is_named(arguments, answer):
     done = run(*arguments)
     assert done.returncode == 1
     assert answer in done.stderr
+
+
+def summary(tmp_path, *steps):
+    """Exit code and lines of a summary of steps, each of which has a status and an output."""
+    commands = []
+    for number, (status, output) in enumerate(steps):
+        log = tmp_path / f"{number}.log"
+        log.write_text(output)
+        commands.append(f"summarize_step {status} step-{number} 7 {log}")
+    done = subprocess.run(
+        ["bash", "-euo", "pipefail", "-c", f"source {SUMMARY}; {'; '.join(commands)}; print_summary"],
+        capture_output=True, text=True, timeout=10, check=False)
+    return done.returncode, done.stdout.split("Summary\n")[1].splitlines()
+
+
+def test_what_did_not_run_is_not_among_what_passed(tmp_path):
+    """A step that was left out ended as `passed`, and all checks passed."""
+    code, lines = summary(tmp_path, (0, "\x1b[1m5 passed\x1b[0m\n\n"), (0, "so\nSKIPPED: nobody is there\n"))
+    assert code == 0
+    assert lines == ["step-0       passed      7 s   5 passed", "step-1       SKIPPED     7 s   nobody is there",
+                     "All 1 checks passed, 1 SKIPPED."]
+
+
+def test_a_step_that_failed_fails_whatever_it_says(tmp_path):
+    code, lines = summary(tmp_path, (0, "fine\n"), (1, "SKIPPED: so it says\n"))
+    assert code == 1
+    assert lines[1] == "step-1       FAILED      7 s   SKIPPED: so it says"
+    assert lines[2] == "FAILED: 1 of 2 checks."
+
+
+def test_all_that_passed_is_all(tmp_path):
+    assert summary(tmp_path, (0, "fine\n"), (0, "SKIPPED\n"))[1][-1] == "All 2 checks passed."

@@ -1,3 +1,5 @@
+internal import Reactor
+
 /// Deletes from the event log what is older than it is kept for, a few rows at a time, so that no
 /// lock is held for long.
 enum PruneQuery {
@@ -38,5 +40,22 @@ enum PruneQuery {
         SELECT (SELECT pg_catalog.count(*) FROM gone), coalesce(
             (SELECT greatest(0, age - $1::float8)::bigint FROM first ORDER BY xid, seq LIMIT 1), 0)
         """
+    }
+}
+
+/// The answer to that statement.
+struct PruneAnswer: Equatable, BitwiseCopyable, Sendable {
+    /// Rows that were deleted.
+    let count: UInt64
+    /// By how much the oldest row was older than it should get.
+    let overdueSeconds: UInt64
+
+    init(_ rows: borrowing PostgresRows) {
+        count = Self.number(rows, 0)
+        overdueSeconds = Self.number(rows, 1)
+    }
+
+    private static func number(_ rows: borrowing PostgresRows, _ column: Int) -> UInt64 {
+        rows.integer(row: 0, column: column).flatMap { UInt64(exactly: $0) } ?? 0
     }
 }

@@ -127,11 +127,10 @@ extension Server {
     mutating func handlePruned(_ outcome: consuming QueryOutcome) {
         switch consume outcome {
         case .rows(let rows):
-            let overdue = rows.integer(row: 0, column: 1).flatMap { UInt64(exactly: $0) } ?? 0
-            core.eventLogIsOverdue(seconds: overdue)
-            guard let count = rows.integer(row: 0, column: 0), count > 0 else { return }
-            core.metrics.prunedEvents &+= UInt64(count)
-            if count >= PruneQuery.rowsMax {
+            let answer = PruneAnswer(rows)
+            core.eventLogIsOverdue(seconds: answer.overdueSeconds)
+            core.metrics.prunedEvents &+= answer.count
+            if answer.count >= PruneQuery.rowsMax {
                 sessions.pruneAt = core.clock.now.advanced(
                     byNanoseconds: DatabaseLimits.pruneAgainNanoseconds)
             }

@@ -1,4 +1,4 @@
-// Preloaded into a gateway, is a host whose wall clock jumps, or whose table of open files is full.
+// Preloaded into a gateway, is a host whose clocks jump, or whose table of open files is full.
 //
 // The file named by PRELOADED_SETTINGS holds a `struct settings`. It is mapped, so that a test can change
 // it while the gateway runs.
@@ -17,6 +17,7 @@
 struct settings {
     int64_t wall_seconds; // added to CLOCK_REALTIME
     int64_t files_full;   // accept4(2) finds no place
+    int64_t more_seconds; // added to CLOCK_MONOTONIC; what waits in the kernel goes on to wait
 };
 
 static const struct settings none;
@@ -38,6 +39,7 @@ __attribute__((constructor)) static void begin(void) {
 int clock_gettime(clockid_t clock, struct timespec *time) {
     int result = real_clock(clock, time);
     if (clock == CLOCK_REALTIME) time->tv_sec += settings->wall_seconds;
+    if (clock == CLOCK_MONOTONIC) time->tv_sec += settings->more_seconds;
     return result;
 }
 

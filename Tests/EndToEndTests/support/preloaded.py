@@ -25,3 +25,8 @@ class Preloaded:
         # In place: the gateway has mapped it.
         with open(self._file, "r+b" if os.path.exists(self._file) else "wb") as file:
             file.write(settings)
+
+    def read(self):
+        """What the library has made of the settings."""
+        with open(self._file, "rb") as file:
+            return file.read()

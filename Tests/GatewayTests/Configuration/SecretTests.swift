@@ -113,6 +113,21 @@ import Testing
         #expect(error?.description.contains("2@") == false)
     }
 
+    /// libpq takes it for a list of keywords, and the advice was to percent-encode.
+    @Test(arguments: [
+        "mysql://user:hunter2@host/db", "mysql://user:hunter2@host/db?ssl=true",
+        "sqlite:///hunter2.db", "https://host/hunter2",
+    ])
+    func `a connection string of another database is told what one of PostgreSQL is`(text: String) {
+        let error = Self.error(["DATABASE_URL": text, "JWT_SECRET": Self.key])
+        #expect(error?.source == "DATABASE_URL")
+        #expect(
+            error?.reason == "not a connection string of PostgreSQL: it must begin with"
+                + " postgresql://, or be pairs such as host=… dbname=…")
+        #expect(error?.description.contains("percent") == false)
+        #expect(error?.description.contains("hunter") == false)
+    }
+
     @Test(arguments: [
         database, "postgres://user:hunter2hunter2@/db?host=/run&sslpassword=hunter2hunter2",
         "user=user password=hunter2hunter2", "user=user password='hunter2\\'hunter2 x'",

@@ -106,6 +106,38 @@ import Testing
         harness.expectNothingLeftAfterResets()
     }
 
+    /// With 4001 the browser's client gave up for good over a token that had only come too late.
+    @Test(arguments: [(-60, 4_101), (-20, nil)] as [(Int64, UInt16?)])
+    func `a first token that has expired on its way closes with 4101`(
+        seconds: Int64, code: UInt16?
+    ) throws {
+        var harness = try CoreHarness()
+        let client = try harness.connect()
+        harness.receive(CoreHarness.handshake(token: nil), from: client)
+        harness.settle()
+        let token = try CoreHarness.token(seconds: seconds)
+        harness.receive(text: #"{"type":"init","token":"\#(token)"}"#, from: client)
+        harness.settle()
+        #expect(harness.stream(of: client).closeCode == code)
+        let texts = harness.stream(of: client).texts
+        #expect(texts.count == 1)
+        #expect(texts.first?.contains(#""bad_token""#) == (code != nil))
+    }
+
+    @Test func `a first token of somebody else's key closes with 4001`() throws {
+        var harness = try CoreHarness()
+        let client = try harness.connect()
+        harness.receive(CoreHarness.handshake(token: nil), from: client)
+        harness.settle()
+        let forged: [UInt8] = Array("another secret of thirty-two bytes....".utf8)
+        let token = try TokenSigner.sign(
+            user: CoreHarness.user(1), expiresAt: CoreHarness.startSeconds - 60,
+            secret: forged.span)
+        harness.receive(text: #"{"type":"init","token":"\#(token)"}"#, from: client)
+        harness.settle()
+        #expect(harness.stream(of: client).closeCode == 4_001)
+    }
+
     @Test func `a token's end closes with 4101, and a fresh token puts it off`() throws {
         var harness = try CoreHarness()
         let ends = try harness.open(user: 1, tokenSeconds: 60)

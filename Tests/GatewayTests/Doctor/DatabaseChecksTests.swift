@@ -13,6 +13,21 @@ import Testing
         #expect(DatabaseChecks.version(150_004).fact == "version 15.4")
     }
 
+    @Test(
+        arguments: [
+            (true, 299, .ok, ""), (false, 300, .warning, "end it"), (false, nil, .ok, ""),
+            (true, 300, .warning, "COMMIT PREPARED or ROLLBACK PREPARED it in its database"),
+        ] as [(Bool, Int?, Finding.Verdict, String)])
+    func `a transaction that writes for five minutes is warned of`(
+        isPrepared: Bool, seconds: Int?, verdict: Finding.Verdict, advice: String
+    ) {
+        let finding = DatabaseChecks.oldestWriter("it", isPrepared: isPrepared, seconds: seconds)
+        #expect(finding.verdict == verdict)
+        #expect(finding.fact.hasPrefix(seconds.map { "it, since \($0) s" } ?? "none"))
+        #expect(finding.fact.contains("nobody can resume") == (verdict == .warning))
+        #expect(finding.advice == advice)
+    }
+
     @Test func `a standby will not do`() {
         #expect(DatabaseChecks.standby(isInRecovery: true).verdict == .failure)
         #expect(DatabaseChecks.standby(isInRecovery: false).verdict == .ok)

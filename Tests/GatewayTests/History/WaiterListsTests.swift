@@ -169,4 +169,30 @@ struct WaiterListsModel: ~Copyable {
         for _ in 0..<1_500 { model.step() }
         model.finish()
     }
+
+    /// Each walked over all who waited, in every join and every loss of a client.
+    @Test func `whoever comes and goes costs the same however many wait`() {
+        func duration(waiting: Int) -> Duration {
+            var lists = WaiterLists()
+            let list = lists.makeList()
+            let project = HistoryTesting.project(1)
+            for number in 0..<waiting {
+                lists.append(HistoryTesting.waiter(number), of: project, to: list)
+            }
+            return ContinuousClock().measure {
+                for number in waiting..<(waiting + 200) {
+                    lists.append(HistoryTesting.waiter(number), of: project, to: list)
+                    let isWaiting = lists.projects(of: HistoryTesting.client(number)) == [project]
+                    let other = lists.remove(
+                        HistoryTesting.client(number), from: HistoryTesting.project(2))
+                    let removed = lists.remove(HistoryTesting.client(number), from: project)
+                    precondition(isWaiting && other == nil && removed != nil)
+                }
+            }
+        }
+        let few = (0..<3).map { _ in duration(waiting: 10) }.min() ?? .zero
+        let many = (0..<3).map { _ in duration(waiting: 100_000) }.min() ?? .zero
+        // A walk over 100,000 takes longer than all the rest by a factor of hundreds.
+        #expect(many < few * 16, "\(few) and \(many)")
+    }
 }

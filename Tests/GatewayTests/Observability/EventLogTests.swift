@@ -49,6 +49,27 @@ import Testing
         #expect(up.contains("notice bus up") && up.contains("down_ms=2"))
     }
 
+    /// There were seven lines a second of it, of two levels, and no advice in any.
+    @Test func `a database that refuses connections is an error that says what to look for`() {
+        let pipe = LinePipe()
+        var log = Self.log(to: pipe)
+        let loss = DatabaseLoss.refused("connection refused")
+        for step in 0..<100 as Range<UInt64> {
+            let now = Self.now.advanced(byMilliseconds: step * 100)
+            log.listenerLost(
+                error: loss.description, advice: loss.advice, retryNanoseconds: 5_000_000, at: now)
+            log.queriesLost(error: loss.description, advice: loss.advice, at: now)
+            log.readsLost(error: loss.description, advice: loss.advice, at: now)
+        }
+        let lines = pipe.lines()
+        #expect(lines.count == 3, "one of each session")
+        for (line, name) in zip(lines, ["listener", "query session", "read session"]) {
+            #expect(line.contains("Z error \(name) lost advice=\"check that PostgreSQL runs"))
+            #expect(line.contains(" error=\"\(loss.description)\""))
+        }
+        #expect(lines.first?.hasSuffix(" retry_ms=5") == true)
+    }
+
     @Test func `a queue of notifications that fills up is a warning that says what to do`() {
         let pipe = LinePipe()
         var log = Self.log(to: pipe)

@@ -101,9 +101,9 @@ extension Hearing {
 
     /// A failed `init` may all the same have said who the client is.
     private mutating func noteFailure(_ effect: Expectation.Effect, _ code: String?) {
-        guard case .initialize(let claimed?, _, let expiresAt, _) = effect,
-            code == "forbidden" || code == "unavailable"
-        else { return }
+        guard case .initialize(let claimed?, _, let expiresAt, _) = effect else { return }
+        if code == "bad_token", user == nil { refusedExpiry = expiresAt }
+        guard code == "forbidden" || code == "unavailable" else { return }
         user = claimed
         self.expiresAt = expiresAt
     }

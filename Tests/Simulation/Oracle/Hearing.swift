@@ -36,6 +36,8 @@ struct Hearing {
     var user: Int?
     /// When the token expires, in seconds since 1970.
     var expiresAt: Int64
+    /// The same of a first one that was refused.
+    var refusedExpiry: Int64?
     private(set) var closeCode: UInt16?
     private(set) var isClosed = false
     /// The client has sent what no client sends: from here on answers can't be foretold.

@@ -116,7 +116,8 @@ struct Generator {
         case 11, 12:
             .initialize(
                 user: random.once(in: 4) ? nil : user(),
-                project: random.once(in: 2) ? nil : project(), seconds: 10 + random.below(600))
+                project: random.once(in: 2) ? nil : project(),
+                seconds: random.once(in: 8) ? -60 : 10 + random.below(600))
         case 13: .ping
         case 14: .pong
         case 15: .pingFrame(bytes: random.below(126))

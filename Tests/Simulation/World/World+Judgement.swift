@@ -121,7 +121,8 @@ extension World {
         switch code {
         case 1012: hasReason = drainBegan != nil
         case 1013: hasReason = facts.checksMembership
-        case 4001: hasReason = peer.hearing.user == nil
+        // Tokens in an `init` are of the right key: there was none, or it had expired.
+        case 4001: hasReason = peer.hearing.user == nil && peer.hearing.refusedExpiry == nil
         case 4002:
             // Its time is up, or it said much that was no init: the last of that is unanswered.
             hasReason =
@@ -129,8 +130,8 @@ extension World {
                 >= Self.handshakeNanoseconds
                 || peer.hearing.user == nil && peer.hearing.isWaiting
         case 4101:
-            hasReason =
-                wall.unixSeconds + 1 >= peer.hearing.earliestExpiry + Self.leewaySeconds
+            let expiry = min(peer.hearing.earliestExpiry, peer.hearing.refusedExpiry ?? .max)
+            hasReason = wall.unixSeconds + 1 >= expiry + Self.leewaySeconds
         case 4201:
             // The frame may have waited for its socket.
             let silence = max(peer.longestSilence, now.nanoseconds(since: peer.lastArrival))
