@@ -54,22 +54,6 @@ import Testing
         #expect(metrics.contains("devhive_cursor_lag_transactions 7"))
     }
 
-    @Test func `triggers that failed are told of, and lost changes apart from them`() throws {
-        var watched = try Watched()
-        watched.harness.core.databaseIs(DatabaseState(triggerFailures: 5, triggerLosses: 1))
-        #expect(watched.pipe.lines() == [], "what was so before is no news")
-        watched.harness.core.databaseIs(DatabaseState(triggerFailures: 8, triggerLosses: 2))
-        let lines = watched.pipe.lines()
-        #expect(lines.count == 1)
-        #expect(lines.first?.contains("Z warning triggers failed advice=") == true)
-        #expect(lines.first?.hasSuffix(" failures=3 losses=1") == true)
-        let readiness = try watched.readiness()
-        #expect(readiness.contains("[!] triggers failed 8 times, and lost 2 changes"))
-        let metrics = try watched.metrics()
-        #expect(metrics.contains("devhive_trigger_failures 8"))
-        #expect(metrics.contains("devhive_trigger_losses 2"))
-    }
-
     @Test func `an event log that nobody prunes is warned of after a quarter of an hour`() throws {
         var watched = try Watched()
         watched.harness.core.eventLogIsOverdue(seconds: 899)
