@@ -137,6 +137,11 @@ DECLARE
     sprints_table CONSTANT pg_catalog.regclass := pg_catalog.to_regclass('sprints');
     tasks_table CONSTANT pg_catalog.regclass := pg_catalog.to_regclass('tasks');
     members_table CONSTANT pg_catalog.regclass := pg_catalog.to_regclass('project_members');
+    our_functions CONSTANT pg_catalog.name[] := '{notify_cache_invalidation,notify_cache_truncation,note_cache_cascade}';
+    our_sequences CONSTANT pg_catalog.name[] := '{cache_failures,cache_losses,cache_marks}';
+    announcing pg_catalog.oid[];
+    trigger_name pg_catalog.name;
+    sequence_name pg_catalog.name;
     events pg_catalog.text;
     horizon pg_catalog.text;
     projects pg_catalog.text;
@@ -165,12 +170,10 @@ BEGIN
             SELECT 'the function' AS kind, oid::regprocedure::text AS name, proowner AS owner
             FROM pg_proc
             WHERE pronamespace = quote_ident(place)::regnamespace AND pronargs = 0
-                AND proname IN (
-                    'notify_cache_invalidation', 'notify_cache_truncation', 'note_cache_cascade')
+                AND proname = ANY (our_functions)
             UNION ALL
             SELECT 'the relation', oid::regclass::text, relowner FROM pg_class
-            WHERE relnamespace = quote_ident(place)::regnamespace
-                AND relname IN ('cache_failures', 'cache_losses', 'cache_marks')
+            WHERE relnamespace = quote_ident(place)::regnamespace AND relname = ANY (our_sequences)
         ) AS made
         JOIN pg_roles ON pg_roles.oid = made.owner
         WHERE rolname NOT IN (tables_owner, current_user) AND NOT rolsuper
@@ -179,9 +182,9 @@ BEGIN
             USING HINT = 'Find out who made it, then drop it or give it to the owner of projects.';
     END LOOP;
 
-    EXECUTE format('CREATE SEQUENCE IF NOT EXISTS %I.cache_failures', place);
-    EXECUTE format('CREATE SEQUENCE IF NOT EXISTS %I.cache_losses', place);
-    EXECUTE format('CREATE SEQUENCE IF NOT EXISTS %I.cache_marks', place);
+    FOREACH sequence_name IN ARRAY our_sequences LOOP
+        EXECUTE format('CREATE SEQUENCE IF NOT EXISTS %I.%I', place, sequence_name);
+    END LOOP;
 
     FOREACH definition IN ARRAY ARRAY[$create$
 -- Announces one row.
@@ -198,7 +201,9 @@ BEGIN
 --
 -- `devhive.cursor` is kept in the same way: the number, what there is of the event log (`f`: one that is
 -- ours and was written to once, `p`: a plain table besides, `g`: one for which INSERT may fail, `-`: none),
--- then the cursor. The sequence `cache_marks` says which transactions have looked.
+-- then the cursor. The sequence `cache_marks` says which transactions have looked. Whose the log is isn't theirs to
+-- say: ROLLBACK TO SAVEPOINT gives the lock on it back, and leaves the sequence as it is. So each row that is
+-- recorded locks the log, which is a look into the backend's own locks where it is held, and then looks whose it is.
 CREATE OR REPLACE FUNCTION {row function}
 RETURNS trigger
 LANGUAGE plpgsql
@@ -244,6 +249,9 @@ DECLARE
     failure text;
     unrecorded text;
     is_loss boolean := false;
+    is_locking boolean := false;
+    is_patient boolean := false;
+    is_locked boolean;
 BEGIN
     LOOP
         -- A block with EXCEPTION is a subtransaction for each row: one microsecond of the five that
@@ -360,44 +368,48 @@ BEGIN
                     IF starts_with(log_cursor, mark) THEN
                         log_mode := substr(log_cursor, length(mark) + 1, 1);
                         log_cursor := substr(log_cursor, length(mark) + 2);
-                        -- Not for a setting to say: a table of somebody else's would run what its
-                        -- owner likes. What this session has set the sequence to, which only the
-                        -- functions may, says in a moment that the look was in this transaction.
-                        IF log_mode = 'p' THEN
-                            IF currval({name of marks}) <> pg_current_xact_id()::text::bigint THEN
+                        IF log_mode <> '-' AND NOT is_patient THEN
+                            -- It is held, or else an error leads to the look below: a block of its own would cost
+                            -- each row as much as the lock does.
+                            is_locking := true;
+                            LOCK TABLE ONLY {events} IN ROW EXCLUSIVE MODE NOWAIT;
+                            is_locking := false;
+                            IF NOT {log is ours} THEN
                                 log_mode := '-';
-                            END IF;
-                        ELSIF log_mode = 'f' THEN
-                            log_mode := coalesce({log's mode}, '-');
-                            IF log_mode = 'p' THEN
-                                IF to_regclass({name of marks}) IS NULL THEN
-                                    log_mode := 'g';
-                                ELSE
-                                    PERFORM setval(
-                                        {name of marks}, pg_current_xact_id()::text::bigint);
+                            ELSIF log_mode = 'p' THEN
+                                -- Not for a setting to say: INSERT has no block. What this session has set the
+                                -- sequence to, which only the functions may, says in a moment that the look
+                                -- was in this transaction.
+                                IF currval({name of marks}) <> pg_current_xact_id()::text::bigint THEN
+                                    log_mode := '-';
                                 END IF;
+                            ELSIF log_mode = 'f' THEN
+                                log_mode := coalesce({log's mode}, '-');
+                                IF log_mode = 'p' THEN
+                                    IF to_regclass({name of marks}) IS NULL THEN
+                                        log_mode := 'g';
+                                    ELSE
+                                        PERFORM setval(
+                                            {name of marks}, pg_current_xact_id()::text::bigint);
+                                    END IF;
+                                END IF;
+                                PERFORM set_config('devhive.cursor', mark || log_mode || log_cursor, true);
                             END IF;
-                            PERFORM set_config('devhive.cursor', mark || log_mode || log_cursor, true);
-                        ELSIF NOT {log is ours} THEN
-                            log_mode := '-';
                         END IF;
                     ELSE
+                        log_mode := NULL;
+                        log_cursor := NULL;
+                    END IF;
+                    IF log_mode IS NULL OR log_mode <> '-' AND is_patient THEN
                         log_mode := '-';
                         -- In a block of its own, once in a transaction: whoever listens hears of the
                         -- change even when it can't be recorded. The lock is the one that INSERT takes.
                         -- Held from here on, the table stays as it is then found, so that not every INSERT
-                        -- needs a block, which would be a subtransaction with a number for each row. It
-                        -- is waited for only where the table is ours.
+                        -- needs a block, which would be a subtransaction with a number for each row.
                         IF to_regclass({name of events}) IS NOT NULL THEN
                             BEGIN
-                                BEGIN
-                                    LOCK TABLE {events} IN ROW EXCLUSIVE MODE NOWAIT;
-                                EXCEPTION WHEN OTHERS THEN
-                                    IF {log's mode} IS NOT NULL THEN
-                                        LOCK TABLE {events} IN ROW EXCLUSIVE MODE;
-                                    END IF;
-                                END;
-                                IF {log is ours} THEN
+                                {lock log}
+                                IF is_locked AND {log is ours} THEN
                                     log_mode := 'f';
                                 END IF;
                             EXCEPTION WHEN OTHERS THEN
@@ -406,7 +418,7 @@ BEGIN
                         END IF;
                         -- One for the whole transaction, or repeated payloads would differ in it. The
                         -- first is the lowest, and so as good as any.
-                        log_cursor := pg_snapshot_xmin(pg_current_snapshot());
+                        log_cursor := coalesce(log_cursor, pg_snapshot_xmin(pg_current_snapshot())::text);
                         PERFORM set_config('devhive.cursor', mark || log_mode || log_cursor, true);
                     END IF;
                     IF log_mode = '-' THEN
@@ -438,11 +450,16 @@ BEGIN
             EXIT;
         EXCEPTION WHEN OTHERS THEN
             -- The notifications and settings of the block were taken back with it.
-            failure := coalesce(failure, SQLERRM);
             recorded_projects := NULL;
             recorded_ids := NULL;
             recorded_actions := NULL;
-            attempt := attempt + 1;
+            IF is_locking THEN
+                is_locking := false;
+                is_patient := true;
+            ELSE
+                failure := coalesce(failure, SQLERRM);
+                attempt := attempt + 1;
+            END IF;
         END;
         EXIT WHEN attempt > 2;
     END LOOP;
@@ -459,6 +476,11 @@ BEGIN
             END IF;
             PERFORM set_config(setting, announced || '!' || TG_OP || ';', true);
             is_loss := {projects' owner} IS NULL;
+            IF NOT is_loss THEN
+                -- From here on it stays under its name, and as it is.
+                LOCK TABLE ONLY {projects} IN ACCESS SHARE MODE;
+                is_loss := {projects' owner} IS NULL;
+            END IF;
             IF NOT is_loss THEN
                 FOR project IN SELECT every.id FROM {projects} AS every LIMIT projects_max + 1 LOOP
                     IF cardinality(recorded_ids) = projects_max THEN
@@ -477,10 +499,16 @@ BEGIN
                     recorded_ids := recorded_ids || '*'::text;
                     recorded_actions := recorded_actions || TG_OP::text;
                 END LOOP;
-                -- From the query on it stays as it is now.
-                is_loss := is_loss OR {projects' owner} IS NULL;
             END IF;
-            log_mode := coalesce({log's mode}, '-');
+            log_mode := '-';
+            BEGIN
+                {lock log}
+                IF is_locked THEN
+                    log_mode := coalesce({log's mode}, '-');
+                END IF;
+            EXCEPTION WHEN OTHERS THEN
+                unrecorded := SQLERRM;
+            END;
             IF is_loss AND log_mode <> '-' THEN
                 unrecorded := 'the projects are too many, or not for the triggers to read';
             ELSIF log_mode = 'p' THEN
@@ -583,6 +611,11 @@ DECLARE
     unrecorded text;
 BEGIN
     BEGIN
+        -- Once it is locked it stays under its name, and as it is: also while the lock on the log is waited for.
+        -- That of somebody else isn't waited for. (migrate takes the locks in the same order.)
+        IF {projects' owner} IS NOT NULL THEN
+            LOCK TABLE ONLY {projects} IN ACCESS SHARE MODE;
+        END IF;
         IF {projects' owner} IS NULL THEN
             RAISE EXCEPTION '% belongs to somebody else, is no table, or has row-level security that binds its owner',
                 {name of projects};
@@ -668,12 +701,25 @@ $$
         -- row locked by another doesn't wait for it.
         definition := replace(definition, '{expire}', $expire$BEGIN
             IF {horizon's owner} IS NOT NULL THEN
+                LOCK TABLE ONLY {horizon} IN ROW EXCLUSIVE MODE;
+            END IF;
+            IF {horizon's owner} IS NOT NULL THEN
                 UPDATE {horizon}
                 SET xid = (pg_snapshot_xmax(pg_current_snapshot())::text::bigint + 1000)::text::xid8
                 WHERE only_row IN (SELECT only_row FROM {horizon} FOR UPDATE SKIP LOCKED);
             END IF;
         EXCEPTION WHEN OTHERS THEN
         END;$expire$);
+        -- It is waited for only where the table is ours.
+        definition := replace(definition, '{lock log}', $lock$is_locked := true;
+                                BEGIN
+                                    LOCK TABLE ONLY {events} IN ROW EXCLUSIVE MODE NOWAIT;
+                                EXCEPTION WHEN OTHERS THEN
+                                    is_locked := {log's mode} IS NOT NULL;
+                                    IF is_locked THEN
+                                        LOCK TABLE ONLY {events} IN ROW EXCLUSIVE MODE;
+                                    END IF;
+                                END;$lock$);
         -- NULL where there is no log that may be used.
         definition := replace(definition, $name${log's mode}$name$, $mode$(
                             SELECT CASE
@@ -730,6 +776,29 @@ $$
         definition := replace(definition, '{UUID}', '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$');
         EXECUTE definition;
     END LOOP;
+    -- Nor behind the look: a function that is replaced, and a sequence that is there, keep their owner and what he
+    -- has granted. What is ours now nobody else can take away.
+    FOR found IN
+        SELECT wanted.name, pg_get_userbyid(made.owner) AS owner
+        FROM (
+            SELECT unnest(our_functions) AS name, true AS is_function
+            UNION ALL
+            SELECT unnest(our_sequences), false
+        ) AS wanted
+        LEFT JOIN (
+            SELECT proname, true AS is_function, proowner AS owner FROM pg_proc
+            WHERE pronamespace = quote_ident(place)::regnamespace AND pronargs = 0
+            UNION ALL
+            SELECT relname, false, relowner FROM pg_class
+            WHERE relnamespace = quote_ident(place)::regnamespace AND relkind = 'S'
+        ) AS made (name, is_function, owner)
+        ON made.name = wanted.name AND made.is_function = wanted.is_function
+        LEFT JOIN pg_roles ON pg_roles.oid = made.owner
+        WHERE (rolname IN (tables_owner, current_user) OR rolsuper) IS NOT TRUE
+    LOOP
+        RAISE EXCEPTION '% is there already and belongs to %', found.name, coalesce(found.owner, 'nobody')
+            USING HINT = 'Find out who made it, then drop it or give it to the owner of projects.';
+    END LOOP;
     EXECUTE format('REVOKE EXECUTE ON FUNCTION %s, %s, %s FROM PUBLIC',
         row_function, truncation_function, cascade_function);
     -- How many failures there were is for everybody to read.
@@ -765,55 +834,45 @@ $$
             USING HINT = 'DROP TRIGGER, or GRANT EXECUTE ON FUNCTION notify_cache_invalidation(),'
                 ' notify_cache_truncation() TO that role if it may act as the functions'' owner.';
     END LOOP;
+
+    -- A trigger of ours is a word of trust in the owner of its table: the functions read his columns, by his types,
+    -- with their own owner's rights. So nobody gets them by a table that was made, or put there, before this migration.
+    -- Whose it is is looked at when the triggers have locked it.
+    announcing := ARRAY(SELECT tgrelid FROM pg_trigger WHERE tgfoid = row_function::regprocedure);
+    FOREACH trigger_name IN ARRAY ARRAY['projects', 'sprints', 'tasks', 'project_members'] LOOP
+        EXECUTE format('CREATE OR REPLACE TRIGGER %I AFTER INSERT OR UPDATE OR DELETE ON %s'
+            ' FOR EACH ROW EXECUTE FUNCTION %s', trigger_name || '_cache_invalidate',
+            CASE trigger_name WHEN 'projects' THEN projects_table WHEN 'sprints' THEN sprints_table
+                WHEN 'tasks' THEN tasks_table ELSE members_table END, row_function);
+    END LOOP;
+    FOR found IN
+        SELECT tgrelid::regclass AS table_name, rolname AS owner
+        FROM pg_trigger
+        JOIN pg_class ON pg_class.oid = tgrelid
+        JOIN pg_roles ON pg_roles.oid = relowner
+        WHERE tgfoid = row_function::regprocedure AND tgparentid = 0
+            AND tgrelid <> ALL (announcing) AND NOT rolsuper AND rolname <> current_user
+            AND relowner <> (SELECT relowner FROM pg_class WHERE oid = projects_table)
+            AND NOT has_function_privilege(relowner, tgfoid, 'EXECUTE')
+    LOOP
+        RAISE EXCEPTION '% belongs to %, and projects to %: the triggers would run with rights that the owner has not',
+            found.table_name, found.owner,
+            (SELECT pg_get_userbyid(relowner) FROM pg_class WHERE oid = projects_table)
+            USING HINT = 'Find out who made it, then drop it, give it to the owner of projects,'
+                ' or make its owner a member of that role.';
+    END LOOP;
+    FOREACH trigger_name IN ARRAY ARRAY['projects', 'sprints', 'tasks', 'project_members'] LOOP
+        EXECUTE format('CREATE OR REPLACE TRIGGER %I BEFORE TRUNCATE ON %s'
+            ' FOR EACH STATEMENT EXECUTE FUNCTION %s', trigger_name || '_cache_invalidate_truncate',
+            CASE trigger_name WHEN 'projects' THEN projects_table WHEN 'sprints' THEN sprints_table
+                WHEN 'tasks' THEN tasks_table ELSE members_table END, truncation_function);
+        -- It costs a direct change nothing but a look at the condition.
+        EXECUTE format('CREATE OR REPLACE TRIGGER %I BEFORE INSERT OR UPDATE OR DELETE ON %s'
+            ' FOR EACH STATEMENT WHEN (pg_trigger_depth() > 0) EXECUTE FUNCTION %s',
+            trigger_name || '_cache_invalidate_cascade',
+            CASE trigger_name WHEN 'projects' THEN projects_table WHEN 'sprints' THEN sprints_table
+                WHEN 'tasks' THEN tasks_table ELSE members_table END, cascade_function);
+    END LOOP;
     PERFORM pg_catalog.set_config('search_path', given_path, true);
 END
 $migration$;
-
-CREATE OR REPLACE TRIGGER projects_cache_invalidate
-AFTER INSERT OR UPDATE OR DELETE ON projects
-FOR EACH ROW EXECUTE FUNCTION notify_cache_invalidation();
-
-CREATE OR REPLACE TRIGGER sprints_cache_invalidate
-AFTER INSERT OR UPDATE OR DELETE ON sprints
-FOR EACH ROW EXECUTE FUNCTION notify_cache_invalidation();
-
-CREATE OR REPLACE TRIGGER tasks_cache_invalidate
-AFTER INSERT OR UPDATE OR DELETE ON tasks
-FOR EACH ROW EXECUTE FUNCTION notify_cache_invalidation();
-
-CREATE OR REPLACE TRIGGER project_members_cache_invalidate
-AFTER INSERT OR UPDATE OR DELETE ON project_members
-FOR EACH ROW EXECUTE FUNCTION notify_cache_invalidation();
-
-CREATE OR REPLACE TRIGGER projects_cache_invalidate_truncate
-BEFORE TRUNCATE ON projects
-FOR EACH STATEMENT EXECUTE FUNCTION notify_cache_truncation();
-
-CREATE OR REPLACE TRIGGER sprints_cache_invalidate_truncate
-BEFORE TRUNCATE ON sprints
-FOR EACH STATEMENT EXECUTE FUNCTION notify_cache_truncation();
-
-CREATE OR REPLACE TRIGGER tasks_cache_invalidate_truncate
-BEFORE TRUNCATE ON tasks
-FOR EACH STATEMENT EXECUTE FUNCTION notify_cache_truncation();
-
-CREATE OR REPLACE TRIGGER project_members_cache_invalidate_truncate
-BEFORE TRUNCATE ON project_members
-FOR EACH STATEMENT EXECUTE FUNCTION notify_cache_truncation();
-
--- They cost a direct change nothing but a look at the condition.
-CREATE OR REPLACE TRIGGER projects_cache_invalidate_cascade
-BEFORE INSERT OR UPDATE OR DELETE ON projects
-FOR EACH STATEMENT WHEN (pg_catalog.pg_trigger_depth() OPERATOR(pg_catalog.>) 0) EXECUTE FUNCTION note_cache_cascade();
-
-CREATE OR REPLACE TRIGGER sprints_cache_invalidate_cascade
-BEFORE INSERT OR UPDATE OR DELETE ON sprints
-FOR EACH STATEMENT WHEN (pg_catalog.pg_trigger_depth() OPERATOR(pg_catalog.>) 0) EXECUTE FUNCTION note_cache_cascade();
-
-CREATE OR REPLACE TRIGGER tasks_cache_invalidate_cascade
-BEFORE INSERT OR UPDATE OR DELETE ON tasks
-FOR EACH STATEMENT WHEN (pg_catalog.pg_trigger_depth() OPERATOR(pg_catalog.>) 0) EXECUTE FUNCTION note_cache_cascade();
-
-CREATE OR REPLACE TRIGGER project_members_cache_invalidate_cascade
-BEFORE INSERT OR UPDATE OR DELETE ON project_members
-FOR EACH STATEMENT WHEN (pg_catalog.pg_trigger_depth() OPERATOR(pg_catalog.>) 0) EXECUTE FUNCTION note_cache_cascade();

@@ -78,15 +78,84 @@ BEGIN
 END
 $$;
 
--- What somebody else put in the place of ours would run with the rights of its owner.
-DO $$
+-- What somebody else put in the place of ours would run with the rights of whoever writes to it. A look for that
+-- holds for as long as a lock does, and psql may run each statement in a transaction of its own: so all is one
+-- statement, which makes the tables, locks them, and looks whose they are before it writes to them or gives them to
+-- anybody.
+--
+-- The function runs with its owner's rights, and so nothing that it runs is for the caller to choose: operators and
+-- functions are PostgreSQL's own, the tables those of this migration, for as long as they are plain tables of the
+-- function's owner.
+DO $migration$
 DECLARE
     given_path CONSTANT pg_catalog.text := pg_catalog.current_setting('search_path');
     place CONSTANT pg_catalog.name := pg_catalog.current_schema();
+    projects CONSTANT pg_catalog.regclass := pg_catalog.to_regclass('projects');
+    names CONSTANT pg_catalog.name[] := '{devhive_direct_messages,devhive_send_direct}';
     functions CONSTANT pg_catalog.regprocedure := pg_catalog.to_regprocedure('notify_cache_invalidation()');
+    members_table CONSTANT pg_catalog.regclass := pg_catalog.to_regclass('project_members');
+    -- The first relation or function under these names ($1 in the schema $2) that can't be ours, and why. Ours, and so
+    -- are their parts, is what belongs to the functions' owner ($3), to whoever migrates, or to a superuser.
+    look CONSTANT pg_catalog.text := $look$
+        WITH trusted AS (SELECT oid FROM pg_roles WHERE rolsuper OR rolname IN ($3, current_user))
+        SELECT name, fault FROM (
+            SELECT pg_class.oid::regclass::text AS name, 'not what direct messages can be kept in: ' || CASE
+                WHEN relowner NOT IN (SELECT oid FROM trusted) THEN 'it belongs to ' || pg_get_userbyid(relowner)
+                WHEN relhasrules THEN 'it has rules'
+                WHEN EXISTS (
+                    SELECT FROM pg_trigger
+                    WHERE tgrelid = pg_class.oid AND NOT tgisinternal
+                ) THEN 'it has triggers'
+                WHEN relkind NOT IN ('r', 'p') THEN 'it is no table'
+                ELSE (
+                    SELECT 'it uses what belongs to ' || pg_get_userbyid(part.owner)
+                    FROM (
+                        SELECT typowner FROM pg_attribute JOIN pg_type ON pg_type.oid = atttypid
+                        WHERE attrelid = pg_class.oid
+                        UNION ALL
+                        SELECT child.relowner FROM pg_inherits JOIN pg_class AS child ON child.oid = inhrelid
+                        WHERE inhparent = pg_class.oid
+                        UNION ALL
+                        -- What is needed by the table, its defaults, checks, keys, indexes and policies.
+                        SELECT coalesce(proowner, oprowner, opcowner, typowner, used.relowner)
+                        FROM (
+                            SELECT 'pg_class'::regclass AS kind, pg_class.oid AS part
+                            UNION ALL
+                            SELECT 'pg_class'::regclass, indexrelid FROM pg_index WHERE indrelid = pg_class.oid
+                            UNION ALL
+                            SELECT 'pg_attrdef'::regclass, oid FROM pg_attrdef WHERE adrelid = pg_class.oid
+                            UNION ALL
+                            SELECT 'pg_constraint'::regclass, oid FROM pg_constraint WHERE conrelid = pg_class.oid
+                            UNION ALL
+                            SELECT 'pg_policy'::regclass, oid FROM pg_policy WHERE polrelid = pg_class.oid
+                        ) AS parts
+                        JOIN pg_depend ON classid = kind AND objid = part
+                        LEFT JOIN pg_proc ON refclassid = 'pg_proc'::regclass AND pg_proc.oid = refobjid
+                        LEFT JOIN pg_operator ON refclassid = 'pg_operator'::regclass AND pg_operator.oid = refobjid
+                        LEFT JOIN pg_opclass ON refclassid = 'pg_opclass'::regclass AND pg_opclass.oid = refobjid
+                        LEFT JOIN pg_type ON refclassid = 'pg_type'::regclass AND pg_type.oid = refobjid
+                        LEFT JOIN pg_class AS used ON refclassid = 'pg_class'::regclass AND used.oid = refobjid
+                    ) AS part (owner)
+                    WHERE part.owner NOT IN (SELECT oid FROM trusted)
+                    LIMIT 1
+                )
+            END AS fault
+            FROM pg_class WHERE relnamespace = quote_ident($2)::regnamespace AND relname = ANY ($1)
+            UNION ALL
+            SELECT pg_proc.oid::regprocedure::text, 'belongs to ' || pg_get_userbyid(proowner)
+            FROM pg_proc WHERE pronamespace = quote_ident($2)::regnamespace AND proname = ANY ($1)
+                AND proowner NOT IN (SELECT oid FROM trusted)
+        ) AS made
+        WHERE fault IS NOT NULL LIMIT 1$look$;
     functions_owner pg_catalog.name;
     functions_place pg_catalog.name;
     found pg_catalog.record;
+    messages pg_catalog.text;
+    members pg_catalog.text;
+    user_type pg_catalog.oid;
+    project_type pg_catalog.oid;
+    definition pg_catalog.text;
+    signature pg_catalog.text;
 BEGIN
     PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
     IF functions IS NULL THEN
@@ -94,40 +163,38 @@ BEGIN
     END IF;
     SELECT pg_get_userbyid(proowner), nspname INTO STRICT functions_owner, functions_place
     FROM pg_proc JOIN pg_namespace ON pg_namespace.oid = pronamespace WHERE pg_proc.oid = functions;
+    -- Whoever could make them in the place of dropped ones would get all the rest.
+    IF NOT EXISTS (
+        SELECT FROM pg_roles JOIN pg_class ON pg_class.oid = projects
+        WHERE rolname = functions_owner
+            AND (rolsuper OR rolname = current_user OR pg_has_role(pg_roles.oid, relowner, 'MEMBER'))
+    ) THEN
+        RAISE EXCEPTION 'the function % belongs to %, who is not the owner of projects', functions, functions_owner
+            USING HINT = 'Find out who made it, then drop it, and apply 004_add_cache_invalidation_triggers.sql.';
+    END IF;
     IF functions_place <> place THEN
         RAISE EXCEPTION 'direct messages belong beside notify_cache_invalidation(), in the schema %', functions_place
             USING HINT = 'Migrate with a search_path that begins with it.';
     END IF;
-    FOR found IN
-        SELECT pg_class.oid::regclass::text AS name, rolname AS owner, relkind::text AS kind, relhasrules,
-            EXISTS (
-                SELECT FROM pg_trigger WHERE tgrelid = pg_class.oid AND NOT tgisinternal
-            ) AS has_triggers,
-            rolname NOT IN (functions_owner, current_user) AND NOT rolsuper AS is_foreign
-        FROM pg_class JOIN pg_roles ON pg_roles.oid = relowner
-        WHERE relnamespace = quote_ident(place)::regnamespace AND relname = 'devhive_direct_messages'
-        UNION ALL
-        SELECT pg_proc.oid::regprocedure::text, rolname, 'r', false, false,
-            rolname NOT IN (functions_owner, current_user) AND NOT rolsuper
-        FROM pg_proc JOIN pg_roles ON pg_roles.oid = proowner
-        WHERE pronamespace = quote_ident(place)::regnamespace AND proname = 'devhive_send_direct'
-    LOOP
-        CONTINUE WHEN found.kind = 'r' AND NOT found.is_foreign
-            AND NOT found.relhasrules AND NOT found.has_triggers;
-        RAISE EXCEPTION '% is there already and not what direct messages can be kept in: %', found.name,
-            CASE
-                WHEN found.is_foreign THEN 'it belongs to ' || found.owner
-                WHEN found.relhasrules THEN 'it has rules'
-                WHEN found.has_triggers THEN 'it has triggers'
-                ELSE 'it is no table'
-            END
-            USING HINT = 'Find out who made it, then drop it.';
-    END LOOP;
-    PERFORM pg_catalog.set_config('search_path', given_path, true);
-END
-$$;
+    messages := format('%I.devhive_direct_messages', place);
+    SELECT format('%I.%I', nspname, relname) INTO members
+    FROM pg_class JOIN pg_namespace ON pg_namespace.oid = relnamespace WHERE pg_class.oid = members_table;
+    SELECT atttypid INTO user_type FROM pg_attribute
+    WHERE attrelid = members_table AND attname = 'user_id' AND NOT attisdropped;
+    SELECT atttypid INTO project_type FROM pg_attribute
+    WHERE attrelid = members_table AND attname = 'project_id' AND NOT attisdropped;
+    IF user_type IS NULL OR project_type IS NULL THEN
+        RAISE EXCEPTION 'direct messages need project_members with the columns project_id and user_id';
+    END IF;
 
-CREATE TABLE IF NOT EXISTS devhive_direct_messages (
+    -- Before any lock of somebody else's is waited for.
+    EXECUTE look INTO found USING names, place, functions_owner;
+    IF found.fault IS NOT NULL THEN
+        RAISE EXCEPTION '% is there already and %', found.name, found.fault
+            USING HINT = 'Find out who made it, then drop it.';
+    END IF;
+    EXECUTE format($create$
+CREATE TABLE IF NOT EXISTS %s (
     seq bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     -- What a cursor of an inbox is compared with, as in the event log: whoever has read all that a snapshot
     -- shows has yet to get what has a number at or above its xmin.
@@ -148,49 +215,34 @@ CREATE TABLE IF NOT EXISTS devhive_direct_messages (
     origin uuid,
     acknowledged_by uuid,
     CONSTRAINT devhive_direct_messages_id UNIQUE (sender, id)
-);
-
--- An inbox, in the order in which it is read.
-CREATE INDEX IF NOT EXISTS devhive_direct_messages_inbox
-ON devhive_direct_messages (recipient, xid, seq) WHERE acknowledged_at IS NULL;
-
--- What is to be deleted.
-CREATE INDEX IF NOT EXISTS devhive_direct_messages_expiry ON devhive_direct_messages (expires_at);
-
--- The gateway needs SELECT, UPDATE and DELETE on the table and EXECUTE on the function; an application needs EXECUTE
--- alone. Whoever has it can send in anybody's name.
-REVOKE ALL ON devhive_direct_messages FROM PUBLIC;
-
--- The function runs with its owner's rights, and so nothing that it runs is for the caller to choose: operators and
--- functions are PostgreSQL's own, the tables those of this migration, for as long as they are plain tables of the
--- function's owner.
-DO $migration$
-DECLARE
-    given_path CONSTANT pg_catalog.text := pg_catalog.current_setting('search_path');
-    place CONSTANT pg_catalog.name := pg_catalog.current_schema();
-    functions CONSTANT pg_catalog.regprocedure := pg_catalog.to_regprocedure('notify_cache_invalidation()');
-    members_table CONSTANT pg_catalog.regclass := pg_catalog.to_regclass('project_members');
-    messages_table CONSTANT pg_catalog.regclass := pg_catalog.to_regclass('devhive_direct_messages');
-    functions_owner pg_catalog.name;
-    messages pg_catalog.text;
-    members pg_catalog.text;
-    user_type pg_catalog.oid;
-    project_type pg_catalog.oid;
-    definition pg_catalog.text;
-    signature pg_catalog.text;
-BEGIN
-    PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
-    SELECT pg_get_userbyid(proowner) INTO STRICT functions_owner FROM pg_proc WHERE oid = functions;
-    messages := format('%I.devhive_direct_messages', place);
-    SELECT format('%I.%I', nspname, relname) INTO members
-    FROM pg_class JOIN pg_namespace ON pg_namespace.oid = relnamespace WHERE pg_class.oid = members_table;
-    SELECT atttypid INTO user_type FROM pg_attribute
-    WHERE attrelid = members_table AND attname = 'user_id' AND NOT attisdropped;
-    SELECT atttypid INTO project_type FROM pg_attribute
-    WHERE attrelid = members_table AND attname = 'project_id' AND NOT attisdropped;
-    IF user_type IS NULL OR project_type IS NULL THEN
-        RAISE EXCEPTION 'direct messages need project_members with the columns project_id and user_id';
+)
+    $create$, messages);
+    EXECUTE look INTO found USING names, place, functions_owner;
+    IF found.fault IS NOT NULL THEN
+        RAISE EXCEPTION '% is there already and %', found.name, found.fault
+            USING HINT = 'Find out who made it, then drop it.';
     END IF;
+    -- The lock that INSERT takes. While it is held nobody gives the table another name, triggers, rules or policies.
+    EXECUTE format('LOCK TABLE ONLY %s IN ROW EXCLUSIVE MODE', messages);
+    EXECUTE look INTO found USING names, place, functions_owner;
+    IF found.fault IS NOT NULL THEN
+        RAISE EXCEPTION '% is there already and %', found.name, found.fault
+            USING HINT = 'Find out who made it, then drop it.';
+    END IF;
+
+    -- An inbox, in the order in which it is read. (CREATE INDEX waits for whoever writes, also where the index is there.)
+    IF to_regclass(format('%I.devhive_direct_messages_inbox', place)) IS NULL THEN
+        EXECUTE format('CREATE INDEX devhive_direct_messages_inbox'
+            ' ON %s (recipient, xid, seq) WHERE acknowledged_at IS NULL', messages);
+    END IF;
+    -- What is to be deleted.
+    IF to_regclass(format('%I.devhive_direct_messages_expiry', place)) IS NULL THEN
+        EXECUTE format('CREATE INDEX devhive_direct_messages_expiry ON %s (expires_at)', messages);
+    END IF;
+    -- The gateway needs SELECT, UPDATE and DELETE on the table and EXECUTE on the function; an application needs EXECUTE
+    -- alone. Whoever has it can send in anybody's name.
+    EXECUTE format('REVOKE ALL ON %s FROM PUBLIC', messages);
+
     signature := format('%I.devhive_send_direct(uuid, uuid, uuid, json, boolean, integer, uuid)', place);
 
     definition := $create$
@@ -305,12 +357,18 @@ $create$;
     definition := replace(definition, '{messages}', messages);
     definition := replace(definition, '{members}', members);
     EXECUTE definition;
+    -- One that was there keeps its owner when it is replaced.
+    EXECUTE look INTO found USING names, place, functions_owner;
+    IF found.fault IS NOT NULL THEN
+        RAISE EXCEPTION '% is there already and %', found.name, found.fault
+            USING HINT = 'Find out who made it, then drop it.';
+    END IF;
     EXECUTE format('REVOKE EXECUTE ON FUNCTION %s FROM PUBLIC', signature);
     -- ALTER TABLE waits for whoever reads, so only where it is needed.
     IF (SELECT pg_get_userbyid(proowner) FROM pg_proc WHERE oid = signature::regprocedure) <> functions_owner THEN
         EXECUTE format('ALTER FUNCTION %s OWNER TO %I', signature, functions_owner);
     END IF;
-    IF (SELECT pg_get_userbyid(relowner) FROM pg_class WHERE oid = messages_table) <> functions_owner THEN
+    IF (SELECT pg_get_userbyid(relowner) FROM pg_class WHERE oid = messages::regclass) <> functions_owner THEN
         EXECUTE format('ALTER TABLE %s OWNER TO %I', messages, functions_owner);
     END IF;
     PERFORM pg_catalog.set_config('search_path', given_path, true);
