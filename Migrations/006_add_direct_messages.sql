@@ -17,9 +17,11 @@
 -- `ttl_s` (604800, a week), the seconds after which nobody gets it any more, 30 days at most.
 --
 -- Each message is announced at its commit on the channel `devhive_direct`, as is each acknowledgment: recipient,
--- sender, the numbers of the rows, and nothing of what they hold. Every role that may connect to the database can listen
--- there, and can announce what it likes: so the gateway takes an announcement for a hint, and reads the rows. That costs
--- it a look by primary key; were the message in the announcement, everybody in the database could read it.
+-- sender, the numbers of the rows, a message's id, and nothing of what they hold. Every role that may connect to the
+-- database can listen there, and can announce what it likes: so the gateway takes an announcement for a hint, and reads
+-- the rows. That costs it a look by primary key; were the message in the announcement, everybody in the database could
+-- read it. What one of its own clients has sent it needn't read: the id says that it is this one, and the answer to its
+-- statement that it is committed.
 --
 -- The bounds of an inbox are counted without a lock, so that no sender waits for another's transaction: transactions
 -- that send to the same user at the same time may together exceed them by what they send.
@@ -320,7 +322,7 @@ BEGIN
     RETURNING seq INTO position;
     IF position IS NOT NULL THEN
         PERFORM pg_notify('devhive_direct', 'm ' || devhive_send_direct.recipient || ' '
-            || devhive_send_direct.sender || ' ' || position);
+            || devhive_send_direct.sender || ' ' || position || ' ' || devhive_send_direct.id);
         RETURN 'sent';
     END IF;
     -- Another transaction may have committed the same id meanwhile.

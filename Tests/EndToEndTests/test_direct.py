@@ -470,6 +470,8 @@ async def test_forged_announcements_bring_nothing_that_was_not_sent(gateway, two
     stranger = await Person.connect(gateway)
     forged = [
         f"m {two[1]} {two[0]} 424242", f"m {stranger.user} {two[0]} {sequence}",
+        f"m {two[1]} {two[0]} 424242 {name}", f"m {stranger.user} {two[0]} {sequence} {name}",
+        f"m {two[1]} {two[0]} {sequence} {new_id()}",
         f"a {two[1]} {two[0]} {sequence}", f"a {two[1]} {two[0]} 424242",
         "", "m", "x" * 7_999, f"m {two[1]} {two[0]} ", f"m {two[1]} {two[0]} x", f"m {two[1]} {two[0]} -1",
         f"m {two[1]} {two[0]} 99999999999999999999", json.dumps({"to": two[1], "data": {"text": "forged"}}),
@@ -483,6 +485,27 @@ async def test_forged_announcements_bring_nothing_that_was_not_sent(gateway, two
     assert set(receiver.ids) == {name, last} and not stranger.messages
     assert receiver.acked == [] and sender.receipts == []
     assert all(message["data"] == {"text": "hello"} for message in receiver.messages)
+
+
+async def test_a_message_under_way_is_given_to_nobody_whoever_announces_it(gateway, two, database):
+    receiver = await Person.connect(gateway, two[1])
+    sender = await Person.connect(gateway, two[0])
+    name = new_id()
+    with database.transaction() as cursor:
+        # The statement waits for this, and gives up.
+        cursor.execute("LOCK TABLE project_members")
+        answer = asyncio.create_task(sender.send(two[1], name=name))
+        await asyncio.sleep(0.1)
+        for _ in range(3):
+            database.execute("SELECT pg_notify('devhive_direct', %s)", f"m {two[1]} {two[0]} 1 {name}")
+        assert await answer == "unavailable"
+    await receiver.for_a_while()
+    assert receiver.ids == []
+    # The same once more is sent, and comes once.
+    assert await sender.send(two[1], name=name) == name
+    await receiver.until(lambda: receiver.messages)
+    await receiver.for_a_while()
+    assert receiver.ids == [name]
 
 
 @pytest.fixture
@@ -512,7 +535,7 @@ async def test_a_role_with_connect_alone_can_neither_read_nor_send(database, two
         cursor.execute("SELECT 1")
         outsider.poll()
         payload = outsider.notifies[0].payload
-        assert payload.startswith(f"m {two[1]} {two[0]} ") and "tea" not in payload and len(payload) < 100
+        assert payload.startswith(f"m {two[1]} {two[0]} ") and "tea" not in payload and len(payload) < 150
 
 
 async def test_the_gateway_s_role_needs_no_more_than_is_documented(start_gateway, two, database, role):

@@ -172,6 +172,7 @@ extension Core {
     /// Fills in the parameters of a statement that sends, and returns its tag; `nil` when nothing is to be sent.
     package mutating func beginDirectSends(into parameters: inout QueryParameters) -> UInt64? {
         guard let tag = direct.beginSends() else { return nil }
+        direct.remember(sends: tag, clock.now)
         let sends = direct.asked(sends: tag)
         parameters.removeAll()
         parameters.append(uuids: sends.map(\.sender))
@@ -188,14 +189,20 @@ extension Core {
     }
 
     /// What became of the messages of a statement is committed.
-    package mutating func finishDirectSends(_ tag: UInt64, _ outcomes: [DirectOutcome]) {
-        let sends = direct.finish(sends: tag)
+    ///
+    /// - Parameter timestamp: when they were sent, as clients are told.
+    package mutating func finishDirectSends(
+        _ tag: UInt64, _ outcomes: [DirectOutcome], timestamp: [UInt8]
+    ) {
+        let sends = direct.finish(sends: tag, outcomes, timestamp: timestamp)
         for (position, send) in sends.enumerated() {
             answer(position < outcomes.count ? outcomes[position] : .unavailable, to: send)
         }
+        announceOwn()
     }
 
     package mutating func directSendsFailed(_ tag: UInt64, _ failure: QueryFailure) {
+        defer { announceOwn() }
         switch failure {
         case .lost:
             for send in direct.finish(sends: tag) { answer(.unavailable, to: send) }

@@ -3,7 +3,7 @@ package import Reactor
 // What clients are told of direct messages: of those that are announced, and those in their inboxes.
 extension Core {
     /// Reads the payload of a notification on `devhive_direct`. It is a hint, whoever has sent it: the rows
-    /// that it names are read, if somebody here has to do with them.
+    /// that it names are read, if somebody here has to do with them and they aren't of this process.
     package mutating func noteDirect(_ payload: borrowing Span<UInt8>) {
         guard let hint = DirectHint(payload) else {
             metrics.notificationsInvalid += 1
@@ -12,6 +12,21 @@ extension Core {
             return
         }
         if !direct.note(hint, payload) { metrics.notificationsWithoutAudience += 1 }
+        announceOwn()
+    }
+
+    /// What was announced of this process's own messages reaches clients, as far as it is known to be committed.
+    mutating func announceOwn() {
+        while let own = direct.removeAnnounced(mayRead: mayReadDirect, clock.now) {
+            let send = own.send
+            let header = ServerMessage.DirectHeader(
+                id: send.id, sender: send.sender, recipient: send.recipient)
+            var message = outbox.message()
+            ServerMessage.writeDirect(
+                header, data: send.data.span, timestamp: own.timestamp.span, into: &message.text)
+            announce(&message, header, origin: send.origin)
+            outbox.discard(message)
+        }
     }
 
     // MARK: What is asked
@@ -130,15 +145,20 @@ extension Core {
         }
     }
 
-    /// A message goes to the connections of its recipient, and to those of its sender that haven't sent it.
     private mutating func announce(_ position: Int, of answer: borrowing DirectAnswer) {
-        let row = answer[position]
         guard answer.hasData(position) else { return }
         var message = outbox.message()
         answer.write(position, into: &message.text)
-        let segment = makeSegment(of: &message)
+        announce(&message, answer[position].message, origin: answer[position].origin)
         outbox.discard(message)
-        var next = direct.firstReader(of: row.message.recipient)
+    }
+
+    /// A message goes to the connections of its recipient, and to those of its sender that haven't sent it.
+    private mutating func announce(
+        _ message: inout OutgoingMessage, _ header: ServerMessage.DirectHeader, origin: UUID?
+    ) {
+        let segment = makeSegment(of: &message)
+        var next = direct.firstReader(of: header.recipient)
         while let index = next {
             next = direct.nextReader(after: index)
             guard direct.takesNews(index) else { continue }
@@ -146,8 +166,8 @@ extension Core {
             direct.fallBehind(index)
             outbox.markDirty(index, &clients[index].queue)
         }
-        if row.message.sender != row.message.recipient {
-            tell(segment, readersOf: row.message.sender, except: row.origin)
+        if header.sender != header.recipient {
+            tell(segment, readersOf: header.sender, except: origin)
         }
         outbox.release(segment)
     }

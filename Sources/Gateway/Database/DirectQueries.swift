@@ -4,29 +4,31 @@ internal import Reactor
 /// behind, or is empty.
 enum DirectQueries {
     /// Parameters: senders, recipients, ids, data, whether receipts are wanted, seconds to live, origins: arrays of
-    /// the same length. Rows: a place from 1 on, and what became of the message there.
+    /// the same length. Rows: a place from 1 on, what became of the message there, and when it was sent.
     ///
-    /// Nobody waits long for a transaction of the application that sends the same id: the session has more to do.
+    /// Nobody waits long for a transaction of the application that sends the same id: the session has more to do. That
+    /// is a condition on each row, which is looked at before the function is called: a plan of one scan is made in
+    /// half the time of one with a subquery.
     static func send(in schema: String) -> String {
         """
-        WITH patience AS MATERIALIZED (\(patience)), asked AS MATERIALIZED (
-            SELECT asked.* FROM unnest(
-                    $1::uuid[], $2::uuid[], $3::uuid[], $4::text[], $5::boolean[], $6::integer[], $7::uuid[])
-                WITH ORDINALITY AS asked (sender, recipient, id, data, receipt, ttl_s, origin, position)
-            JOIN patience ON patience.value IS NOT NULL
-            ORDER BY asked.position
-        )
         SELECT position, \(schema)devhive_send_direct(
-            sender, recipient, id, data::json, receipt, ttl_s, origin) FROM asked
+            sender, recipient, id, data::json, receipt, ttl_s, origin), \(timestamp(of: "pg_catalog.now()"))
+        FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::text[], $5::boolean[], $6::integer[], $7::uuid[])
+            WITH ORDINALITY AS asked (sender, recipient, id, data, receipt, ttl_s, origin, position)
+        WHERE \(patience) IS NOT NULL
         """
     }
+
+    static let sentColumnCount = 3
+    /// Bytes of such a time.
+    static let timestampBytesMax = 64
 
     /// Parameters: users, ids, connections, whether senders may be told: arrays of the same length.
     ///
     /// What is acknowledged is announced in the same way as what is sent, some rows at a time, so that they fit.
     static func acknowledge(in schema: String) -> String {
         """
-        WITH patience AS MATERIALIZED (\(patience)), asked AS MATERIALIZED (
+        WITH patience AS MATERIALIZED (SELECT \(patience) AS value), asked AS MATERIALIZED (
             SELECT DISTINCT ON (recipient, id) asked.* FROM unnest(
                     $1::uuid[], $2::uuid[], $3::uuid[], $4::boolean[])
                 AS asked (recipient, id, connection, is_visible)
@@ -116,14 +118,17 @@ enum DirectQueries {
     /// Rows in one announcement: of 20 bytes each, behind 76 that are always there, in 8,000.
     private static let announcedMax = 256
 
-    private static let patience =
-        "SELECT pg_catalog.set_config('lock_timeout', '200ms', true) AS value"
+    private static let patience = "pg_catalog.set_config('lock_timeout', '200ms', true)"
+
+    private static func timestamp(of time: String) -> String {
+        #"pg_catalog.to_char(\#(time) AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')"#
+    }
 
     private static let columns = """
         message.seq, message.xid, message.sender, message.recipient, message.id, message.origin,
             message.receipt, message.acknowledged_at IS NOT NULL, message.acknowledged_by,
             CASE WHEN message.acknowledged_at IS NULL OR NOT is_ack THEN message.data END,
-            pg_catalog.to_char(message.sent_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'),
+            \(timestamp(of: "message.sent_at")),
             pg_catalog.pg_snapshot_xmin(pg_catalog.pg_current_snapshot())
         """
 

@@ -10,6 +10,7 @@ package struct Direct: ~Copyable {
     package private(set) var sends = WaitingWishes<DirectSend>()
     package private(set) var acks = WaitingWishes<DirectAck>()
     package private(set) var hints = WaitingHints()
+    package private(set) var own = OwnMessages()
     package private(set) var readers = InboxReaders()
     private var rate: TokenBuckets<UserID>
     private var longRate: TokenBuckets<UserID>
@@ -56,16 +57,48 @@ package struct Direct: ~Copyable {
     package mutating func beginSends() -> UInt64? { sends.begin() }
     package mutating func beginAcks() -> UInt64? { acks.begin() }
 
+    /// The statement is asked now: its messages are remembered, if they concern somebody here.
+    package mutating func remember(sends tag: UInt64, _ now: Instant) {
+        for (position, send) in sends.asked(tag).enumerated() {
+            if readers.has(send.recipient) || readers.has(send.sender) {
+                own.add(send, at: position, of: tag, now)
+            } else {
+                own.forget(sender: send.sender, id: send.id)
+            }
+        }
+    }
+
     package func asked(sends tag: UInt64) -> [DirectSend] { sends.asked(tag) }
     package func asked(acks tag: UInt64) -> [DirectAck] { acks.asked(tag) }
 
     /// The statement is committed, or lost: what was in it.
-    package mutating func finish(sends tag: UInt64) -> [DirectSend] { sends.finish(tag) }
+    ///
+    /// - Parameters:
+    ///   - outcomes: what became of it, as far as is known.
+    ///   - timestamp: when it was sent, as clients are told.
+    package mutating func finish(
+        sends tag: UInt64, _ outcomes: [DirectOutcome] = [], timestamp: [UInt8] = []
+    ) -> [DirectSend] {
+        let finished = sends.finish(tag)
+        for (position, send) in finished.enumerated() {
+            let isSent =
+                position < outcomes.count && outcomes[position] == .sent && !timestamp.isEmpty
+            own.answered(send, at: position, of: tag, timestamp: isSent ? timestamp : nil)
+        }
+        return finished
+    }
+
     package mutating func finish(acks tag: UInt64) -> [DirectAck] { acks.finish(tag) }
 
     /// The statement was refused: the one that it was refused for, when that is known. Else each is asked
     /// about alone.
-    package mutating func refuse(sends tag: UInt64) -> DirectSend? { sends.refuse(tag) }
+    package mutating func refuse(sends tag: UInt64) -> DirectSend? {
+        for (position, send) in sends.asked(tag).enumerated() {
+            own.answered(send, at: position, of: tag, timestamp: nil)
+        }
+        return sends.refuse(tag)
+    }
+
     package mutating func refuse(acks tag: UInt64) -> DirectAck? { acks.refuse(tag) }
 
     package mutating func removeWaitingSends() -> [DirectSend] { sends.removeWaiting() }
@@ -74,18 +107,53 @@ package struct Direct: ~Copyable {
     // MARK: Announcements
 
     /// Something was announced; false when it concerns nobody here.
+    ///
+    /// Call `removeAnnounced` behind it.
     package mutating func note(_ hint: DirectHint, _ payload: borrowing Span<UInt8>) -> Bool {
-        guard readers.has(hint.recipient) || readers.has(hint.sender) else { return false }
+        let hasAudience = readers.has(hint.recipient) || readers.has(hint.sender)
         var hint = hint
         while let sequence = hint.nextSequence(in: payload) {
-            let row = WaitingHints.Row(
-                sequence: sequence, isAcknowledgment: hint.isAcknowledgment)
-            if !hints.add(row) {
-                readers.reread(hint.recipient)
+            let id = hint.id(in: payload)
+            guard hasAudience else {
+                if let id { own.forget(sender: hint.sender, id: id) }
                 break
             }
+            let row = WaitingHints.Row(
+                sequence: sequence, isAcknowledgment: hint.isAcknowledgment,
+                recipient: hint.recipient, sender: hint.sender)
+            if let id, own.wait(row, for: id) { continue }
+            guard read(row) else { break }
         }
-        return true
+        return hasAudience
+    }
+
+    /// False when as many rows wait as may: then the inbox is read.
+    private mutating func read(_ row: WaitingHints.Row) -> Bool {
+        if hints.add(row) { return true }
+        readers.reread(row.recipient)
+        return false
+    }
+
+    /// The next message that was announced and is known here, when it is its turn. Those that are to be read after all wait
+    /// for that. Call it until there is none when something was announced, and when a statement that sends was answered.
+    ///
+    /// What is announced behind a message that is being read, and concerns the same users, is read behind it. A page that
+    /// is being read has the message: it was asked for behind the statement that sends, or had come before the
+    /// answer to that.
+    ///
+    /// - Parameter mayRead: whether messages may be read now. If not, all are read later.
+    package mutating func removeAnnounced(
+        mayRead: Bool, _ now: Instant
+    ) -> OwnMessages.Announced? {
+        while let (first, row) = own.removeFirst(now) {
+            if let first, mayRead, !hints.hasMessage(of: row.recipient),
+                !hints.hasMessage(of: row.sender)
+            {
+                return first
+            }
+            _ = read(row)
+        }
+        return nil
     }
 
     package mutating func beginRows() -> UInt64? { hints.begin() }
@@ -95,6 +163,7 @@ package struct Direct: ~Copyable {
     /// Announcements were missed, or what they spoke of couldn't be read: all inboxes are read again.
     package mutating func readAllAgain() {
         hints.removeAll()
+        own.removeAll()
         readers.rereadAll()
     }
 
@@ -121,6 +190,7 @@ package struct Direct: ~Copyable {
     /// all others get them again when there are.
     package mutating func removeAskingReaders() -> [(client: Handle, request: Reference?)] {
         hints.removeAll()
+        own.removeAll()
         return readers.removeAsking().map { ($0.client, $0.request) }
     }
 

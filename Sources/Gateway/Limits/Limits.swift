@@ -266,6 +266,14 @@ package enum Limits {
     /// Announced rows that wait to be read, and in one statement. Beyond that the inboxes concerned are read.
     package static let directHintsMax = 8_192
     package static let directStatementRowsMax = 128
+    /// Messages of this process's clients that are remembered until they are announced, bytes of them, and nanoseconds:
+    /// two statements that are under way, and 16 times as many whose announcement is late. Beyond that they are read.
+    package static let directOwnMax = 4_096
+    package static let directOwnBytesMax = 4 << 20
+    package static let directOwnNanoseconds: UInt64 = 10_000_000_000
+    /// Announcements of such messages that wait for the answer to a statement: those of two, and as many again
+    /// that somebody makes up.
+    package static let directOwnHintsMax = 512
     /// Messages in a page of an inbox: with their data they fit into a queue beside the reserve.
     package static let inboxPageMax = 100
     /// Inboxes of which a statement reads a page: its answer is 7 MB at most.

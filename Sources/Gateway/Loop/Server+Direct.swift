@@ -58,7 +58,7 @@ extension Server {
     ) -> Bool {
         switch query {
         case .directSend:
-            core.finishDirectSends(tag, outcomes(rows))
+            core.finishDirectSends(tag, outcomes(rows), timestamp: timestamp(rows))
         case .directAck:
             core.finishDirectAcks(tag)
         case .directRead:
@@ -84,6 +84,14 @@ extension Server {
             outcomes.append(DirectOutcome(rows.bytes(row: row, column: 1)) ?? .unavailable)
         }
         return outcomes
+    }
+
+    /// When they were sent, for clients: it is that of the transaction, so any row has it.
+    private func timestamp(_ rows: borrowing PostgresRows) -> [UInt8] {
+        guard rows.count > 0, rows.columnCount == DirectQueries.sentColumnCount else { return [] }
+        let bytes = rows.bytes(row: 0, column: 2)
+        guard bytes.count <= DirectQueries.timestampBytesMax else { return [] }
+        return bytes.indices.map { bytes[$0] }
     }
 
     private mutating func notePruned(_ rows: borrowing PostgresRows) {

@@ -2,6 +2,7 @@ internal import Reactor
 
 /// A payload on the channel `devhive_direct` (Migrations/006_add_direct_messages.sql): whom messages
 /// concern that were sent or acknowledged, and the numbers of their rows.
+/// Behind the row of a message stands the id that its sender has given it.
 ///
 /// Everybody in the database can announce such a thing. It is a hint, and the rows are what counts.
 package struct DirectHint: BitwiseCopyable, Sendable {
@@ -45,5 +46,11 @@ package struct DirectHint: BitwiseCopyable, Sendable {
         else { return nil }
         index = end + 1
         return sequence
+    }
+
+    /// What stands behind the number that was taken last, to the end; `nil` for anything but an id.
+    package func id(in payload: borrowing Span<UInt8>) -> UUID? {
+        guard !isAcknowledgment, index < payload.count else { return nil }
+        return UUID(payload.extracting(index..<payload.count))
     }
 }

@@ -24,6 +24,7 @@ enum DirectHintTarget {
         while let sequence = hint.nextSequence(in: payload.span) {
             precondition(sequence > 0)
             sequences.append(sequence)
+            precondition(hint.id(in: payload.span) == nil || !hint.isAcknowledgment)
         }
         return sequences
     }

@@ -122,6 +122,42 @@ import Testing
         #expect(holds6)
     }
 
+    @Test func `what this process sent is remembered within bounds, and for some time`() {
+        var direct = Direct(seed: 1)
+        _ = direct.readInbox(of: Self.handle(1), Self.user(2), since: .start, .absent)
+        func ask(_ numbers: Range<Int>, bytes: Int = 2, at seconds: UInt64) {
+            for number in numbers {
+                _ = direct.send(Self.send(number, bytes: bytes))
+                let tag = direct.beginSends() ?? 0
+                direct.remember(sends: tag, Instant(nanoseconds: seconds * 1_000_000_000))
+                _ = direct.finish(sends: tag, [.sent], timestamp: [0x30])
+            }
+        }
+        ask(0..<Limits.directOwnMax + 5, at: 1)
+        let isFull = direct.own.count == Limits.directOwnMax
+        #expect(isFull)
+        // What isn't announced for long makes room.
+        ask(100_000..<100_001, at: 30)
+        let count = direct.own.count
+        #expect(count == 1)
+        ask(200_000..<202_000, bytes: 4_096, at: 31)
+        let heavyCount = direct.own.count
+        #expect(heavyCount == 1 + Limits.directOwnBytesMax / (4_096 + 256))
+        direct.readAllAgain()
+        let isEmpty = direct.own.count == 0
+        #expect(isEmpty)
+    }
+
+    @Test func `what concerns nobody here isn't remembered`() {
+        var direct = Direct(seed: 1)
+        _ = direct.readInbox(of: Self.handle(1), Self.user(7), since: .start, .absent)
+        _ = direct.send(Self.send(1))
+        let tag = direct.beginSends() ?? 0
+        direct.remember(sends: tag, Instant(nanoseconds: 1))
+        let isEmpty = direct.own.count == 0
+        #expect(isEmpty)
+    }
+
     // MARK: Readers
 
     @Test func `a user's connections are found until they go, in whichever order`() {

@@ -23,6 +23,26 @@ import Testing
         #expect(sequences("a \(recipient) \(sender) 7 8 9223372036854775807") == [7, 8, .max])
     }
 
+    @Test func `behind a message's row stands its id`() {
+        let id = "2f8fad5b-d9cb-469f-a165-70867728950e"
+        for (text, isThere) in [
+            ("m \(recipient) \(sender) 7 \(id)", true), ("m \(recipient) \(sender) 7", false),
+            ("m \(recipient) \(sender) 7 \(id) ", false),
+            ("m \(recipient) \(sender) 7 \(id.dropLast())", false),
+            ("m \(recipient) \(sender) 7 8 \(id)", false),
+            ("a \(recipient) \(sender) 7 \(id)", false),
+        ] {
+            let bytes = Array(text.utf8)
+            var hint = DirectHint(bytes.span)
+            let sequence = hint?.nextSequence(in: bytes.span)
+            let found = hint?.id(in: bytes.span)
+            #expect(sequence == 7)
+            #expect(found == (isThere ? UUID(text: id) : nil), "\(text)")
+            let next = hint?.nextSequence(in: bytes.span)
+            #expect(!isThere || next == nil)
+        }
+    }
+
     @Test func `rows end where something else stands`() {
         for (text, expected) in [
             ("x", []), ("1 x 2", [1]), ("0", []), ("-1", []), ("9223372036854775808", []),

@@ -157,7 +157,7 @@ package struct ScriptedDirect {
         nextSequence += 1
         rows.append(row)
         announced.append(
-            Array("m \(row.recipient) \(row.sender) \(row.place.sequence)".utf8))
+            Array("m \(row.recipient) \(row.sender) \(row.place.sequence) \(row.id)".utf8))
         return .sent
     }
 
@@ -214,11 +214,30 @@ package struct ScriptedDirect {
                 data: row.data.span, timestamp: time.span)
         }
         switch statement.wish {
-        case .send: core.finishDirectSends(tag, statement.outcomes ?? [])
+        case .send: core.finishDirectSends(tag, statement.outcomes ?? [], timestamp: time)
         case .acknowledge: core.finishDirectAcks(tag)
         case .read: core.receiveDirectRows(answer, tag: tag)
         case .page: core.receiveDirectPages(answer, tag: tag)
         }
+    }
+
+    /// What clients send in statements that aren't answered.
+    package var sendsUnderWay: [DirectSend] {
+        var all: [DirectSend] = []
+        for statement in statements {
+            if case .send(let sends) = statement.wish { all += sends }
+        }
+        return all
+    }
+
+    /// The oldest statement fails at its commit, if it sends something and isn't committed.
+    package mutating func refuseFirst(_ core: inout Core) {
+        guard let first = statements.first, case .send = first.wish, first.outcomes == nil else {
+            return
+        }
+        statements.removeFirst()
+        core.directSendsFailed(
+            first.tag, .refused(PostgresError(sqlstate: "40001", message: "try again")))
     }
 
     package mutating func answerAll(_ core: inout Core) {

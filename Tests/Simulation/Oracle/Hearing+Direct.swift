@@ -14,6 +14,9 @@ extension Hearing {
             throw Violation(.direct, "message \(id) of \(from) to \(to) was given to \(user)")
         }
         if user == to { gotten.insert(id) }
+        heard.insert([
+            object["id"] ?? "", object["from"] ?? "", object["to"] ?? "", object["data"] ?? "",
+        ])
     }
 
     /// A message that was sent is committed; an inbox that was asked for is read.
@@ -46,6 +49,16 @@ extension Hearing {
                 $0.recipient == Names.user(user) && $0.id == Names.message(id)
             }
             guard isThere else { throw Violation(.direct, "message \(id) was never sent") }
+        }
+        let sent = Set(
+            rows.map {
+                [
+                    "\($0.id)", "\($0.sender)", "\($0.recipient)",
+                    String(decoding: $0.data, as: UTF8.self),
+                ]
+            })
+        for message in heard where !sent.contains(message) {
+            throw Violation(.direct, "\(message) isn't what was sent")
         }
         guard getsDirect else { return }
         for row in table.inbox(of: Names.user(user)) where !gotten.contains(Int(row.id.low)) {

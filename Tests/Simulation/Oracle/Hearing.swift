@@ -28,6 +28,8 @@ struct Hearing {
     var getsDirect = false
     /// Direct messages that the client has got, and those that it was told to be committed.
     var gotten: Set<Int> = []
+    /// The same with who they are from, and what they say.
+    var heard: Set<[String]> = []
     var committed: [Int] = []
 
     /// Answers to requests.

@@ -64,6 +64,8 @@ package enum Action: Equatable, Sendable {
     /// Whether their answers wait for that.
     case holdDirect(Bool)
     case forgeDirect(Int)
+    /// The oldest statement, if it sends, fails as it is committed.
+    case refuseDirect
 
     // MARK: The program
 

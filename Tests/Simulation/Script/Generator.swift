@@ -225,7 +225,7 @@ struct Generator {
     private mutating func messageAction() -> Action {
         let seat = messages.below(facts.seats)
         let user = messages.below(facts.users)
-        switch messages.below(24) {
+        switch messages.below(27) {
         case 0..<7:
             return .say(
                 seat: seat,
@@ -239,6 +239,7 @@ struct Generator {
         case 20: return .executeDirect(1 + messages.below(4))
         case 21: return .answerDirect
         case 22: return .holdDirect(messages.once(in: 3))
+        case 23, 24: return .refuseDirect
         default: return .forgeDirect(messages.below(1_000))
         }
     }

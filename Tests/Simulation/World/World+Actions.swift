@@ -51,6 +51,7 @@ extension World {
             if database.answersQueries { database.direct.answerFirst(&core) }
         case .holdDirect(let holds): database.holdsDirect = holds
         case .forgeDirect(let number): forgeDirect(number)
+        case .refuseDirect: database.direct.refuseFirst(&core)
         case .canary: database.ledger.addCanary()
         case .prune(let kept): database.ledger.prune(keeping: kept)
         case .drain:
@@ -264,6 +265,14 @@ extension World {
     /// Whoever may connect says that something was sent, or acknowledged.
     private mutating func forgeDirect(_ number: Int) {
         let users = [Names.user(number % 3), Names.user(number % 5)]
+        // Now and then it knows what is under way.
+        if number % 3 == 0,
+            let send = database.direct.sendsUnderWay.randomElement(using: &directRandom)
+        {
+            database.direct.announced.append(
+                Array("m \(send.recipient) \(send.sender) \(1 + number % 40) \(send.id)".utf8))
+            return
+        }
         let letter = number % 2 == 0 ? "m" : "a"
         database.direct.announced.append(
             Array("\(letter) \(users[0]) \(users[1]) \(1 + number % 40)".utf8))
