@@ -40,6 +40,10 @@
 -- It takes locks on the four tables that wait for the writers under way, and writers wait behind it.
 -- `devhive-gateway migrate` gives way to them; with psql, set lock_timeout.
 --
+-- Who owns `projects` owns what it makes, also when a superuser applies it: where others may create tables in that
+-- schema, look whose `projects` is. The other three have to belong to that role too, or to one that may act as it, a
+-- superuser or who applies this, unless they have the triggers already.
+--
 -- Needs PostgreSQL 14 or newer. Applying it twice is harmless.
 
 -- Somebody else's operators and functions would be run by this migration, with the rights of whoever applies
