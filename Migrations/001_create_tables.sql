@@ -45,6 +45,31 @@ BEGIN
 END
 $$;
 
+-- Members end with their users: whoever could make that table before would say which.
+DO $$
+DECLARE
+    given_path CONSTANT pg_catalog.text := pg_catalog.current_setting('search_path');
+    users CONSTANT pg_catalog.regclass := pg_catalog.to_regclass('users');
+    projects CONSTANT pg_catalog.regclass := pg_catalog.to_regclass('projects');
+    members CONSTANT pg_catalog.regclass := pg_catalog.to_regclass('project_members');
+    users_owner pg_catalog.name;
+BEGIN
+    PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
+    IF members IS NULL THEN
+        SELECT rolname INTO users_owner FROM pg_class JOIN pg_roles ON pg_roles.oid = relowner
+        WHERE pg_class.oid = users AND rolname <> current_user AND NOT rolsuper
+            AND NOT EXISTS (SELECT FROM pg_class AS other WHERE other.oid = projects AND other.relowner = pg_roles.oid)
+            AND (pg_has_role(pg_roles.oid, 'MEMBER')
+                AND NOT (SELECT rolsuper FROM pg_roles AS own WHERE own.rolname = current_user)) IS NOT TRUE;
+        IF users_owner IS NOT NULL THEN
+            RAISE EXCEPTION 'users is there already and belongs to %', users_owner
+                USING HINT = 'Find out who made it; then drop it, or make project_members first.';
+        END IF;
+    END IF;
+    PERFORM pg_catalog.set_config('search_path', given_path, true);
+END
+$$;
+
 CREATE TABLE IF NOT EXISTS users (
     id uuid PRIMARY KEY DEFAULT pg_catalog.gen_random_uuid(),
     email text NOT NULL UNIQUE,

@@ -167,6 +167,12 @@ BEGIN
     FROM pg_class JOIN pg_namespace ON pg_namespace.oid = pg_class.relnamespace
     WHERE pg_class.oid = projects_table;
 
+    -- The functions read its columns, by its owner's types, with the rights of whoever migrates.
+    IF NOT (pg_has_role(tables_owner, 'MEMBER') OR (SELECT rolsuper FROM pg_roles WHERE rolname = tables_owner)) THEN
+        RAISE EXCEPTION 'projects belongs to %, and % is not a member of that role', tables_owner, current_user
+            USING HINT = 'Find out who made it; then drop it, or migrate as its owner.';
+    END IF;
+
     -- Whoever made them before, to own what this migration makes of them, is found out.
     FOR found IN
         SELECT kind, name, pg_get_userbyid(made.owner) AS owner

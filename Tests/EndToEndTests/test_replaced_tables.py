@@ -406,6 +406,38 @@ def test_a_table_that_somebody_made_before_the_first_migration_is_not_trusted(em
 
 
 @APPLIED_BY
+def test_users_that_somebody_made_before_the_first_migration_are_refused(empty, apply):
+    """Members end with their users."""
+    maker = Maker(empty)
+    try:
+        maker.execute("CREATE TABLE public.users (id uuid PRIMARY KEY)")
+        code, complaints = apply(empty, *migration_files())
+        assert code != 0 and f"users is there already and belongs to {maker.role}" in complaints
+        assert empty.execute("SELECT to_regclass('project_members')::text") == [(None,)]
+        maker.execute("DROP TABLE public.users")
+        assert apply(empty, *migration_files())[0] == 0
+    finally:
+        maker.remove()
+
+
+def test_projects_of_somebody_else_are_no_place_for_functions_of_who_migrates(empty):
+    """By a cast of its own, each insert would run code of whoever made the table, as the owner of the functions."""
+    maker, role = Maker(empty), f"owner_{empty.name}"
+    empty.execute(f"CREATE ROLE {role} LOGIN; GRANT CREATE ON SCHEMA public TO {role}")
+    try:
+        for table, columns in [("projects", "id uuid PRIMARY KEY"), ("sprints", "id uuid, project_id uuid"),
+                               ("tasks", "id uuid, project_id uuid"), ("project_members", "project_id uuid, user_id uuid")]:
+            maker.execute(f"CREATE TABLE public.{table} ({columns}); GRANT ALL ON public.{table} TO PUBLIC")
+        code, complaints = psql(empty, *migration_files(), role=role)
+        assert code != 0 and f"projects belongs to {maker.role}, and {role} is not a member of that role" in complaints
+        empty.execute(f"GRANT {maker.role} TO {role}")
+        assert psql(empty, *migration_files(), role=role) == (0, "")
+    finally:
+        maker.remove()
+        empty.execute(f"DROP OWNED BY {role} CASCADE; DROP ROLE {role}")
+
+
+@APPLIED_BY
 def test_a_table_of_another_owner_that_announces_already_goes_on(database, maker, apply):
     database.execute(f"ALTER TABLE tasks OWNER TO {maker.role}")
     assert apply(database, *migration_files())[0] == 0

@@ -99,3 +99,19 @@ async def test_who_was_removed_from_a_table_that_was_swapped_is_found_when_it_an
     assert metrics["devhive_tables_silent"] == 0
     # Nothing else could have told of it.
     assert metrics["devhive_notifications_received_total"] == metrics["devhive_listener_reconnects_total"] == 0
+
+
+def test_cursors_expire_though_the_log_is_locked_when_they_are_to(database, start_gateway):
+    """What was refused once was never written: whoever resumed at another gateway missed what wasn't announced."""
+    def horizon():
+        return database.execute("SELECT xid::text::bigint FROM cache_events_horizon")[0][0]
+    gateway = start_gateway()
+    gateway.wait_for_metric("devhive_event_log_usable", 1)
+    before = horizon()
+    blocker = database.connect()
+    blocker.cursor().execute("BEGIN; LOCK TABLE cache_events_horizon IN ACCESS EXCLUSIVE MODE")
+    database.execute("SELECT nextval('cache_losses')")
+    assert "lock timeout" in gateway.wait_for_log("statement refused", what="expiring cursors")["error"]
+    blocker.cursor().execute("ROLLBACK")
+    wait_until(lambda: horizon() > before, "the horizon rises after all")
+    blocker.close()

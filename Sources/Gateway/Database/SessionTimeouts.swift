@@ -39,6 +39,8 @@ enum SessionTimeouts {
 extension PostgresError {
     /// query_canceled, which a timeout of the server's is, and lock_not_available.
     var isCancellation: Bool { sqlstate == "57014" || sqlstate == "55P03" }
+    /// insufficient_privilege.
+    var isAboutRights: Bool { sqlstate == "42501" }
 }
 
 extension BlockingPostgresConnection {

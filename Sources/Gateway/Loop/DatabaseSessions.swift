@@ -27,6 +27,8 @@ struct DatabaseSessions: ~Copyable {
 
     /// When old events are to be deleted next.
     var pruneAt: Instant?
+    /// When the horizon is to be raised after all; `nil` unless that was refused.
+    var expireAt: Instant?
     /// How long events are kept, in seconds.
     let retentionSeconds: UInt64
 
@@ -76,11 +78,12 @@ struct DatabaseSessions: ~Copyable {
         }
     }
 
-    /// When a session's timer, the canary or the pruning is due.
+    /// When a session's timer, the canary, the pruning or what was refused is due.
     var deadline: Instant? {
         let asking = Self.earlier(queries.deadline, reads.deadline)
         let sessions = Self.earlier(listener.deadline, asking)
-        return Self.earlier(sessions, Self.earlier(canary.deadline, pruneAt))
+        let log = Self.earlier(pruneAt, expireAt)
+        return Self.earlier(sessions, Self.earlier(canary.deadline, log))
     }
 
     private static func earlier(_ one: Instant?, _ other: Instant?) -> Instant? {

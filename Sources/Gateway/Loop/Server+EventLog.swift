@@ -89,6 +89,10 @@ extension Server {
 
     /// Raises the log's horizon when what was committed below it wasn't all announced.
     private mutating func expireCursors() {
+        if let due = sessions.expireAt {
+            guard due <= core.clock.now else { return }
+            sessions.expireAt = nil
+        }
         guard sessions.reads.isLive, sessions.reads.hasRoom(for: .expire),
             let cursor = core.takeExpiry()
         else { return }
@@ -99,13 +103,18 @@ extension Server {
         if outcome != .asked { core.expireAgain(cursor) }
     }
 
-    /// A role that may not change the horizon leaves it: then the others find out for themselves.
+    /// A role that may not change the horizon leaves it: then the others find out for themselves. A table that is
+    /// locked, or not known to be ours at present, can be written to later.
     mutating func handleExpired(_ outcome: consuming QueryOutcome, tag: UInt64) {
         guard case .failed(let failure) = outcome else { return }
         switch failure {
         case .lost: core.expireAgain(Cursor(transaction: tag))
         case .refused(let error):
             core.log.refused("expiring cursors", error, at: core.clock.now)
+            guard !error.isAboutRights else { return }
+            core.expireAgain(Cursor(transaction: tag))
+            sessions.expireAt = core.clock.now.advanced(
+                byNanoseconds: DatabaseLimits.pruneAgainNanoseconds)
         }
     }
 
