@@ -31,11 +31,11 @@ enum CanaryQuery {
                     AND c.relowner = functions.proowner
                 WHERE c.relname IN (
                         'cache_events', 'cache_events_horizon', 'cache_failures', 'cache_losses',
-                        'devhive_direct_messages')
+                        '\(DirectQueries.table)')
                     AND NOT c.relhasrules
             ), log AS (
                 SELECT oid, is_forced FROM ours
-                WHERE relkind IN ('r', 'p') AND relname <> 'devhive_direct_messages'
+                WHERE relkind IN ('r', 'p') AND relname <> '\(DirectQueries.table)'
             )
             SELECT (pg_catalog.pg_notification_queue_usage() * 1000000)::bigint,
                 (SELECT pg_catalog.count(*) = 2 FROM log),
@@ -66,7 +66,7 @@ enum CanaryQuery {
                         SELECT pg_catalog.to_regprocedure('\(function)\(DirectQueries.sendFunction)')
                             ::pg_catalog.oid AS function
                     ) AS send
-                    WHERE relkind IN ('r', 'p') AND relname = 'devhive_direct_messages'
+                    WHERE relkind IN ('r', 'p') AND relname = '\(DirectQueries.table)'
                         AND EXISTS (
                             SELECT FROM pg_catalog.pg_proc, functions
                             WHERE oid = send.function AND pg_proc.proowner = functions.proowner))

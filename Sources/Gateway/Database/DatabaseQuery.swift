@@ -1,7 +1,8 @@
 package import Reactor
 
 /// What a query session can be asked. A new kind is one case here, the text of its statement
-/// (`ResourceCatalogue.statement(of:)`), and its answer's reader, which is whoever asked (`Server.handle`).
+/// (`ResourceCatalogue.statement(of:)`) and what goes ahead of it (`tableGuard(of:)`), and its answer's reader, which
+/// is whoever asked (`Server.handle`).
 package enum DatabaseQuery: UInt8, CaseIterable, Sendable {
     /// Pins the search_path, first of all: asked and read by the session itself; see `SearchPath`.
     case path

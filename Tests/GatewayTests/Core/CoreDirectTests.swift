@@ -3,19 +3,11 @@ import Reactor
 import Testing
 
 @Suite struct CoreDirectBehaviour {
-    private static func harness() throws -> CoreHarness {
-        var harness = try CoreHarness()
-        harness.beginDirect()
-        return harness
-    }
-
-    private static let sent = #"{"type":"ok","ref":1,"id":"\#(CoreHarness.message(1))"}"#
-
     // MARK: The way through
 
     @Test func `a message reaches those who asked for their inbox, and its sender's others`() throws
     {
-        var harness = try Self.harness()
+        var harness = try CoreHarness.withDirect()
         let sender = try harness.openReader(user: 1)
         let other = try harness.openReader(user: 1)
         let receiver = try harness.openReader(user: 2)
@@ -28,12 +20,12 @@ import Testing
             + #""timestamp":"2026-01-02T03:04:05.000006Z"}"#
         #expect(harness.stream(of: receiver).texts == [text])
         #expect(harness.stream(of: other).texts == [text])
-        #expect(harness.stream(of: sender).texts == [Self.sent])
+        #expect(harness.stream(of: sender).texts == [CoreHarness.firstSent])
         #expect(harness.stream(of: plain).texts == [])
     }
 
     @Test func `ok comes when it is committed, not before`() throws {
-        var harness = try Self.harness()
+        var harness = try CoreHarness.withDirect()
         harness.direct.answersAtOnce = false
         let sender = try harness.open(user: 1)
         harness.send(1, to: 2, #","ref":1"#, from: sender)
@@ -41,11 +33,11 @@ import Testing
         #expect(harness.stream(of: sender).texts == [])
         harness.direct.answerFirst(&harness.core)
         harness.settle()
-        #expect(harness.stream(of: sender).texts == [Self.sent])
+        #expect(harness.stream(of: sender).texts == [CoreHarness.firstSent])
     }
 
     @Test func `what is sent in a turn is one statement`() throws {
-        var harness = try Self.harness()
+        var harness = try CoreHarness.withDirect()
         harness.direct.answersAtOnce = false
         let sender = try harness.open(user: 1)
         let other = try harness.open(user: 3)
@@ -58,14 +50,14 @@ import Testing
     }
 
     @Test func `one that the database can't keep takes no other with it`() throws {
-        var harness = try Self.harness()
+        var harness = try CoreHarness.withDirect()
         let sender = try harness.open(user: 1)
         let poisoner = try harness.open(user: 3)
         harness.direct.poisoned = [CoreHarness.user(3)]
         harness.send(1, to: 2, #","ref":1"#, from: sender)
         harness.send(2, to: 2, #","ref":2"#, from: poisoner)
         harness.settle()
-        #expect(harness.stream(of: sender).texts == [Self.sent])
+        #expect(harness.stream(of: sender).texts == [CoreHarness.firstSent])
         let answer = harness.stream(of: poisoner).texts
         #expect(answer.count == 1 && answer[0].contains(#""code":"bad_message""#))
     }
@@ -73,7 +65,7 @@ import Testing
     @Test func `acknowledgments reach the user's other connections, and the sender that asked`()
         throws
     {
-        var harness = try Self.harness()
+        var harness = try CoreHarness.withDirect()
         let sender = try harness.openReader(user: 1)
         let first = try harness.openReader(user: 2)
         let second = try harness.openReader(user: 2)
@@ -92,7 +84,7 @@ import Testing
     }
 
     @Test func `an invisible user gives no receipt, on whichever connection`() throws {
-        var harness = try Self.harness()
+        var harness = try CoreHarness.withDirect()
         let sender = try harness.openReader(user: 1)
         let hidden = try harness.open(user: 2, project: 1)
         harness.receive(text: #"{"type":"inbox"}"#, from: hidden)
@@ -103,223 +95,13 @@ import Testing
         harness.acknowledge([1], from: receiver)
         harness.settle()
         #expect(harness.answers(of: hidden).contains { $0.hasPrefix(#"{"type":"acked""#) })
-        #expect(harness.answers(of: sender) == [Self.sent])
-    }
-
-    // MARK: Without reading
-
-    /// A sender and a receiver, and statements that are executed and answered when the test says so.
-    private static func goStepwise(
-        _ harness: inout CoreHarness
-    ) throws -> (sender: Int, receiver: Int) {
-        let sender = try harness.openReader(user: 1)
-        let receiver = try harness.openReader(user: 2)
-        harness.direct.answersAtOnce = false
-        return (sender, receiver)
-    }
-
-    @Test func `what this process sent is given without reading, not before it is answered`() throws
-    {
-        var harness = try Self.harness()
-        let (sender, receiver) = try Self.goStepwise(&harness)
-        let other = try harness.open(user: 1)
-        harness.receive(text: #"{"type":"inbox"}"#, from: other)
-        harness.turn()
-        harness.direct.answerAll(&harness.core)
-        harness.send(1, to: 2, data: #"{"n": 1.0}"#, #","ref":1"#, from: sender)
-        harness.turn()
-        harness.direct.execute(upTo: 1)
-        harness.turn()
-        harness.turn()
-        #expect(harness.messages(of: receiver) == [] && harness.direct.statementCount == 1)
-        harness.direct.answerFirst(&harness.core)
-        harness.turn()
-        let text =
-            #"{"type":"direct","id":"\#(CoreHarness.message(1))","from":"\#(CoreHarness.user(1))","#
-            + #""to":"\#(CoreHarness.user(2))","data":{"n": 1.0},"#
-            + #""timestamp":"2026-01-02T03:04:05.000006Z"}"#
-        #expect(harness.stream(of: receiver).texts == [text])
-        #expect(harness.stream(of: other).texts.last == text)
-        #expect(harness.stream(of: sender).texts == [Self.sent])
-        #expect(harness.direct.statementCount == 0)
-        // The answer first.
-        harness.direct.announcesAtOnce = false
-        harness.send(2, to: 2, from: sender)
-        harness.turn()
-        harness.direct.answerFirst(&harness.core)
-        harness.turn()
-        #expect(harness.messages(of: receiver) == [1])
-        harness.direct.announcesAtOnce = true
-        harness.turn()
-        #expect(harness.messages(of: receiver) == [1, 2] && harness.direct.statementCount == 0)
-        #expect(harness.core.direct.own.count == 0)
-    }
-
-    @Test func `one whose answer is lost is read`() throws {
-        var harness = try Self.harness()
-        let (sender, receiver) = try Self.goStepwise(&harness)
-        harness.send(1, to: 2, from: sender)
-        harness.turn()
-        harness.direct.execute(upTo: 1)
-        harness.turn()
-        harness.direct.lose(&harness.core)
-        harness.turn()
-        #expect(harness.messages(of: receiver) == [])
-        harness.direct.isLive = true
-        harness.direct.answersAtOnce = true
-        harness.settle()
-        #expect(harness.messages(of: receiver) == [1])
-    }
-
-    @Test func `one that isn't sent is given to nobody, whoever announces it`() throws {
-        var harness = try Self.harness()
-        let stranger = try harness.openReader(user: 3)
-        let (sender, receiver) = try Self.goStepwise(&harness)
-        let (one, two) = (CoreHarness.user(1), CoreHarness.user(2))
-        harness.send(1, to: 2, #","ref":1"#, from: sender)
-        harness.turn()
-        harness.direct.announced = [
-            "m \(two) \(one) 1 \(CoreHarness.message(1))",
-            "m \(CoreHarness.user(3)) \(one) 1 \(CoreHarness.message(1))",
-        ].map { Array($0.utf8) }
-        harness.turn()
-        harness.direct.refuseFirst(&harness.core)
-        harness.direct.answersAtOnce = true
-        harness.settle()
-        #expect(harness.messages(of: receiver) == [] && harness.messages(of: stranger) == [])
-        #expect(harness.stream(of: sender).texts.first?.contains("unavailable") == true)
-        #expect(harness.core.direct.own.count == 0)
-    }
-
-    @Test func `made-up announcements of what is under way bring it once more at most`() throws {
-        let (one, two) = (CoreHarness.user(1), CoreHarness.user(2))
-        let forged = Array("m \(two) \(one) 77 \(CoreHarness.message(1))".utf8)
-        for count in [1, 3, Limits.directOwnHintsMax + 9] {
-            var harness = try Self.harness()
-            let (sender, receiver) = try Self.goStepwise(&harness)
-            harness.send(1, to: 2, from: sender)
-            harness.turn()
-            harness.direct.announced = Array(repeating: forged, count: count)
-            harness.turn()
-            #expect(harness.core.direct.own.waitingCount == min(count, Limits.directOwnHintsMax))
-            harness.direct.execute(upTo: 1)
-            harness.turn()
-            #expect(harness.messages(of: receiver) == [])
-            harness.direct.answersAtOnce = true
-            harness.settle()
-            let messages = harness.messages(of: receiver)
-            #expect(messages == [1] || messages == [1, 1])
-            #expect(harness.core.direct.own.waitingCount == 0)
-        }
-    }
-
-    @Test func `what is announced behind a message that is read comes behind it`() throws {
-        var harness = try Self.harness()
-        let (sender, receiver) = try Self.goStepwise(&harness)
-        harness.send(1, to: 2, from: sender)
-        harness.turn()
-        let transaction = harness.direct.beginApplication(
-            from: CoreHarness.user(3), to: CoreHarness.user(2), id: CoreHarness.message(7))
-        harness.direct.commit(transaction)
-        harness.direct.execute(upTo: 1)
-        harness.turn()
-        harness.direct.answerFirst(&harness.core)
-        harness.turn()
-        #expect(harness.messages(of: receiver) == [])
-        harness.direct.answersAtOnce = true
-        harness.settle()
-        #expect(harness.messages(of: receiver) == [7, 1])
-    }
-
-    @Test func `what is announced while the only page is read comes behind it`() throws {
-        var harness = try Self.harness()
-        let (sender, _) = try Self.goStepwise(&harness)
-        let late = try harness.open(user: 2)
-        harness.receive(text: #"{"type":"inbox","ref":8}"#, from: late)
-        harness.turn()
-        harness.send(1, to: 2, from: sender)
-        harness.turn()
-        #expect(harness.direct.statementCount == 2)
-        harness.direct.execute(upTo: 2)
-        harness.turn()
-        harness.direct.answerFirst(&harness.core)
-        harness.turn()
-        #expect(harness.messages(of: late) == [])
-        harness.direct.answerFirst(&harness.core)
-        harness.turn()
-        #expect(harness.messages(of: late) == [1])
-    }
-
-    @Test func `a page that was asked for behind it has it, and it comes once`() throws {
-        var harness = try Self.harness()
-        let (sender, _) = try Self.goStepwise(&harness)
-        harness.send(1, to: 2, from: sender)
-        harness.turn()
-        let late = try harness.open(user: 2)
-        harness.receive(text: #"{"type":"inbox","ref":8}"#, from: late)
-        harness.turn()
-        #expect(harness.direct.statementCount == 2)
-        harness.direct.execute(upTo: 1)
-        harness.turn()
-        harness.direct.answerFirst(&harness.core)
-        harness.turn()
-        #expect(harness.messages(of: late) == [])
-        harness.direct.answersAtOnce = true
-        harness.settle()
-        #expect(harness.messages(of: late) == [1])
-    }
-
-    @Test func `of two under one id the one that was sent is given`() throws {
-        for isOneTurn in [true, false] {
-            var harness = try Self.harness()
-            let (sender, receiver) = try Self.goStepwise(&harness)
-            harness.send(1, to: 2, data: #"{"n":1}"#, from: sender)
-            if !isOneTurn { harness.turn() }
-            harness.send(1, to: 2, data: #"{"n":2}"#, from: sender)
-            harness.turn()
-            harness.direct.answersAtOnce = true
-            harness.settle()
-            let texts = harness.stream(of: receiver).texts
-            #expect(texts.count == 1 && texts[0].contains(#""data":{"n":1}"#))
-            #expect(harness.core.direct.own.count == 0)
-        }
-    }
-
-    @Test func `one whose time is over when it is announced is given to nobody`() throws {
-        var harness = try Self.harness()
-        let (sender, receiver) = try Self.goStepwise(&harness)
-        harness.direct.announcesAtOnce = false
-        harness.send(1, to: 2, #","ttl_s":1"#, from: sender)
-        harness.turn()
-        harness.direct.answerFirst(&harness.core)
-        harness.pass(milliseconds: 1_024)
-        harness.direct.now += 2
-        harness.direct.announcesAtOnce = true
-        harness.direct.answersAtOnce = true
-        harness.settle()
-        #expect(harness.messages(of: receiver) == [])
-    }
-
-    @Test func `without a listener or a table nothing is given`() throws {
-        var harness = try Self.harness()
-        let (sender, receiver) = try Self.goStepwise(&harness)
-        harness.send(1, to: 2, from: sender)
-        harness.turn()
-        harness.direct.execute(upTo: 1)
-        harness.turn()
-        harness.core.listenerWasLost()
-        harness.direct.answerFirst(&harness.core)
-        harness.turn()
-        #expect(harness.messages(of: receiver) == [])
-        harness.direct.answersAtOnce = true
-        harness.beginListening()
-        #expect(harness.messages(of: receiver) == [1])
+        #expect(harness.answers(of: sender) == [CoreHarness.firstSent])
     }
 
     // MARK: Inboxes
 
     @Test func `an inbox is read in pages, in order, and answered with a cursor`() throws {
-        var harness = try Self.harness()
+        var harness = try CoreHarness.withDirect()
         for number in 1...250 {
             let transaction = harness.direct.beginApplication(
                 from: CoreHarness.user(1), to: CoreHarness.user(2),
@@ -338,7 +120,7 @@ import Testing
     }
 
     @Test func `what commits late while pages are read isn't passed over`() throws {
-        var harness = try Self.harness()
+        var harness = try CoreHarness.withDirect()
         let late = harness.direct.beginApplication(
             from: CoreHarness.user(1), to: CoreHarness.user(2), id: CoreHarness.message(999))
         for number in 1...150 {
@@ -363,7 +145,7 @@ import Testing
     }
 
     @Test func `a later inbox takes the place of one that is being read`() throws {
-        var harness = try Self.harness()
+        var harness = try CoreHarness.withDirect()
         harness.direct.answersAtOnce = false
         let receiver = try harness.open(user: 2)
         harness.receive(text: #"{"type":"inbox","since":"5","ref":1}"#, from: receiver)
@@ -381,7 +163,7 @@ import Testing
     }
 
     @Test func `a slow client's queue holds nothing more, and it gets all when it reads`() throws {
-        var harness = try Self.harness()
+        var harness = try CoreHarness.withDirect()
         let sender = try harness.openReader(user: 1)
         let receiver = try harness.openReader(user: 2)
         harness.setCapacity(10, of: receiver)
@@ -401,7 +183,7 @@ import Testing
     // MARK: What is missed
 
     @Test func `what was announced while the listener was away is found in the inbox`() throws {
-        var harness = try Self.harness()
+        var harness = try CoreHarness.withDirect()
         let receiver = try harness.openReader(user: 2)
         harness.core.listenerWasLost()
         harness.direct.announcesAtOnce = false
@@ -418,7 +200,7 @@ import Testing
     @Test func `without the database nothing is sent, and what was on its way is not known to be`()
         throws
     {
-        var harness = try Self.harness()
+        var harness = try CoreHarness.withDirect()
         harness.direct.answersAtOnce = false
         let sender = try harness.open(user: 1)
         harness.send(1, to: 2, #","ref":1"#, from: sender)
@@ -438,12 +220,12 @@ import Testing
         harness.direct.answersAtOnce = true
         harness.send(1, to: 2, #","ref":1"#, from: sender)
         harness.settle()
-        #expect(harness.stream(of: sender).texts.last == Self.sent)
+        #expect(harness.stream(of: sender).texts.last == CoreHarness.firstSent)
         #expect(harness.direct.rows.count == 1)
     }
 
     @Test func `what is announced and isn't so brings nobody anything`() throws {
-        var harness = try Self.harness()
+        var harness = try CoreHarness.withDirect()
         let sender = try harness.openReader(user: 1)
         let receiver = try harness.openReader(user: 2)
         let stranger = try harness.openReader(user: 3)
@@ -458,14 +240,16 @@ import Testing
         harness.settle()
         #expect(harness.messages(of: stranger) == [])
         #expect(Set(harness.messages(of: receiver)) == [1])
-        #expect(harness.answers(of: receiver) == [] && harness.answers(of: sender) == [Self.sent])
+        #expect(
+            harness.answers(of: receiver) == []
+                && harness.answers(of: sender) == [CoreHarness.firstSent])
         #expect(harness.core.metrics.notificationsInvalid == 3)
     }
 
     // MARK: Bounds
 
     @Test func `a sender has ten in a second and six hundred in an hour`() throws {
-        var harness = try Self.harness()
+        var harness = try CoreHarness.withDirect()
         let sender = try harness.open(user: 1)
         for number in 1...11 { harness.send(UInt64(number), to: 2, #","ref":1"#, from: sender) }
         harness.settle()
@@ -486,7 +270,7 @@ import Testing
     }
 
     @Test func `a sender's ten in a second are those of all the user's connections`() throws {
-        var harness = try Self.harness()
+        var harness = try CoreHarness.withDirect()
         let clients = try (0..<3).map { _ in try harness.open(user: 1) }
         let other = try harness.open(user: 3)
         for number in 1...12 {
@@ -505,7 +289,7 @@ import Testing
     @Test func `a user may ask for an inbox a hundred times at once, and ten times a second`()
         throws
     {
-        var harness = try Self.harness()
+        var harness = try CoreHarness.withDirect()
         let client = try harness.open(user: 1)
         let second = try harness.open(user: 1)
         for number in 1...Limits.inboxesAtOnce + 2 {
@@ -536,7 +320,7 @@ import Testing
     }
 
     @Test func `however often an inbox is asked for, one page of it is read at a time`() throws {
-        var harness = try Self.harness()
+        var harness = try CoreHarness.withDirect()
         let sender = try harness.open(user: 1)
         harness.send(1, to: 2, from: sender)
         harness.settle()
@@ -579,12 +363,12 @@ import Testing
     }
 
     @Test func `a long message passes, and others that are so long don't`() throws {
-        var harness = try Self.harness()
+        var harness = try CoreHarness.withDirect()
         let sender = try harness.open(user: 1)
         let filler = String(repeating: "x", count: Limits.directBytesMax - 8)
         harness.send(1, to: 2, data: #"{"t":"\#(filler)"}"#, #","ref":1"#, from: sender)
         harness.settle()
-        #expect(harness.stream(of: sender).texts == [Self.sent])
+        #expect(harness.stream(of: sender).texts == [CoreHarness.firstSent])
         harness.send(2, to: 2, data: #"{"t":"\#(filler)x"}"#, #","ref":2"#, from: sender)
         harness.settle()
         #expect(harness.stream(of: sender).texts.last?.contains(#""code":"too_large""#) == true)
@@ -603,7 +387,7 @@ import Testing
     func `data that can't be read is refused by name, however long, and nothing ends`(
         value: String, code: String
     ) throws {
-        var harness = try Self.harness()
+        var harness = try CoreHarness.withDirect()
         let sender = try harness.open(user: 1)
         for filler in [0, 600, 3_000] {
             harness.send(
@@ -616,7 +400,7 @@ import Testing
         }
         harness.send(1, to: 2, #","ref":1"#, from: sender)
         harness.settle()
-        #expect(harness.stream(of: sender).texts.last == Self.sent)
+        #expect(harness.stream(of: sender).texts.last == CoreHarness.firstSent)
         #expect(harness.stream(of: sender).texts.count == 4)
     }
 
@@ -627,7 +411,7 @@ import Testing
             #"{"type":"direct","type":"ping","x":"\#(filler)"}"#,
             #"{"type":"ping","x":"direct","y":[\#(String(repeating: "1,", count: 1_024))1]}"#,
         ] {
-            var harness = try Self.harness()
+            var harness = try CoreHarness.withDirect()
             let sender = try harness.open(user: 1)
             harness.receive(text: text, from: sender)
             harness.settle()
@@ -636,7 +420,7 @@ import Testing
     }
 
     @Test func `those who go leave nothing behind`() throws {
-        var harness = try Self.harness()
+        var harness = try CoreHarness.withDirect()
         let clients = try (0..<6).map { try harness.openReader(user: UInt64(1 + $0 % 2)) }
         harness.direct.answersAtOnce = false
         harness.send(1, to: 2, from: clients[0])

@@ -4,6 +4,15 @@ internal import Reactor
 // Direct messages, in one call each.
 extension CoreHarness {
     package static func message(_ number: UInt64) -> UUID { UUID(high: 3, low: number) }
+    /// A core with a table of direct messages.
+    package static func withDirect() throws -> CoreHarness {
+        var harness = try CoreHarness()
+        harness.beginDirect()
+        return harness
+    }
+
+    /// The answer to the first message of a client that sends under its first `ref`.
+    package static var firstSent: String { #"{"type":"ok","ref":1,"id":"\#(message(1))"}"# }
 
     /// There are direct messages, and the listener hears.
     package mutating func beginDirect() {

@@ -2,7 +2,7 @@
 """What a direct message costs: its latency beside a bare INSERT with NOTIFY and a bare listener on the same PostgreSQL,
 by turns, and how many a second arrive.
 
-    Benchmarks/direct.py --gateway .build/release/devhive-gateway [--rounds 250] [--rate 2000] [--seconds 5]
+    Benchmarks/direct/latency.py --gateway .build/release/devhive-gateway [--rounds 250] [--rate 2000] [--seconds 5]
 
 Latency is from before the sending call to the receiver's having it: `bare`, by two sessions of the database; `application`,
 devhive_send_direct() in a session of its own; `client`, from WebSocket to WebSocket through one gateway. Each round has
@@ -27,7 +27,7 @@ parser.add_argument("--no-fsync", action="store_true")
 options = parser.parse_args()
 
 os.environ["DEVHIVE_GATEWAY_BIN"] = str(Path(options.gateway).resolve())
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "Tests/EndToEndTests"))
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent.parent / "Tests/EndToEndTests"))
 from support.clients import PythonClient  # noqa: E402
 from support.cluster import TEMPLATE, Cluster  # noqa: E402
 from support.database import Database  # noqa: E402
