@@ -6,8 +6,10 @@ package enum Limits {
     // MARK: One turn of the loop
 
     /// Connections accepted from one listener, and their requests answered: a storm must not keep
-    /// those who are connected waiting. At 45 µs each that is a millisecond and a half.
+    /// those who are connected waiting. At 45 µs each that is a millisecond and a half; where each takes
+    /// longer, they are fewer.
     static let acceptsPerTurn = 32
+    static let acceptNanosecondsPerTurn: UInt64 = 1_500_000
     /// The same for the admin listener: fewer than its places, so that each has been answered before a
     /// later one needs its place.
     static let adminAcceptsPerTurn = 4
@@ -50,8 +52,10 @@ package enum Limits {
     /// Signatures of public keys that are checked: at 20 to 120 µs each that is two milliseconds at
     /// most, however many come with one.
     package static let signatureChecksPerTurn = 16
-    /// Connections closed: close(2) of a live one costs 7 to 14 µs, and 70 with much that wasn't read.
+    /// Connections closed, and nanoseconds of it: close(2) of a live one costs 7 to 14 µs, and up to 350 with
+    /// much that wasn't read.
     static let closesPerTurn = 32
+    static let closeNanosecondsPerTurn: UInt64 = 1_000_000
     /// Projects that get a resync after the listener came back.
     static let resyncRoomsPerTurn = 256
     /// Answers about membership that are acted on: each may open a WebSocket, at 10 to 20 µs, and is sent one.

@@ -10,13 +10,17 @@ extension Server {
 
     /// Accepts those who wait at a listener, within the turn's budget.
     mutating func acceptClients(at role: ListenerRole) {
-        let budget = role == .admin ? Limits.adminAcceptsPerTurn : Limits.acceptsPerTurn
-        for position in 0..<budget {
+        var portion = TurnPortion(
+            pieces: role == .admin ? Limits.adminAcceptsPerTurn : Limits.acceptsPerTurn,
+            nanoseconds: Limits.acceptNanosecondsPerTurn, from: Clock.monotonic())
+        var isFirst = true
+        while portion.takesPiece(at: Clock.monotonic()) {
             if let index = core.connectionToGiveWay(at: role) {
                 // For the first, somebody waits: epoll said so, and says it again in the next turn.
-                if position == 0 { core.giveWay(index) }
+                if isFirst { core.giveWay(index) }
                 return
             }
+            isFirst = false
             switch listener(role, { $0.socket.accept() }) {
             case .accepted(let descriptor, let address):
                 guard let index = core.admit(descriptor: descriptor, from: address, at: role)
@@ -224,7 +228,10 @@ extension Server {
 
     /// Within the turn's budget.
     package mutating func freeClosed() {
-        for _ in 0..<Limits.closesPerTurn {
+        var portion = TurnPortion(
+            pieces: Limits.closesPerTurn, nanoseconds: Limits.closeNanosecondsPerTurn,
+            from: Clock.monotonic())
+        while portion.takesPiece(at: Clock.monotonic()) {
             if secure != nil, let index = core.nextToFree { secure?.forget(index) }
             guard let descriptor = core.freeNext() else { break }
             ClientSocket.close(descriptor)
