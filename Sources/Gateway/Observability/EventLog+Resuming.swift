@@ -140,6 +140,10 @@ extension EventLog {
             ["tables": .string(names.joined(separator: ", "))])
     }
 
+    static let membersAdvice =
+        "devhive-gateway doctor says what is missing, and pg_locks who locks the table; until then nobody"
+        + " is let in"
+
     /// Whether memberships can be asked for has turned out, or changed.
     package func membersAre(fault: String?) {
         guard let fault else {
@@ -150,8 +154,7 @@ extension EventLog {
             .error, "memberships can't be checked",
             [
                 "error": .string("project_members \(fault)"),
-                "advice":
-                    "devhive-gateway doctor says what is missing; until then nobody is let in",
+                "advice": .string(Self.membersAdvice),
             ])
     }
 
