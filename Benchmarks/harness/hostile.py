@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import statistics
 import subprocess
 import sys
 import time
@@ -27,6 +28,9 @@ TURN_SECONDS_MAX = 0.010
 PING_SECONDS_MAX = 0.020
 LIVEZ_SECONDS_MAX = 0.100
 MEMORY_BYTES_MAX = 256 << 20
+# How often a kind is measured that was slow the first time: it holds if most of them do. A machine that stops for
+# 20 ms shows in one of them, and what the gateway does in each.
+TRIES = 3
 
 # Kind, its words in the table, and what the gateway needs for it.
 KINDS = (
@@ -69,13 +73,17 @@ class Outcome:
     # Seconds for which the gateway could run and the machine did something else.
     waited: float = 0.0
     crowd: dict = field(default_factory=dict)
+    # What was slow once, and what must never be.
+    delays: list = field(default_factory=list)
     faults: list = field(default_factory=list)
 
     def judge(self):
         if self.turn[0] >= TURN_SECONDS_MAX:
-            self.faults.append(f"a turn of over {milliseconds(self.turn[0])} ms")
-        if not self.pings or percentile(self.pings, 99) >= PING_SECONDS_MAX:
-            self.faults.append(f"a ping's p99 of {milliseconds(percentile(self.pings, 99))} ms")
+            self.delays.append(f"a turn of over {milliseconds(self.turn[0])} ms")
+        if percentile(self.pings, 99) >= PING_SECONDS_MAX:
+            self.delays.append(f"a ping's p99 of {milliseconds(percentile(self.pings, 99))} ms")
+        if not self.pings:
+            self.faults.append("no ping was answered")
         if self.livez > LIVEZ_SECONDS_MAX:
             self.faults.append(f"/livez took {milliseconds(self.livez)} ms")
         if self.memory > MEMORY_BYTES_MAX:
@@ -87,7 +95,7 @@ class Outcome:
             milliseconds(percentile(self.pings, 99)), milliseconds(max(self.pings, default=0)),
             milliseconds(percentile(self.events, 99)), milliseconds(self.livez), f"{self.memory / 2**20:.0f}",
             milliseconds(self.waited), f"{self.crowd.get('opened', 0):,}", f"{self.crowd.get('bytes', 0) / 2**20:,.0f}",
-            "; ".join(self.faults) or "holds",
+            "; ".join(self.faults + self.delays) or "holds",
         ]  # fmt: skip
 
 
@@ -107,27 +115,43 @@ def measure_hostile(contestant):
          f"member={words_of(MEMBER)}", "-d", os.environ["DATABASE_URL"]],
         input=STATEMENT, text=True, check=True, timeout=60,
     )  # fmt: skip
-    outcomes = []
-    for kind, words, options in KINDS:
-        print(f"hostile: {words}", file=sys.stderr, flush=True)
-        outcomes.append(measure_kind(contestant, kind, words, options, folder))
-    print_table([HEADINGS, *(each.cells() for each in outcomes)])
+    kinds = [measure_tries(contestant, *kind, folder) for kind in KINDS]
+    print_table([HEADINGS, *(each.cells() for tries in kinds for each in tries)])
     print(
         "Times are in milliseconds. The longest turn is the highest bucket of devhive_loop_turn_cpu_seconds that grew, and the\n"
         "next column that of devhive_loop_turn_seconds, which has what the turn was kept waiting for a processor, too."
     )
+    outcomes = [each for tries in kinds for each in tries]
     return {
-        "failures": [each.words for each in outcomes if each.faults],
+        "failures": [tries[0].words for tries in kinds if not holds(tries)],
         "figures": {
-            "longest_turn": {"value": max(each.turn[0] for each in outcomes) * 1e3, "unit": "ms"},
-            "ping_p99": {"value": max(percentile(each.pings, 99) for each in outcomes) * 1e3, "unit": "ms"},
-            "ping_max": {"value": max(max(each.pings, default=0) for each in outcomes) * 1e3, "unit": "ms"},
+            "longest_turn": {"value": worst(kinds, lambda each: each.turn[0]) * 1e3, "unit": "ms"},
+            "ping_p99": {"value": worst(kinds, lambda each: percentile(each.pings, 99)) * 1e3, "unit": "ms"},
+            "ping_max": {"value": worst(kinds, lambda each: max(each.pings, default=0)) * 1e3, "unit": "ms"},
             "livez_max": {"value": max(each.livez for each in outcomes) * 1e3, "unit": "ms"},
             "memory_peak": {"value": max(each.memory for each in outcomes) / 2**20, "unit": "MiB"},
         },
         "histograms_ns": {}, "parameters": {},
-        "notes": [f"{each.words}: {fault}" for each in outcomes for fault in each.faults],
+        "notes": [f"{each.words}: {words}" for each in outcomes for words in each.faults + each.delays],
     }  # fmt: skip
+
+
+def measure_tries(contestant, kind, words, options, folder):
+    """Once; and if that was slow, as often as it takes to tell the machine's doing from the gateway's."""
+    tries = []
+    while not tries or tries[0].delays and not tries[-1].faults and len(tries) < TRIES:
+        print(f"hostile: {words}{', again' * bool(tries)}", file=sys.stderr, flush=True)
+        tries.append(measure_kind(contestant, kind, words, options, folder))
+    return tries
+
+
+def holds(tries):
+    return not any(each.faults for each in tries) and 2 * sum(bool(each.delays) for each in tries) < len(tries)
+
+
+def worst(kinds, figure):
+    """Of the kinds; of each the median."""
+    return max(statistics.median_low(figure(each) for each in tries) for tries in kinds)
 
 
 def measure_kind(contestant, kind, words, options, folder):
