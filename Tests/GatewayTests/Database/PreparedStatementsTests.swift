@@ -103,6 +103,37 @@ extension TableGuardBehaviour {
         askOften(query, &session, &clock)
     }
 
+    /// The plan that is kept has the function's oid, which says nothing of who it belongs to now.
+    @Test(
+        arguments: [DatabaseQuery.directSend, .directSendOne], ["dropped", "renamed", "given away"])
+    func `a function that isn't ours any more isn't called by what was read before`(
+        _ query: DatabaseQuery, _ change: String
+    ) throws {
+        let url = try makeDatabase()
+        var clock = TestClock()
+        var session = try liveSession(url, &clock)
+        askOften(query, &session, &clock)
+        let foreign = """
+            SET ROLE \(Self.role(url));
+            CREATE OR REPLACE FUNCTION devhive_send_direct(
+                sender uuid, recipient uuid, id uuid, data json, receipt boolean, ttl_s integer, origin uuid
+            ) RETURNS text LANGUAGE sql AS 'SELECT note(1)::text'
+            """
+        let statement =
+            switch change {
+            case "dropped": "DROP FUNCTION devhive_send_direct; "
+            case "renamed": "ALTER FUNCTION devhive_send_direct RENAME TO old; "
+            default: "ALTER FUNCTION devhive_send_direct OWNER TO \(Self.role(url)); "
+            }
+        try server.execute(statement + foreign, on: url)
+        for _ in 1...2 {
+            let answer = ask(query, &session, &clock)
+            #expect(answer.contains("not what it was"))
+        }
+        let run = try wasRun(on: url)
+        #expect(run == [])
+    }
+
     @Test func `a session that is made anew reads its statements anew`() throws {
         let url = try makeDatabase()
         var clock = TestClock()
