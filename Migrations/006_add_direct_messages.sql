@@ -27,8 +27,8 @@
 -- that send to the same user at the same time may together exceed them by what they send.
 --
 -- What it costs: nothing for who doesn't send. A message is a row of some 150 bytes and its data, and entries in four
--- indexes; sending one counts the recipient's inbox, up to 1,000 entries of an index. The gateway deletes what is expired,
--- or was acknowledged 24 hours ago. A transaction that sends announces, and PostgreSQL lets the commits of those that
+-- indexes; sending one reads up to 256 entries of the recipient's inbox, and up to 1,000 when there are more. The gateway
+-- deletes what is expired, or was acknowledged 24 hours ago. A transaction that sends announces, and PostgreSQL lets the commits of those that
 -- announce go one by one.
 --
 -- To take it out of use: DROP TABLE devhive_direct_messages, DROP FUNCTION devhive_send_direct.
@@ -259,84 +259,98 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 #variable_conflict use_column
 DECLARE
-    data_bytes_max CONSTANT integer := 4096;
-    inbox_count_max CONSTANT integer := 1000;
-    inbox_bytes_max CONSTANT integer := 1048576;
-    ttl_s_max CONSTANT integer := 2592000;
-    bytes CONSTANT integer := octet_length(devhive_send_direct.data::text);
-    position bigint;
-    is_shared boolean;
+    is_sent boolean;
 BEGIN
-    IF devhive_send_direct.sender IS NULL OR devhive_send_direct.recipient IS NULL OR devhive_send_direct.id IS NULL
-        OR devhive_send_direct.receipt IS NULL OR devhive_send_direct.ttl_s IS NULL
-        OR devhive_send_direct.data IS NULL
+    -- PL/pgSQL makes each of its expressions ready once in a transaction, so what is usual is one of them.
+    IF (devhive_send_direct.sender IS NOT NULL AND devhive_send_direct.recipient IS NOT NULL
+        AND devhive_send_direct.id IS NOT NULL AND devhive_send_direct.receipt IS NOT NULL
+        AND devhive_send_direct.ttl_s BETWEEN 1 AND {ttl_s max} AND json_typeof(devhive_send_direct.data) = 'object'
+        AND octet_length(devhive_send_direct.data::text) <= {data bytes max}) IS NOT TRUE
     THEN
-        RAISE EXCEPTION 'a direct message needs a sender, a recipient, an id and data'
-            USING ERRCODE = 'null_value_not_allowed';
-    END IF;
-    IF devhive_send_direct.ttl_s NOT BETWEEN 1 AND ttl_s_max OR json_typeof(devhive_send_direct.data) <> 'object' THEN
-        RAISE EXCEPTION 'data must be an object, and ttl_s from 1 to %', ttl_s_max
-            USING ERRCODE = 'invalid_parameter_value';
-    END IF;
-    IF bytes > data_bytes_max THEN
+        IF devhive_send_direct.sender IS NULL OR devhive_send_direct.recipient IS NULL OR devhive_send_direct.id IS NULL
+            OR devhive_send_direct.receipt IS NULL OR devhive_send_direct.ttl_s IS NULL
+            OR devhive_send_direct.data IS NULL
+        THEN
+            RAISE EXCEPTION 'a direct message needs a sender, a recipient, an id and data'
+                USING ERRCODE = 'null_value_not_allowed';
+        END IF;
+        IF devhive_send_direct.ttl_s NOT BETWEEN 1 AND {ttl_s max} OR json_typeof(devhive_send_direct.data) <> 'object' THEN
+            RAISE EXCEPTION 'data must be an object, and ttl_s from 1 to %', {ttl_s max}
+                USING ERRCODE = 'invalid_parameter_value';
+        END IF;
         RETURN 'too_large';
     END IF;
     -- They stay under their names as soon as they are locked: what is made in their place after the look at them
     -- would be written to.
-    IF has_table_privilege({name of messages}, 'INSERT') AND has_table_privilege({name of members}, 'SELECT') THEN
-        LOCK TABLE ONLY {messages} IN ROW EXCLUSIVE MODE;
-        LOCK TABLE ONLY {members} IN ACCESS SHARE MODE;
-    END IF;
-    IF (SELECT count(*) FROM pg_class
-        WHERE oid = to_regclass({name of messages}) AND relkind IN ('r', 'p') AND NOT relhasrules
-            AND pg_get_userbyid(relowner) = current_user
-            OR oid = to_regclass({name of members}) AND relkind IN ('r', 'p') AND NOT row_security_active(oid)
-                AND (pg_get_userbyid(relowner) = current_user
-                    OR pg_has_role(relowner, 'USAGE') AND NOT EXISTS (
-                        SELECT FROM pg_roles WHERE rolname = current_user AND rolsuper))) <> 2
+    LOCK TABLE ONLY {messages} IN ROW EXCLUSIVE MODE;
+    LOCK TABLE ONLY {members} IN ACCESS SHARE MODE;
+    -- As a rule both are the function's owner's.
+    IF ((SELECT pg_get_userbyid(relowner) = current_user FROM pg_class
+            WHERE oid = to_regclass({name of messages}) AND relkind IN ('r', 'p') AND NOT relhasrules)
+        AND (SELECT pg_get_userbyid(relowner) = current_user FROM pg_class
+            WHERE oid = to_regclass({name of members}) AND relkind IN ('r', 'p') AND NOT row_security_active(oid))
+        ) IS NOT TRUE
     THEN
-        RAISE EXCEPTION 'devhive_direct_messages or project_members is not the table that it was'
-            USING ERRCODE = 'undefined_table';
-    END IF;
-    IF EXISTS (
-        SELECT FROM {messages} AS known
-        WHERE known.sender = devhive_send_direct.sender AND known.id = devhive_send_direct.id
-    ) THEN
-        RETURN 'repeated';
+        IF (SELECT count(*) FROM pg_class
+            WHERE oid = to_regclass({name of messages}) AND relkind IN ('r', 'p') AND NOT relhasrules
+                AND pg_get_userbyid(relowner) = current_user
+                OR oid = to_regclass({name of members}) AND relkind IN ('r', 'p') AND NOT row_security_active(oid)
+                    AND (pg_get_userbyid(relowner) = current_user
+                        OR pg_has_role(relowner, 'USAGE') AND NOT EXISTS (
+                            SELECT FROM pg_roles WHERE rolname = current_user AND rolsuper))) <> 2
+        THEN
+            RAISE EXCEPTION 'devhive_direct_messages or project_members is not the table that it was'
+                USING ERRCODE = 'undefined_table';
+        END IF;
     END IF;
 
-    -- Whether they share a project is looked up in the snapshot of what inserts.
-    INSERT INTO {messages} (sender, recipient, id, data, receipt, expires_at, origin)
-    SELECT devhive_send_direct.sender, devhive_send_direct.recipient, devhive_send_direct.id,
-        devhive_send_direct.data, devhive_send_direct.receipt,
-        now() + make_interval(secs => devhive_send_direct.ttl_s), devhive_send_direct.origin
-    WHERE {shared}
-        AND (
-            SELECT count(*) < inbox_count_max
-                AND coalesce(sum(octet_length(held.data::text)), 0) + bytes <= inbox_bytes_max
-            FROM {messages} AS held
-            WHERE held.recipient = devhive_send_direct.recipient AND held.acknowledged_at IS NULL
-                AND held.expires_at > now()
-        )
-    ON CONFLICT DO NOTHING
-    RETURNING seq INTO position;
-    IF position IS NOT NULL THEN
-        PERFORM pg_notify('devhive_direct', 'm ' || devhive_send_direct.recipient || ' '
-            || devhive_send_direct.sender || ' ' || position || ' ' || devhive_send_direct.id);
+    -- Whether they share a project is looked up in the snapshot of what inserts. Fewer messages than fit whatever they
+    -- hold are no full inbox: as a rule nothing has to be added up.
+    {insert if} NOT EXISTS (
+        SELECT FROM {messages} AS held
+        WHERE held.recipient = devhive_send_direct.recipient AND held.acknowledged_at IS NULL AND held.expires_at > now()
+        OFFSET {inbox bytes max} / {data bytes max} - 1
+    ) {end};
+    IF is_sent THEN
         RETURN 'sent';
     END IF;
-    -- Another transaction may have committed the same id meanwhile.
-    IF EXISTS (
-        SELECT FROM {messages} AS known
-        WHERE known.sender = devhive_send_direct.sender AND known.id = devhive_send_direct.id
-    ) THEN
+    -- It may be there already, or is committed by another transaction meanwhile.
+    IF {known} THEN
         RETURN 'repeated';
     END IF;
-    is_shared := {shared};
-    RETURN CASE WHEN is_shared THEN 'inbox_full' ELSE 'not_allowed' END;
+    IF NOT {shared} THEN
+        RETURN 'not_allowed';
+    END IF;
+    {insert if} (
+        SELECT count(*) < {inbox count max} AND coalesce(sum(octet_length(held.data::text)), 0)
+                + octet_length(devhive_send_direct.data::text) <= {inbox bytes max}
+        FROM {messages} AS held
+        WHERE held.recipient = devhive_send_direct.recipient AND held.acknowledged_at IS NULL AND held.expires_at > now()
+    ) {end};
+    IF is_sent THEN
+        RETURN 'sent';
+    END IF;
+    RETURN CASE WHEN {known} THEN 'repeated' ELSE 'inbox_full' END;
 END
 $$;
 $create$;
+    definition := replace(definition, '{data bytes max}', '4096');
+    definition := replace(definition, '{inbox bytes max}', '1048576');
+    definition := replace(definition, '{inbox count max}', '1000');
+    definition := replace(definition, '{ttl_s max}', '2592000');
+    definition := replace(definition, '{insert if}', $insert$INSERT INTO {messages}
+        (sender, recipient, id, data, receipt, expires_at, origin)
+    SELECT devhive_send_direct.sender, devhive_send_direct.recipient, devhive_send_direct.id,
+        devhive_send_direct.data, devhive_send_direct.receipt,
+        now() + make_interval(secs => devhive_send_direct.ttl_s), devhive_send_direct.origin
+    WHERE {shared} AND$insert$);
+    definition := replace(definition, '{end}', $end$ON CONFLICT DO NOTHING
+    RETURNING pg_notify('devhive_direct', 'm ' || recipient || ' ' || sender || ' ' || seq || ' ' || id) IS NOT NULL
+        INTO is_sent$end$);
+    definition := replace(definition, '{known}', $known$EXISTS (
+        SELECT FROM {messages} AS known
+        WHERE known.sender = devhive_send_direct.sender AND known.id = devhive_send_direct.id
+    )$known$);
     definition := replace(definition, '{shared}', $shared$EXISTS (
         SELECT FROM {members} AS one JOIN {members} AS other ON {same project}
         WHERE {is sender} AND {is recipient}

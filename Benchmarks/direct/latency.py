@@ -5,11 +5,14 @@ by turns, and how many a second arrive.
     Benchmarks/direct/latency.py --gateway .build/release/devhive-gateway [--rounds 250] [--rate 2000] [--seconds 5]
 
 Latency is from before the sending call to the receiver's having it: `bare`, by two sessions of the database; `application`,
-devhive_send_direct() in a session of its own; `client`, from WebSocket to WebSocket through one gateway. Each round has
-one of each. Commits are durable (fsync), as in production, unless --no-fsync is there.
+devhive_send_direct() in a session of its own; `client`, from WebSocket to WebSocket through one gateway, by a library for
+asyncio; `socket`, the same by plain sockets that block, as those of the bare way do; and `echo`, a ping from such a socket
+and the gateway's answer, which is what of it has nothing to do with messages. Each round has one of each. Commits are
+durable (fsync), as in production, unless --no-fsync is there.
 """
 import argparse
 import asyncio
+import json
 import os
 import select
 import statistics
@@ -32,6 +35,8 @@ from support.clients import PythonClient  # noqa: E402
 from support.cluster import TEMPLATE, Cluster  # noqa: E402
 from support.database import Database  # noqa: E402
 from support.gateway import UNLIMITED, Gateway  # noqa: E402
+from support.raw import TEXT, RawSocket, frame  # noqa: E402
+from support.tokens import token  # noqa: E402
 
 # Nobody sends more than ten a second.
 PER_SENDER = 8
@@ -49,13 +54,18 @@ def percentile(values, share):
     return sorted(values)[min(len(values) - 1, int(len(values) * share))]
 
 
-async def latency(gateway, database, sender_ids, receiver_id):
+async def latency(gateway, database, users):
+    receiver_id, socket_receiver_id, *sender_ids = users
     listener = database.connect()
     listener.cursor().execute("LISTEN bare")
     writer = database.connect().cursor()
     receiver = await PythonClient.connect(gateway, None, receiver_id)
     await receiver.ask({"type": "inbox", "ref": 1})
-    senders = [await PythonClient.connect(gateway, None, user) for user in sender_ids]
+    senders = [await PythonClient.connect(gateway, None, user) for user in sender_ids[:5]]
+    socket_receiver = RawSocket.upgrade(gateway, token(socket_receiver_id))
+    socket_receiver.send_frame(TEXT, b'{"type":"inbox","ref":1}')
+    socket_receiver.read_message()
+    socket_senders = [RawSocket.upgrade(gateway, token(user)) for user in sender_ids[5:]]
 
     async def bare(_):
         writer.execute(BARE, (sender_ids[0], receiver_id, new_id()))
@@ -73,18 +83,35 @@ async def latency(gateway, database, sender_ids, receiver_id):
         await sender.send_json({"type": "direct", "id": new_id(), "to": receiver_id, "data": {"t": 1}})
         await receiver.receive_json()
 
-    found = {function.__name__: [] for function in (bare, application, client)}
+    # Not named as Python's module.
+    async def plain(number):
+        socket_senders[number % len(socket_senders)].send(made)
+        socket_receiver.read_message()
+
+    async def echo(number):
+        socket_senders[number % len(socket_senders)].send(made)
+        socket_senders[number % len(socket_senders)].read_message()
+
+    ways = {"bare": bare, "application": application, "client": client, "socket": plain, "echo": echo}
+    found = {name: [] for name in ways}
     for number in range(options.rounds):
-        for function in (bare, application, client):
+        for name, function in ways.items():
+            message = {"type": "ping"} if name == "echo" else {
+                "type": "direct", "id": new_id(), "to": socket_receiver_id, "data": {"t": 1}}
+            made = frame(TEXT, json.dumps(message).encode())
             began = time.perf_counter()
             await function(number)
-            found[function.__name__].append((time.perf_counter() - began) * 1e3)
+            found[name].append((time.perf_counter() - began) * 1e3)
             await asyncio.sleep(0.008)
+            if name == "socket":
+                socket_senders[number % len(socket_senders)].read_message()
         await senders[number % len(senders)].receive_json()
         if number % 50 == 49:
             database.execute("DELETE FROM devhive_direct_messages")
     for client in (receiver, *senders):
         await client.close()
+    for raw in (socket_receiver, *socket_senders):
+        raw.close()
     print("| | p50, ms | p95, ms | of bare, p50 |\n| --- | --- | --- | --- |")
     for name, values in found.items():
         ratio = statistics.median(values) / statistics.median(found["bare"])
@@ -133,7 +160,7 @@ def main():
         database = Database(cluster, "direct")
         database.execute(f"ALTER SYSTEM SET fsync = {'off' if options.no_fsync else 'on'}")
         database.execute("SELECT pg_reload_conf()")
-        users = [new_id() for _ in range(max(6, -(-options.rate // PER_SENDER)))]
+        users = [new_id() for _ in range(max(12, -(-options.rate // PER_SENDER)))]
         project = database.add_project(users[0])
         with database.silence():
             for user in users[1:]:
@@ -144,7 +171,7 @@ def main():
         gateway.wait_until_ready()
         try:
             if options.rounds:
-                asyncio.run(latency(gateway, database, users[1:6], users[0]))
+                asyncio.run(latency(gateway, database, users[:12]))
                 database.execute("DELETE FROM devhive_direct_messages")
             if options.rate:
                 asyncio.run(throughput(gateway, users))

@@ -169,12 +169,26 @@ extension Core {
         for ack in direct.removeWaitingAcks() { answerAck(ack, isDone: false) }
     }
 
-    /// Fills in the parameters of a statement that sends, and returns its tag; `nil` when nothing is to be sent.
+    /// Fills in the parameters of a statement that sends, several or one, and returns its tag; `nil` when nothing is to
+    /// be sent.
     package mutating func beginDirectSends(into parameters: inout QueryParameters) -> UInt64? {
         guard let tag = direct.beginSends() else { return nil }
         direct.remember(sends: tag, clock.now)
         let sends = direct.asked(sends: tag)
         parameters.removeAll()
+        if sends.count == 1 {
+            let send = sends[0]
+            parameters.append(uuid: send.sender)
+            parameters.append(uuid: send.recipient)
+            parameters.append(uuid: send.id)
+            var text = ByteBuffer()
+            text.append(send.data.span)
+            parameters.append(binary: text)
+            parameters.append(text: send.wantsReceipt ? "t" : "f")
+            parameters.append(decimal: Int64(send.ttlSeconds))
+            parameters.append(uuid: send.origin)
+            return tag
+        }
         parameters.append(uuids: sends.map(\.sender))
         parameters.append(uuids: sends.map(\.recipient))
         parameters.append(uuids: sends.map(\.id))
@@ -302,6 +316,12 @@ extension DirectOutcome {
 
 extension QueryParameters {
     /// An array of UUIDs.
+    fileprivate mutating func append(uuid: UUID) {
+        var bytes = ByteBuffer(capacity: 16)
+        bytes.append(binary: uuid)
+        append(binary: bytes)
+    }
+
     fileprivate mutating func append(uuids: [UUID]) {
         var array = ByteBuffer(capacity: 20 + 20 * max(1, uuids.count))
         array.beginUUIDArray(count: uuids.count)

@@ -13,6 +13,8 @@ enum CanaryQuery {
     ///
     /// Last, whether direct messages are there, and whether this role may use them.
     ///
+    /// Its commit waits for those of others that notify, for as long as the session is waited for.
+    ///
     /// Row-level security that binds this role, or the triggers' functions, hides rows without a word.
     /// The log is the one beside the triggers' functions, and only while it belongs to their owner.
     ///
@@ -71,6 +73,7 @@ enum CanaryQuery {
                             SELECT FROM pg_catalog.pg_proc, functions
                             WHERE oid = send.function AND pg_proc.proowner = functions.proowner))
             FROM (SELECT pg_catalog.pg_current_snapshot() AS snapshot) AS own,
+                pg_catalog.set_config('lock_timeout', '0', true) AS patience,
                 pg_catalog.pg_notify($1, $2::text || ' ' || pg_catalog.pg_snapshot_xmin(own.snapshot))
             """
     }

@@ -18,9 +18,9 @@ package enum DatabaseQuery: UInt8, CaseIterable, Sendable {
     case prune
     /// Raises the log's horizon; see `ExpiryQuery`.
     case expire
-    /// Direct messages that are sent and acknowledged, read as announced and by inboxes, and deleted; see
-    /// `DirectQueries`.
-    case directSend, directAck, directRead, directInbox, directPrune
+    /// Direct messages that are sent, several or one, and acknowledged, read as announced and by inboxes, and deleted;
+    /// see `DirectQueries`.
+    case directSend, directSendOne, directAck, directRead, directInbox, directPrune
 
     /// Statements of this kind that may wait for their answers at once.
     package var pendingMax: Int {
@@ -31,7 +31,7 @@ package enum DatabaseQuery: UInt8, CaseIterable, Sendable {
         case .canary: 2
         case .events: 2
         case .prune, .expire, .directPrune: 1
-        case .directSend, .directAck, .directRead, .directInbox: 2
+        case .directSend, .directSendOne, .directAck, .directRead, .directInbox: 2
         }
     }
 
@@ -40,7 +40,7 @@ package enum DatabaseQuery: UInt8, CaseIterable, Sendable {
     package var answerNanoseconds: UInt64 {
         switch self {
         case .path, .resources, .members, .canary, .events, .prune, .expire, .directSend,
-            .directAck, .directRead, .directInbox, .directPrune:
+            .directSendOne, .directAck, .directRead, .directInbox, .directPrune:
             DatabaseLimits.statementNanoseconds
         }
     }
@@ -49,8 +49,19 @@ package enum DatabaseQuery: UInt8, CaseIterable, Sendable {
     var isOwn: Bool {
         switch self {
         case .path, .resources: true
-        case .members, .canary, .events, .prune, .expire, .directSend, .directAck, .directRead,
-            .directInbox, .directPrune:
+        case .members, .canary, .events, .prune, .expire, .directSend, .directSendOne,
+            .directAck, .directRead, .directInbox, .directPrune:
+            false
+        }
+    }
+
+    /// Whether it is run by one plan again and again: it calls a function, and nothing else. Of the others each plan is for
+    /// the tables as they are then, however fast they grow.
+    var keepsPlan: Bool {
+        switch self {
+        case .directSend, .directSendOne: true
+        case .path, .resources, .members, .canary, .events, .prune, .expire, .directAck,
+            .directRead, .directInbox, .directPrune:
             false
         }
     }
@@ -59,7 +70,7 @@ package enum DatabaseQuery: UInt8, CaseIterable, Sendable {
     /// transaction can fail at its end.
     var isAnsweredAtCommit: Bool {
         switch self {
-        case .directSend, .directAck: true
+        case .directSend, .directSendOne, .directAck: true
         case .path, .resources, .members, .canary, .events, .prune, .expire, .directRead,
             .directInbox, .directPrune:
             false

@@ -19,6 +19,17 @@ enum DirectQueries {
         """
     }
 
+    /// The same for one message: parameters that are no arrays. It is answered in less time, and is what most statements
+    /// are for when there is little to do.
+    static func sendOne(in schema: String) -> String {
+        """
+        SELECT 1, \(schema)devhive_send_direct(
+            $1::uuid, $2::uuid, $3::uuid, $4::json, $5::boolean, $6::integer, $7::uuid),
+            \(timestamp(of: "pg_catalog.now()"))
+        WHERE \(patience) IS NOT NULL
+        """
+    }
+
     static let sentColumnCount = 3
     /// Bytes of such a time.
     static let timestampBytesMax = 64
@@ -111,6 +122,8 @@ enum DirectQueries {
 
     static let table = "devhive_direct_messages"
     static let sendFunction = "devhive_send_direct(uuid, uuid, uuid, json, boolean, integer, uuid)"
+    /// The same as the catalogue has it: the types by their oids (pg_type.dat).
+    static let sendKey = (name: "devhive_send_direct", types: "2950 2950 2950 114 16 23 2950")
 
     /// On which rows are announced.
     static let channel = "devhive_direct"

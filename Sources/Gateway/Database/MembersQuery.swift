@@ -147,6 +147,11 @@ extension ByteBuffer {
     /// One element: its length, then its bytes.
     package mutating func append(uuidElement uuid: UUID) {
         append(bigEndian: UInt32(16))
+        append(binary: uuid)
+    }
+
+    /// The type's binary format (uuid_recv).
+    package mutating func append(binary uuid: UUID) {
         append(bigEndian: UInt32(truncatingIfNeeded: uuid.high >> 32))
         append(bigEndian: UInt32(truncatingIfNeeded: uuid.high))
         append(bigEndian: UInt32(truncatingIfNeeded: uuid.low >> 32))

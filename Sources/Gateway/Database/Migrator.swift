@@ -108,7 +108,7 @@ package struct Migrator: ~Copyable {
             }
             try connection.execute("BEGIN")
             defer { rollBack() }
-            try connection.execute(catalogue.members.tableGuard.statement)
+            try connection.pass(catalogue.members.tableGuard)
             _ = try connection.query(catalogue.members.statement, ["{}", "{}"])
         } catch {
             warn("memberships can't be checked: \(error)")

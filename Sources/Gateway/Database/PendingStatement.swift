@@ -5,23 +5,29 @@ struct PendingStatement {
     let query: DatabaseQuery
     let tag: UInt64
     let deadline: Instant
-    /// The answer to its guard is still to come, or hasn't ended.
-    var isGuarded: Bool
-    var isGuardAnswered = false
-    /// It isn't run, since its guard has failed, and the server is still to say so.
+    /// Which of the names it used.
+    let generation: UInt64
+    /// What was sent ahead of it in its transaction and hasn't been answered to its end.
+    var ahead: PreparedStatements.Steps
+    /// The first of these is answered; its end is still to come.
+    var isStepAnswered = false
+    /// It isn't run, since something ahead of it has failed, and the server is still to say so.
     var isSkipped = false
-    /// Its rows, its success or its error have come, or its guard's.
+    /// Its rows, its success or its error have come, or those of something ahead of it.
     var isAnswered = false
     /// Its end has come; the sync behind it hasn't.
     var isEnded = false
     /// Its rows have come, and then its commit failed.
     var hasFailedAtCommit = false
 
-    init(query: DatabaseQuery, tag: UInt64, deadline: Instant, isGuarded: Bool) {
-        self.isGuarded = isGuarded
+    init(
+        query: DatabaseQuery, tag: UInt64, deadline: Instant, form: PreparedStatements.Form
+    ) {
         self.query = query
         self.tag = tag
         self.deadline = deadline
+        generation = form.generation
+        ahead = form.ahead
     }
 
     func answer(_ outcome: consuming QueryOutcome) -> QueryAnswer {

@@ -29,6 +29,7 @@ package struct QuerySession: ~Copyable {
 
     /// What the statements are made of. Kept while the connection is lost.
     private var catalogue = ResourceCatalogue()
+    private var prepared = PreparedStatements(ResourceCatalogue())
     /// The role to which the triggers' functions belonged when they were first found: whoever may make some in their
     /// place, after they were dropped, isn't believed.
     private var functionsOwner = ""
@@ -172,6 +173,7 @@ package struct QuerySession: ~Copyable {
         case .connected: break
         }
         refreshAt = now.advanced(byNanoseconds: DatabaseLimits.resourcesIntervalNanoseconds)
+        prepared.sessionBegins()
         repeatsLeft = DatabaseLimits.settingRepeatsMax
         do {
             try link.perform { (open: inout PostgresConnection) throws(PostgresError) in
@@ -199,19 +201,19 @@ package struct QuerySession: ~Copyable {
         _ query: DatabaseQuery, _ parameters: borrowing QueryParameters, tag: UInt64, _ now: Instant
     ) throws(PostgresError) {
         let deadline = now.advanced(byNanoseconds: query.answerNanoseconds)
-        let statement =
-            query == .path && seesAllOrFails
-            ? SearchPath.pinWithoutRowSecurity : catalogue.statement(of: query)
-        let tableGuard = catalogue.tableGuard(of: query)?.statement
+        let form = prepared.send(query)
         pending.append(
-            PendingStatement(
-                query: query, tag: tag, deadline: deadline, isGuarded: tableGuard != nil))
+            PendingStatement(query: query, tag: tag, deadline: deadline, form: form))
+        let texts =
+            query == .path && seesAllOrFails ? Self.pathThatSeesAll : prepared.texts(of: query)
         try link.perform { (open: inout PostgresConnection) throws(PostgresError) in
-            if let tableGuard { try open.send(tableGuard, QueryParameters()) }
-            try open.send(statement, parameters)
+            try open.send(texts, as: form, parameters)
             try open.synchronize()
         }
     }
+
+    private static let pathThatSeesAll = PreparedStatements.Texts(
+        statement: SearchPath.pinWithoutRowSecurity, lock: nil, check: nil)
 
     private mutating func lose(_ reason: DatabaseLoss, _ now: Instant) -> DatabaseEvent {
         fail()
@@ -239,8 +241,8 @@ package struct QuerySession: ~Copyable {
         var event = DatabaseEvent.none
         while answer == nil, let oldest = pending.first {
             let reply = link.connection?.nextReply() ?? .busy
-            if oldest.isGuarded {
-                guard let end = readGuard(reply, now) else { continue }
+            if !oldest.ahead.isEmpty {
+                guard let end = readAhead(reply, now) else { continue }
                 return end == .none ? event : end
             }
             switch consume reply {
@@ -303,26 +305,33 @@ package struct QuerySession: ~Copyable {
         return event
     }
 
-    /// Reads the answer to the guard of the oldest statement. Returns `nil` to read on; otherwise reading ends,
+    /// Reads the answer to what goes ahead of the oldest statement. Returns `nil` to read on; otherwise reading ends,
     /// with `.none` when nothing more has come.
-    private mutating func readGuard(
+    private mutating func readAhead(
         _ reply: consuming PostgresReply, _ now: Instant
     ) -> DatabaseEvent? {
-        switch reply {
+        let oldest = pending[0]
+        let step = oldest.ahead.first
+        switch consume reply {
         case .busy: return DatabaseEvent.none
-        case .succeeded where !pending[0].isGuardAnswered:
-            pending[0].isGuardAnswered = true
-        case .failed(let error) where !pending[0].isGuardAnswered:
+        case .endOfStatement where oldest.isStepAnswered:
+            pending[0].ahead.remove(step)
+            pending[0].isStepAnswered = false
+            return nil
+        case .succeeded where !oldest.isStepAnswered && step != .check:
+            prepared.did(step, of: oldest.query, in: oldest.generation)
+        case .rows where !oldest.isStepAnswered && step == .check: break
+        case .skipped where !oldest.isStepAnswered && oldest.isSkipped: break
+        case .failed(let error) where !oldest.isStepAnswered && !oldest.isSkipped:
             guard !error.endsSession else { return lose(.closed(error), now) }
-            pending[0].isGuardAnswered = true
+            guard !oldest.query.isOwn else { return unexpectedReply(now) }
             pending[0].isSkipped = true
             pending[0].isAnswered = true
-            refuse(pending[0], error, now)
-        case .endOfStatement where pending[0].isGuardAnswered:
-            pending[0].isGuarded = false
+            refuse(oldest, error, now)
         default:
             return unexpectedReply(now)
         }
+        pending[0].isStepAnswered = true
         return nil
     }
 
@@ -330,11 +339,13 @@ package struct QuerySession: ~Copyable {
     private mutating func refuse(
         _ statement: PendingStatement, _ error: PostgresError, _ now: Instant
     ) {
-        // The guard's code is for here alone.
-        let isGuards = error.sqlstate == TableGuard.sqlstate
-        if statement.query == .members || isGuards { lookAgain(now) }
-        let told = isGuards ? PostgresError(message: error.message) : error
-        answer = statement.answer(.failed(.refused(told)))
+        // The guard's words are for here alone.
+        let refusal = statement.ahead.first == .check ? TableGuard.refusal(error) : nil
+        let isFinal = refusal == nil && error.isAboutSchema
+        prepared.failed(
+            statement.query, before: statement.ahead, in: statement.generation, isFinal: isFinal)
+        if statement.query == .members || refusal != nil || isFinal { lookAgain(now) }
+        answer = statement.answer(.failed(.refused(refusal ?? error)))
     }
 
     /// Whether the first statement, which frees the session of the role's timeouts, was itself ended by one
@@ -377,6 +388,7 @@ package struct QuerySession: ~Copyable {
         }
         let changed = found != catalogue
         catalogue = found
+        prepared.catalogueIs(found)
         if found.membersFault != nil { lookAgain(now) }
         if !isLive {
             link.prepared(now)

@@ -156,23 +156,34 @@ struct ResourceCatalogue: Equatable, Sendable {
         case .events: guarding(["cache_events", "cache_events_horizon"], .read)
         case .prune: guarding(["cache_events", "cache_events_horizon"], .write)
         case .expire: guarding(["cache_events_horizon"], .write)
-        case .directSend:
-            guarding([DirectQueries.table], .write, calling: DirectQueries.sendFunction)
+        case .directSend, .directSendOne:
+            guarding([DirectQueries.table], .write, calling: DirectQueries.sendKey)
         case .directAck, .directPrune: guarding([DirectQueries.table], .write)
         case .directRead, .directInbox: guarding([DirectQueries.table], .read)
         }
     }
 
     private func guarding(
-        _ tables: [String], _ access: TableGuard.Access, calling function: String? = nil
+        _ tables: [String], _ access: TableGuard.Access,
+        calling function: (name: String, types: String)? = nil
     ) -> TableGuard {
         TableGuard(tables, in: schema, access, functions: functions, calling: function)
+    }
+
+    /// What is sent for a statement.
+    func texts(of query: DatabaseQuery) -> PreparedStatements.Texts {
+        let tableGuard = tableGuard(of: query)
+        let settings =
+            query.keepsPlan ? "" : ", set_config('plan_cache_mode', 'force_custom_plan', true)"
+        return PreparedStatements.Texts(
+            statement: statement(of: query), lock: tableGuard?.lock,
+            check: tableGuard.map { $0.check + settings })
     }
 
     /// The text of a statement, with the names that were found.
     func statement(of query: DatabaseQuery) -> String {
         switch query {
-        case .path: SearchPath.pin
+        case .path: SearchPath.pinForQueries
         case .resources: Self.statement
         case .members: members.statement
         case .canary: CanaryQuery.statement(in: schema)
@@ -180,6 +191,7 @@ struct ResourceCatalogue: Equatable, Sendable {
         case .prune: PruneQuery.statement(in: schema)
         case .expire: ExpiryQuery.statement(in: schema)
         case .directSend: DirectQueries.send(in: schema)
+        case .directSendOne: DirectQueries.sendOne(in: schema)
         case .directAck: DirectQueries.acknowledge(in: schema)
         case .directRead: DirectQueries.read(in: schema)
         case .directInbox: DirectQueries.inbox(in: schema)

@@ -28,8 +28,16 @@ enum SearchPath {
         ("standard_conforming_strings", "on"),
     ].map { "pg_catalog.set_config('\($0.0)', '\($0.1)', false)" }.joined(separator: ",\n    ")
 
+    /// The same for a session that others wait for: a lock isn't waited for long.
+    static let pinForQueries = """
+        \(pin),
+            pg_catalog.set_config('lock_timeout', '\(DatabaseLimits.lockMilliseconds)', false)
+        """
+
     /// The same, and a statement that row-level security would hide rows from fails instead.
-    static let pinWithoutRowSecurity = pin + ", pg_catalog.set_config('row_security', 'off', false)"
+    static let pinWithoutRowSecurity = """
+        \(pinForQueries), pg_catalog.set_config('row_security', 'off', false)
+        """
 
     /// For what is meant to be read as the role would read it, until the transaction ends.
     static let unpin = """

@@ -39,6 +39,10 @@ enum SessionTimeouts {
 extension PostgresError {
     /// query_canceled, which a timeout of the server's is, and lock_not_available.
     var isCancellation: Bool { sqlstate == "57014" || sqlstate == "55P03" }
+    /// Classes of what isn't there or isn't what it was: tables, columns, types, names, and plans of them.
+    var isAboutSchema: Bool {
+        sqlstate.map { ["0A", "26", "42"].contains($0.prefix(2)) } ?? false
+    }
     /// insufficient_privilege.
     var isAboutRights: Bool { sqlstate == "42501" }
 }

@@ -232,7 +232,7 @@ struct DatabaseSurvey {
             (open: inout BlockingPostgresConnection, catalogue) throws(PostgresError) in
             try open.execute("SET LOCAL row_security = off")
             if let tableGuard = catalogue.tableGuard(of: .prune) {
-                try open.execute(tableGuard.statement)
+                try open.pass(tableGuard)
             }
             _ = try open.query(catalogue.statement(of: .events), ["{}", "{}"])
             // It isn't run, but made ready as if it were.
@@ -265,7 +265,7 @@ struct DatabaseSurvey {
                 + " of the triggers' functions owns", tell
         ) { (open: inout BlockingPostgresConnection, catalogue) throws(PostgresError) in
             let nobody = "{00000000-0000-0000-0000-000000000000}"
-            try open.execute(catalogue.members.tableGuard.statement)
+            try open.pass(catalogue.members.tableGuard)
             _ = try open.query(catalogue.statement(of: .members), [nobody, nobody])
         }
     }

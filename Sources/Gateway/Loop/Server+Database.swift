@@ -73,7 +73,8 @@ extension Server {
         case .events: handleEvents(answer.outcome, tag: answer.tag)
         case .prune: handlePruned(answer.outcome)
         case .expire: handleExpired(answer.outcome, tag: answer.tag)
-        case .directSend, .directAck, .directRead, .directInbox, .directPrune: handleDirect(answer)
+        case .directSend, .directSendOne, .directAck, .directRead, .directInbox, .directPrune:
+            handleDirect(answer)
         }
     }
 

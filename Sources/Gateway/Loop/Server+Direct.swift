@@ -11,10 +11,20 @@ extension Server {
             core.failWaitingDirect()
             return
         }
-        ask(.directSend) { core, parameters in core.beginDirectSends(into: &parameters) }
+        askSends()
         ask(.directAck) { core, parameters in core.beginDirectAcks(into: &parameters) }
         ask(.directRead) { core, parameters in core.beginDirectRows(into: &parameters) }
         ask(.directInbox) { core, parameters in core.beginDirectPages(into: &parameters) }
+    }
+
+    /// Most statements have one message when there is little to do, and are answered the sooner.
+    private mutating func askSends() {
+        while sessions.reads.hasRoom(for: .directSend), sessions.reads.hasRoom(for: .directSendOne),
+            let tag = core.beginDirectSends(into: &sessions.parameters)
+        {
+            let isOne = core.direct.asked(sends: tag).count == 1
+            guard ask(isOne ? .directSendOne : .directSend, tag) else { return }
+        }
     }
 
     private mutating func ask(
@@ -24,12 +34,17 @@ extension Server {
         while sessions.reads.hasRoom(for: query),
             let tag = begin(&core, &sessions.parameters)
         {
-            let outcome = sessions.reads.ask(query, sessions.parameters, tag: tag, core.clock.now)
-            guard outcome == .asked else {
-                fail(query, tag, .lost)
-                return
-            }
+            guard ask(query, tag) else { return }
         }
+    }
+
+    private mutating func ask(_ query: DatabaseQuery, _ tag: UInt64) -> Bool {
+        let outcome = sessions.reads.ask(query, sessions.parameters, tag: tag, core.clock.now)
+        guard outcome == .asked else {
+            fail(query, tag, .lost)
+            return false
+        }
+        return true
     }
 
     mutating func pruneDirect() {
@@ -57,7 +72,7 @@ extension Server {
         _ rows: borrowing PostgresRows, of query: DatabaseQuery, _ tag: UInt64
     ) -> Bool {
         switch query {
-        case .directSend:
+        case .directSend, .directSendOne:
             core.finishDirectSends(tag, outcomes(rows), timestamp: timestamp(rows))
         case .directAck:
             core.finishDirectAcks(tag)
@@ -105,7 +120,7 @@ extension Server {
 
     private mutating func fail(_ query: DatabaseQuery, _ tag: UInt64, _ failure: QueryFailure) {
         switch query {
-        case .directSend: core.directSendsFailed(tag, failure)
+        case .directSend, .directSendOne: core.directSendsFailed(tag, failure)
         case .directAck: core.directAcksFailed(tag, failure)
         case .directRead: core.directRowsFailed(tag, failure)
         case .directInbox: core.directPagesFailed(tag, failure)

@@ -197,6 +197,37 @@ public struct PostgresConnection: ~Copyable {
         guard status == 1 else { throw lossOfConnection() }
     }
 
+    /// Queues the reading of a statement (PQsendPrepare), which is kept under its name until the session ends. Under
+    /// an empty name it is kept until the next one without a name. It is read, and not planned: it takes its
+    /// tables' locks, and runs nothing.
+    public mutating func prepare(_ statement: String, as name: String) throws(PostgresError) {
+        let status = unsafe statement.withCString { text in
+            unsafe name.withCString { unsafe PQsendPrepare(connection, $0, text, 0, nil) }
+        }
+        guard status == 1 else { throw lossOfConnection() }
+    }
+
+    /// Queues a statement that was read before, with its parameters (PQsendQueryPrepared); rows come in text format.
+    public mutating func send(
+        prepared name: String, _ parameters: borrowing QueryParameters
+    ) throws(PostgresError) {
+        let count = Int32(parameters.count)
+        let status = unsafe parameters.withArrays { values, lengths, formats in
+            unsafe name.withCString { text in
+                unsafe PQsendQueryPrepared(connection, text, count, values, lengths, formats, 0)
+            }
+        }
+        guard status == 1 else { throw lossOfConnection() }
+    }
+
+    /// The same without parameters.
+    public mutating func send(prepared name: String) throws(PostgresError) {
+        let status = unsafe name.withCString {
+            unsafe PQsendQueryPrepared(connection, $0, 0, nil, nil, nil, 0)
+        }
+        guard status == 1 else { throw lossOfConnection() }
+    }
+
     /// From here on statements are sent without waiting for the answers to earlier ones.
     public mutating func enterPipelineMode() throws(PostgresError) {
         guard unsafe PQenterPipelineMode(connection) == 1 else { throw lossOfConnection() }

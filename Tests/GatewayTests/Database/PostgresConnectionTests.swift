@@ -44,6 +44,69 @@ import Testing
             ])
     }
 
+    @Test func `a statement is read once under its name, and run as often as it is sent`() throws {
+        var connection = try connected()
+        try connection.enterPipelineMode()
+        try connection.prepare("SELECT $1 || 'b'", as: "n")
+        try connection.send(prepared: "n", .texts(["a"]))
+        try connection.synchronize()
+        try connection.send(prepared: "n", .texts(["c"]))
+        try connection.send(prepared: "nobody")
+        try connection.synchronize()
+        var replies = try drain(&connection, until: "synchronized")
+        replies += try drain(&connection, until: "synchronized")
+        #expect(
+            replies == [
+                "succeeded", "end", "row ab", "end", "synchronized", "row cb", "end",
+                "failed 26000", "end", "synchronized",
+            ])
+    }
+
+    /// So a table is locked without a BEGIN, and without a look at what belongs to it (`TableGuard`).
+    @Test(arguments: [
+        ("EXPLAIN SELECT FROM ONLY v, ONLY t", "AccessShareLock"),
+        (
+            "EXPLAIN WITH a AS (DELETE FROM ONLY v WHERE false), b AS (DELETE FROM ONLY t WHERE false) SELECT",
+            "RowExclusiveLock"
+        ),
+    ])
+    func `what is read and not run locks its tables until the sync, and runs nothing of them`(
+        _ statement: String, _ mode: String
+    ) throws {
+        var watcher = try BlockingPostgresConnection(ConnectionString(url))
+        try watcher.execute(
+            """
+            CREATE SEQUENCE runs;
+            CREATE FUNCTION run(integer) RETURNS integer IMMUTABLE LANGUAGE plpgsql
+                AS $$ BEGIN RETURN nextval('runs'); END $$;
+            CREATE TABLE t (n integer); CREATE INDEX ON t (run(1)); CREATE VIEW v AS SELECT * FROM t WHERE run(2) = 1;
+            ALTER TABLE t ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
+            CREATE POLICY p ON t USING (run(3) = 1);
+            SELECT setval('runs', 1, false)
+            """)
+        let locks = """
+            SELECT count(*) FROM pg_locks WHERE relation IN ('t'::regclass, 'v'::regclass)
+                AND granted AND mode = '\(mode)'
+            """
+        var connection = try connected()
+        try connection.enterPipelineMode()
+        try connection.prepare(statement, as: "")
+        _ = try connection.flush()
+        let patience = Clock.monotonic().advanced(byMilliseconds: 20_000)
+        while try watcher.query(locks).integer(row: 0, column: 0) != 2 {
+            guard Clock.monotonic() < patience else { throw Silence() }
+        }
+        try watcher.execute("SET lock_timeout = '20ms'")
+        #expect(throws: PostgresError.self) { try watcher.execute("ALTER TABLE t RENAME TO u") }
+        try connection.synchronize()
+        let replies = try drain(&connection, until: "synchronized")
+        #expect(replies == ["succeeded", "end", "synchronized"])
+        let count = try watcher.query(locks).integer(row: 0, column: 0)
+        #expect(count == 0)
+        let isRun = try watcher.query("SELECT is_called FROM runs").text(row: 0, column: 0)
+        #expect(isRun == "f")
+    }
+
     @Test(arguments: ["COPY pg_am TO STDOUT", "COPY pg_am FROM STDIN"])
     func `a COPY is a failure and not a trap`(_ statement: String) throws {
         var connection = try connected()
