@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import json
+import os
 import re
 import signal
 import subprocess
@@ -318,14 +319,16 @@ async def test_a_key_set_is_exchanged_on_sighup(start_gateway, issuers, tmp_path
     assert await accepts(gateway, new) and not await accepts(gateway, old)
 
 
-@pytest.mark.parametrize("fault", ["missing", "empty", "half", "short", "private"])
+@pytest.mark.parametrize("fault", ["missing", "empty", "half", "short", "private", "pipe"])
 async def test_a_broken_key_file_keeps_the_old_keys(start_gateway, issuers, tmp_path, fault):
     path = tmp_path / "key.pem"
     issuer = issuers["EdDSA"]
     gateway = start_gateway("--jwt-key", issuer.write_pem(path), environment=NO_SECRET)
-    if fault == "missing":
+    if fault in ("missing", "pipe"):
         path.unlink()
-    else:
+    if fault == "pipe":
+        os.mkfifo(path)
+    elif fault != "missing":
         path.write_text({
             "empty": "", "half": issuer.pem[:60], "short": SHORT_KEY, "private": issuer.private_pem}[fault],
             encoding="ascii")
@@ -334,6 +337,7 @@ async def test_a_broken_key_file_keeps_the_old_keys(start_gateway, issuers, tmp_
     assert line["level"] == "error" and str(path) in line["error"]
     assert gateway.metrics()['devhive_reloads_total{result="failed"}'] == 1
     assert await accepts(gateway, issuer.token(USER))
+    path.unlink(missing_ok=True)
     issuer.write_pem(path)
     gateway.process.send_signal(signal.SIGHUP)
     gateway.wait_for_metric('devhive_reloads_total{result="ok"}', 1)

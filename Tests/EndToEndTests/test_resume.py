@@ -2,6 +2,8 @@
 
 import json
 
+import pytest
+
 from support.clients import PythonClient, announce
 from support.waiting import wait_until
 
@@ -262,6 +264,52 @@ async def test_what_a_silent_table_hid_is_a_resync_for_who_resumes(database, sta
         assert [m["resource"] for m in missed] == RESOURCES
         assert {m["reason"] for m in missed} == {"cursor_expired"}
         await client.close()
+
+
+@pytest.mark.parametrize("statements", [
+    ["ALTER TABLE tasks DISABLE TRIGGER USER", "ALTER TABLE tasks ENABLE TRIGGER USER"],
+    ["DROP TRIGGER tasks_cache_invalidate ON tasks",
+     "CREATE TRIGGER tasks_cache_invalidate AFTER INSERT OR UPDATE OR DELETE ON tasks"
+     " FOR EACH ROW EXECUTE FUNCTION notify_cache_invalidation()"],
+])
+async def test_what_a_silent_table_hid_while_no_gateway_ran_is_a_resync(database, start_gateway, statements):
+    project = database.add_project()
+    gateway = start_gateway()
+    cursor = await first_cursor(gateway, project)
+    gateway.stop()
+    database.execute(statements[0])
+    database.add_task(project)
+    database.execute(statements[1])
+    gateway = start_gateway()
+    client = await PythonClient.connect(gateway)
+    missed, _ = await ready(client, project_id=project, since=cursor)
+    assert {m["reason"] for m in missed} == {"cursor_expired"}
+    # What has been here since can resume.
+    cursor = await first_cursor(gateway, project)
+    task = database.add_task(project)
+    client = await PythonClient.connect(gateway)
+    missed, _ = await ready(client, project_id=project, since=cursor)
+    assert [m["data"]["id"] for m in missed] == [str(task)]
+
+
+async def test_an_unlogged_log_is_not_relied_on(database, start_gateway):
+    """After a crash it is empty, and nobody could tell that from nothing missed."""
+    project = database.add_project()
+    gateway = start_gateway()
+    cursor = await first_cursor(gateway, project)
+    database.execute("ALTER TABLE cache_events SET UNLOGGED")
+    line = wait_until(
+        lambda: [one for one in gateway.log("event log") if "unlogged" in one["state"]], "the gateway knows")[0]
+    assert line["level"] == "warning" and "SET LOGGED" in line["advice"]
+    client = await PythonClient.connect(gateway)
+    missed, _ = await ready(client, project_id=project, since=cursor)
+    assert {m["action"] for m in missed} == {"RESYNC"}
+
+
+async def test_a_trigger_for_replicas_alone_announces_nothing_here(database, start_gateway):
+    database.execute("ALTER TABLE tasks ENABLE REPLICA TRIGGER tasks_cache_invalidate")
+    gateway = start_gateway()
+    assert gateway.wait_for_log("tables announce nothing")["tables"] == "tasks"
 
 
 async def test_who_resumes_while_a_table_is_silent_gets_a_resync(database, start_gateway):

@@ -189,7 +189,13 @@ static inline int ces_open_read(const char *path) {
     return open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
 }
 
-// stat(2): `struct stat` and the function share a name. The size alone; negative on failure.
+// stat(2): `struct stat` and the function share a name. The kind of file (inode(7)); zero on failure.
+static inline unsigned ces_stat_kind(const char *path) {
+    struct stat status;
+    return stat(path, &status) == 0 ? status.st_mode & S_IFMT : 0;
+}
+
+// The size alone; negative on failure.
 static inline int64_t ces_stat_size(const char *path) {
     struct stat status;
     return stat(path, &status) == 0 ? (int64_t)status.st_size : -1;

@@ -86,7 +86,7 @@ extension Core {
         switch database.direct {
         case .usable: nil
         case .unknown: .unavailable
-        case .absent, .forbidden, .hidden: .directOff
+        case .absent, .forbidden, .hidden, .unlogged: .directOff
         }
     }
 

@@ -8,8 +8,11 @@ package struct AnnouncedTables: Equatable, Sendable {
     /// By name, which triggers they are and when they were last switched on or off. Another mark means
     /// that there may have been a time without them.
     private var marks: [String: String] = [:]
+    /// The transaction in which a trigger of them was last made or switched on or off: what was changed before
+    /// it may be unheard.
+    package let switched: Cursor
 
-    package init() {}
+    package init(switched: Cursor = Cursor(transaction: 0)) { self.switched = switched }
 
     package mutating func add(_ name: String, mark: String?) {
         names.append(name)

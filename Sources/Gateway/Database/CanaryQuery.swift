@@ -27,7 +27,8 @@ enum CanaryQuery {
                 SELECT proowner, pronamespace FROM pg_catalog.pg_proc
                 WHERE oid = pg_catalog.to_regprocedure('\(function)notify_cache_invalidation()')
             ), ours AS (
-                SELECT c.oid, c.relname, c.relkind, c.relrowsecurity AND c.relforcerowsecurity AS is_forced
+                SELECT c.oid, c.relname, c.relkind, c.relpersistence <> 'p' AS is_lost,
+                    c.relrowsecurity AND c.relforcerowsecurity AS is_forced
                 FROM pg_catalog.pg_class AS c
                 JOIN functions ON c.relnamespace = functions.pronamespace
                     AND c.relowner = functions.proowner
@@ -36,12 +37,13 @@ enum CanaryQuery {
                         '\(DirectQueries.table)')
                     AND NOT c.relhasrules
             ), log AS (
-                SELECT oid, is_forced FROM ours
+                SELECT oid, is_lost, is_forced FROM ours
                 WHERE relkind IN ('r', 'p') AND relname <> '\(DirectQueries.table)'
             )
             SELECT (pg_catalog.pg_notification_queue_usage() * 1000000)::bigint,
                 (SELECT pg_catalog.count(*) = 2 FROM log),
                 (SELECT CASE
+                        WHEN pg_catalog.bool_or(is_lost) THEN 'u'
                         WHEN pg_catalog.bool_or(is_forced OR pg_catalog.row_security_active(oid)) THEN 'h'
                         WHEN pg_catalog.bool_and(pg_catalog.has_table_privilege(oid, 'SELECT')) THEN 't'
                         ELSE 'f'
@@ -57,6 +59,7 @@ enum CanaryQuery {
                         WHERE backend_xid IS NOT NULL AND pid <> pg_catalog.pg_backend_pid()
                     ) AS writing),
                 (SELECT CASE
+                        WHEN is_lost THEN 'u'
                         WHEN is_forced OR pg_catalog.row_security_active(oid) THEN 'h'
                         WHEN pg_catalog.has_table_privilege(oid, 'SELECT')
                             AND pg_catalog.has_table_privilege(oid, 'UPDATE')
@@ -148,6 +151,7 @@ package struct DatabaseState: Equatable, BitwiseCopyable, Sendable {
         switch rows.text(row: 0, column: column) {
         case "t": .usable
         case "h": .hidden
+        case "u": .unlogged
         case "f": .forbidden
         default: nil
         }
@@ -168,6 +172,8 @@ package enum EventLogState: Equatable, BitwiseCopyable, Sendable {
     case forbidden
     /// Installed, and row-level security decides which of its rows this role sees.
     case hidden
+    /// Installed, and PostgreSQL empties it after a crash, which nobody could tell from nothing missed.
+    case unlogged
     case usable
 
     package var text: StaticString {
@@ -176,6 +182,7 @@ package enum EventLogState: Equatable, BitwiseCopyable, Sendable {
         case .absent: "not installed"
         case .forbidden: "not readable for this role"
         case .hidden: "hidden from this role by row-level security"
+        case .unlogged: "unlogged, so that a crash empties it"
         case .usable: "in use"
         }
     }

@@ -16,7 +16,8 @@ struct ResourceCatalogue: Equatable, Sendable {
     private(set) var membersFault: String?
 
     /// Rows: a table, the mark of its triggers if it announces, and in every row what there is once: the functions'
-    /// schema, `project_members` with its schema, what is wrong with that, and the types of its columns.
+    /// schema, `project_members` with its schema, what is wrong with that, the types of its columns, and the latest
+    /// transaction that made or switched a trigger: its number's low half is the row's xmin.
     ///
     /// It also has the bytes of a SQL_ASCII database sent as they are: PostgreSQL would refuse those
     /// that aren't UTF-8.
@@ -24,8 +25,8 @@ struct ResourceCatalogue: Equatable, Sendable {
     /// The triggers' function is the one on the search_path that the session was given, by its oid, and only while
     /// it belongs to the owner of `projects`, or is run by a trigger of that table: nobody else could make that.
     /// Temporary tables don't count.
-    /// A trigger that is enabled only for replicas ('R') does: on a logical replica that is the one
-    /// that runs. A partition has its table's trigger, and is announced under the table's name. relname
+    /// A trigger that is enabled only for replicas ('R') counts where there are subscriptions: on a logical replica
+    /// that is the one that runs. A partition has its table's trigger, and is announced under the table's name. relname
     /// has type name, which sorts by bytes. A type of text that isn't PostgreSQL's own is compared
     /// as text: its own operators aren't on the pinned path.
     static let statement = """
@@ -42,13 +43,26 @@ struct ResourceCatalogue: Equatable, Sendable {
                 WHERE c.oid = names.projects AND (c.relowner = p.proowner OR EXISTS (
                     SELECT FROM pg_catalog.pg_trigger AS t
                     WHERE t.tgrelid = c.oid AND t.tgfoid = p.oid AND NOT t.tgisinternal)))
+        ), clock AS (
+            SELECT now, pg_catalog.div(now, 4294967296) * 4294967296 AS began
+            FROM (
+                SELECT pg_catalog.pg_snapshot_xmax(pg_catalog.pg_current_snapshot())::text::numeric AS now
+            ) AS newest
         ), announcing AS (
             SELECT c.oid, c.relname, pg_catalog.string_agg(
-                    t.oid::text || '.' || t.xmin::text, ' ' ORDER BY t.oid) AS mark
+                    t.oid::text || '.' || t.xmin::text, ' ' ORDER BY t.oid) AS mark,
+                pg_catalog.max((
+                    SELECT CASE WHEN began + t.xmin::text::numeric < now OR began = 0
+                        THEN began ELSE began - 4294967296 END + t.xmin::text::numeric
+                    FROM clock)) AS switched
             FROM pg_catalog.pg_trigger AS t
             JOIN pg_catalog.pg_class AS c ON c.oid = t.tgrelid
             JOIN functions ON functions.oid = t.tgfoid
-            WHERE NOT t.tgisinternal AND t.tgparentid = 0 AND t.tgenabled <> 'D'
+            WHERE NOT t.tgisinternal AND t.tgparentid = 0
+                AND (t.tgenabled IN ('O', 'A') OR t.tgenabled = 'R' AND EXISTS (
+                    SELECT FROM pg_catalog.pg_subscription AS s
+                    JOIN pg_catalog.pg_database AS d ON d.oid = s.subdbid
+                    WHERE d.datname = pg_catalog.current_database()))
                 AND c.relpersistence <> 't'
             GROUP BY c.oid, c.relname
         ), seed AS (
@@ -99,7 +113,8 @@ struct ResourceCatalogue: Equatable, Sendable {
             (SELECT form FROM forms WHERE attname = 'user_id'),
             pg_catalog.has_table_privilege(member_table.oid, 'SELECT'),
             (SELECT pg_catalog.count(value) FROM settings),
-            (SELECT oid FROM functions), (SELECT owner FROM functions)
+            (SELECT oid FROM functions), (SELECT owner FROM functions),
+            (SELECT pg_catalog.max(switched) FROM announcing)
         FROM named LEFT JOIN member_table ON true
         ORDER BY named.rank, named.name
         LIMIT \(DatabaseLimits.resourcesMax)
@@ -112,7 +127,9 @@ struct ResourceCatalogue: Equatable, Sendable {
 
     /// `nil` when the rows have another shape. The limits hold again here, whoever plays the server.
     init?(_ rows: borrowing PostgresRows) {
-        guard rows.columnCount == 11, rows.count > 0 else { return nil }
+        guard rows.columnCount == 12, rows.count > 0 else { return nil }
+        let switched = Cursor(rows.bytes(row: 0, column: 11)) ?? Cursor(transaction: 0)
+        tables = AnnouncedTables(switched: switched)
         for row in 0..<min(rows.count, DatabaseLimits.resourcesMax) {
             let length = rows.bytes(row: row, column: 0).count
             guard length > 0, length <= DatabaseLimits.resourceNameBytesMax else { continue }

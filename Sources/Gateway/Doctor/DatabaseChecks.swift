@@ -146,6 +146,8 @@ package enum DatabaseChecks {
         package var guardedTables = ""
         /// That hides rows from this role, or from the triggers' functions.
         package var isHidden = false
+        /// A crash of PostgreSQL empties it.
+        package var isUnlogged = false
         /// Whoever removes some of it makes the cursors below expire: it has its triggers.
         package var notesRemovals = true
         /// By how much the oldest event is older than it should get, in seconds.
@@ -186,6 +188,11 @@ package enum DatabaseChecks {
                 "ALTER TABLE … DISABLE ROW LEVEL SECURITY, or give this role BYPASSRLS and"
                     + " NO FORCE ROW LEVEL SECURITY to the tables")
         }
+        guard !facts.isUnlogged else {
+            return .failure(
+                subject, "it is unlogged: a crash of PostgreSQL would empty it, so it is not used",
+                "ALTER TABLE cache_events, and cache_events_horizon, SET LOGGED")
+        }
         guard facts.mayPrune else {
             return .warning(
                 subject, "the role may not prune it, so it grows",
@@ -224,6 +231,10 @@ package enum DatabaseChecks {
             return .warning(
                 subject, "row-level security may hide them, so they are not used",
                 "ALTER TABLE devhive_direct_messages DISABLE ROW LEVEL SECURITY")
+        case .unlogged:
+            return .warning(
+                subject, "a crash of PostgreSQL would empty their table, so it is not used",
+                "ALTER TABLE devhive_direct_messages SET LOGGED")
         }
     }
 
@@ -265,13 +276,19 @@ package enum DatabaseChecks {
     }
 
     /// - Parameters:
-    ///   - name: of the transaction, and where it is.
-    ///   - seconds: how long it has been going on; `nil` when there is none that writes.
+    ///   - name: of the transaction, and where it is; `nil` when there is none that writes.
+    ///   - seconds: how long it has been going on; `nil` when this role may not see that.
     package static func oldestWriter(
-        _ name: String, isPrepared: Bool, seconds: Int?
+        _ name: String?, isPrepared: Bool, seconds: Int?
     ) -> Finding {
         let subject = "oldest transaction that writes"
-        guard let seconds else { return .ok(subject, "none that this role may see") }
+        guard let name else { return .ok(subject, "none that this role may see") }
+        guard let seconds else {
+            return .ok(
+                subject,
+                "\(name): since when, a role without pg_read_all_stats may not see"
+                    + " (devhive_cursor_age_seconds tells)")
+        }
         let fact = "\(name), since \(seconds) s"
         guard seconds >= oldWriterSeconds else { return .ok(subject, fact) }
         return .warning(

@@ -137,11 +137,11 @@ struct DatabaseSurvey {
             """)
         tell(
             writer.count == 0
-                ? DatabaseChecks.oldestWriter("", isPrepared: false, seconds: nil)
+                ? DatabaseChecks.oldestWriter(nil, isPrepared: false, seconds: nil)
                 : DatabaseChecks.oldestWriter(
                     writer.text(row: 0, column: 0),
                     isPrepared: writer.text(row: 0, column: 1) == "t",
-                    seconds: Self.number(writer, 2)))
+                    seconds: writer.isNull(row: 0, column: 2) ? nil : Self.number(writer, 2)))
         for hazard in try SchemaHazard.find(&connection) {
             tell(.warning(hazard.subject, hazard.fact, hazard.advice))
         }
@@ -205,7 +205,9 @@ struct DatabaseSurvey {
                 cache_events::regclass,
                 3 = (SELECT count(*) FROM pg_trigger AS t JOIN pg_proc AS p ON p.oid = t.tgfoid
                     WHERE t.tgrelid = cache_events AND t.tgenabled IN ('O', 'A')
-                        AND p.proname = 'raise_cache_horizon')
+                        AND p.proname = 'raise_cache_horizon'),
+                EXISTS (SELECT FROM pg_class AS c
+                    WHERE c.oid IN (cache_events, cache_events_horizon) AND c.relpersistence <> 'p')
             FROM names
             """)
         var facts = DatabaseChecks.EventLogFacts(
@@ -216,6 +218,7 @@ struct DatabaseSurvey {
         facts.guardedTables = row.text(row: 0, column: 4)
         facts.isHidden = row.text(row: 0, column: 5) == "t"
         facts.notesRemovals = row.text(row: 0, column: 7) == "t"
+        facts.isUnlogged = row.text(row: 0, column: 8) == "t"
         if facts.isInstalled, facts.mayRead, !facts.isForeign, !facts.isHidden {
             let oldest = try connection.query(
                 """

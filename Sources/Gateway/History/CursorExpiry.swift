@@ -24,6 +24,15 @@ package struct CursorExpiry: BitwiseCopyable, Sendable {
         }
     }
 
+    /// Something may not have been announced before `last`. Whoever needs to know finds it out alike.
+    package mutating func expire(through last: Cursor) {
+        switch reach {
+        case .nothing: reach = .through(last)
+        case .everything: break
+        case .through(let earlier): reach = .through(max(earlier, last))
+        }
+    }
+
     /// Something wasn't announced, until now.
     package mutating func expireEverything() { reach = .everything }
 

@@ -29,7 +29,7 @@ extension Server {
 
     private mutating func reloadTokenKeys() -> Bool {
         do throws(ConfigurationError) {
-            let loaded = try tokenKeys.load()
+            let loaded = try tokenKeys.reload()
             for warning in loaded.warnings { core.log.configurationWarning(warning) }
             core.log.reloaded("token keys", count: loaded.keys.count)
             core.verifier.replaceKeys(loaded.takeKeys())

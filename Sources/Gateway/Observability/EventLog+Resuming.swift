@@ -18,7 +18,10 @@ extension EventLog {
                 gateway's role BYPASSRLS
                 """
         }
-        let isUseless = state == .forbidden || state == .hidden
+        if state == .unlogged {
+            metadata["advice"] = "ALTER TABLE cache_events, and cache_events_horizon, SET LOGGED"
+        }
+        let isUseless = state == .forbidden || state == .hidden || state == .unlogged
         write(isUseless ? .warning : .notice, "event log", metadata)
     }
 
@@ -37,7 +40,10 @@ extension EventLog {
                 BYPASSRLS
                 """
         }
-        let isUseless = state == .forbidden || state == .hidden
+        if state == .unlogged {
+            metadata["advice"] = "ALTER TABLE devhive_direct_messages SET LOGGED"
+        }
+        let isUseless = state == .forbidden || state == .hidden || state == .unlogged
         write(isUseless ? .warning : .notice, "direct messages", metadata)
     }
 

@@ -25,6 +25,21 @@ package struct TokenKeys: Sendable {
 
     /// Reads every file again; secrets that came by variables stay. It blocks for as long as local
     /// files of a few kilobytes take, which a loop can bear at a moment that an operator chose.
+    package func reload() throws(ConfigurationError) -> Loaded {
+        for setting in [SecretSetting.jwtSecret, .jwtSecretNext] {
+            guard let path = configuration.secretFiles[setting] else { continue }
+            try Configuration.checkRegular(path, source: setting.fileVariableName)
+        }
+        for file in configuration.jwtKeyFiles {
+            try Configuration.checkRegular(file.path, source: Setting[\.jwtKeyFiles].optionName)
+        }
+        if let path = configuration.jwtKeySetFile {
+            try Configuration.checkRegular(path, source: Setting[\.jwtKeySetFile].optionName)
+        }
+        return try load()
+    }
+
+    /// Reads every file. At the start one may be a pipe, whose writer is waited for.
     package func load() throws(ConfigurationError) -> Loaded {
         var loaded = Loaded()
         try addSecret(.jwtSecret, configuration.jwtSecret, to: &loaded)

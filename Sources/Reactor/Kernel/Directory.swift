@@ -39,6 +39,8 @@ public struct FileFailure: Error, Equatable, Sendable {
         case tooManyEntries(max: Int)
         /// It isn't UTF-8, or holds a NUL byte.
         case notText
+        /// A pipe, a device, a directory.
+        case notRegular
     }
 
     public init(path: String, reason: Reason) {
@@ -48,12 +50,17 @@ public struct FileFailure: Error, Equatable, Sendable {
 }
 
 extension FileFailure: CustomStringConvertible {
+    public var description: String { "\(path): \(reason)" }
+}
+
+extension FileFailure.Reason: CustomStringConvertible {
     public var description: String {
-        switch reason {
-        case .system(let error): "\(path): \(error)"
-        case .tooLarge(let max): "\(path): larger than \(max) bytes"
-        case .tooManyEntries(let max): "\(path): more than \(max) entries"
-        case .notText: "\(path): not UTF-8 text"
+        switch self {
+        case .system(let error): "\(error)"
+        case .tooLarge(let max): "larger than \(max) bytes"
+        case .tooManyEntries(let max): "more than \(max) entries"
+        case .notText: "not UTF-8 text"
+        case .notRegular: "no regular file"
         }
     }
 }

@@ -11,6 +11,16 @@ public enum FileContents {
         return text
     }
 
+    /// Fails for what isn't a regular file: to open a pipe is to wait for who writes to it. At the start that may
+    /// be meant; the loop asks here first.
+    public static func checkRegular(_ path: String) throws(FileFailure) {
+        switch unsafe ces_stat_kind(path) {
+        case ces_S_IFREG: break
+        case 0: throw FileFailure(path: path, reason: .system(.current))
+        default: throw FileFailure(path: path, reason: .notRegular)
+        }
+    }
+
     /// The file's bytes, at most `bytesMax`.
     public static func bytes(at path: String, bytesMax: Int) throws(FileFailure) -> [UInt8] {
         // fopen rather than open(2), which is variadic. "e": close on exec.

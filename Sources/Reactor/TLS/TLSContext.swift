@@ -6,6 +6,16 @@ public struct TLSSetupFailure: Error, Equatable, Sendable {
     public let what: String
     public let why: String
 
+    init(what: String, why: String) {
+        self.what = what
+        self.why = why
+    }
+
+    /// A file of it can't be read.
+    public init(_ failure: FileFailure) {
+        self.init(what: failure.path, why: failure.reason.description)
+    }
+
     /// The first error that OpenSSL noted, which is the cause of the others. Empties its queue.
     static func taken(_ what: String) -> TLSSetupFailure {
         let code = ERR_get_error()

@@ -89,6 +89,23 @@ import Testing
         #expect(asked.cursors == "{100}", "and read from where all has been heard")
     }
 
+    @Test func `who was away while triggers were made or switched gets a resync`() throws {
+        var harness = try Self.harness(1...2)
+        harness.core.eventLogIs(.usable)
+        harness.core.listenerBecameLive()
+        var tables = AnnouncedTables(switched: Cursor(transaction: 120))
+        tables.add("tasks", mark: "1")
+        harness.core.tablesAre(tables)
+        try harness.hearCanary(cursor: 130)
+        let clients = try (1...2).map { try harness.open(user: $0) }
+        harness.resume(1, since: "120", reference: 1, from: clients[0])
+        harness.resume(1, since: "121", reference: 1, from: clients[1])
+        harness.settle()
+        #expect(Self.story(of: clients[0], in: harness).first == "resync")
+        let asked = try harness.askedReads()
+        #expect(asked.cursors == "{121}")
+    }
+
     @Test func `a removal that nobody announces lasts no longer than the slow look`() throws {
         var harness = try Self.harness(1...2, recheckSeconds: 10)
         let clients = try (1...2).map { try harness.open(user: $0, project: 1) }

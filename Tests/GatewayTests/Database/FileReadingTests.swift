@@ -1,3 +1,4 @@
+import Glibc
 import Reactor
 import Testing
 
@@ -39,6 +40,18 @@ import Testing
             try FileContents.text(at: path, bytesMax: 100)
         }
         #expect(failure?.reason == .notText)
+    }
+
+    @Test func `tells a pipe, whose writer would have to be waited for`() throws {
+        let directory = try TestDirectory()
+        let path = directory.path + "/pipe"
+        #expect(mkfifo(path, 0o600) == 0)
+        let failure = #expect(throws: FileFailure.self) {
+            try FileContents.checkRegular(path)
+        }
+        #expect(failure?.reason == .notRegular)
+        try directory.write([], to: "f")
+        try FileContents.checkRegular(directory.path + "/f")
     }
 
     @Test func `names the path that doesn't exist`() {

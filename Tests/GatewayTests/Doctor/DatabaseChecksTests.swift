@@ -15,17 +15,24 @@ import Testing
 
     @Test(
         arguments: [
-            (true, 299, .ok, ""), (false, 300, .warning, "end it"), (false, nil, .ok, ""),
+            (true, 299, .ok, ""), (false, 300, .warning, "end it"),
             (true, 300, .warning, "COMMIT PREPARED or ROLLBACK PREPARED it in its database"),
-        ] as [(Bool, Int?, Finding.Verdict, String)])
+        ] as [(Bool, Int, Finding.Verdict, String)])
     func `a transaction that writes for five minutes is warned of`(
-        isPrepared: Bool, seconds: Int?, verdict: Finding.Verdict, advice: String
+        isPrepared: Bool, seconds: Int, verdict: Finding.Verdict, advice: String
     ) {
         let finding = DatabaseChecks.oldestWriter("it", isPrepared: isPrepared, seconds: seconds)
         #expect(finding.verdict == verdict)
-        #expect(finding.fact.hasPrefix(seconds.map { "it, since \($0) s" } ?? "none"))
+        #expect(finding.fact.hasPrefix("it, since \(seconds) s"))
         #expect(finding.fact.contains("nobody can resume") == (verdict == .warning))
         #expect(finding.advice == advice)
+    }
+
+    @Test func `what a role may not see of a transaction is not called young`() {
+        let none = DatabaseChecks.oldestWriter(nil, isPrepared: false, seconds: nil)
+        #expect(none == .ok("oldest transaction that writes", "none that this role may see"))
+        let hidden = DatabaseChecks.oldestWriter("it", isPrepared: false, seconds: nil)
+        #expect(hidden.fact.hasPrefix("it: since when, a role without pg_read_all_stats"))
     }
 
     @Test func `a standby will not do`() {
@@ -153,7 +160,7 @@ import Testing
         for state in [EventLogState.usable, .unknown, .absent] {
             #expect(DatabaseChecks.directMessages(state).verdict == .ok)
         }
-        for state in [EventLogState.forbidden, .hidden] {
+        for state in [EventLogState.forbidden, .hidden, .unlogged] {
             let finding = DatabaseChecks.directMessages(state)
             #expect(finding.verdict == .warning)
             #expect(finding.advice.contains("devhive_direct_messages"))

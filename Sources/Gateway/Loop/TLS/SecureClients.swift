@@ -35,6 +35,11 @@ struct SecureClients: ~Copyable {
 
     /// Reads both files again, for new sessions. Those that are there keep what they began with.
     mutating func reload() throws(TLSSetupFailure) {
+        do throws(FileFailure) {
+            for path in [certificatePath, keyPath] { try FileContents.checkRegular(path) }
+        } catch {
+            throw TLSSetupFailure(error)
+        }
         let renewed = try TLSContext.server(certificatePath: certificatePath, keyPath: keyPath)
         // The old context lives as long as those who are connected by it.
         context.forgetTicketKeys()

@@ -154,11 +154,22 @@ extension Configuration {
         return Secret(content)
     }
 
+    /// Whoever reads a file again has others who wait: it has to be one that can be read at once.
+    static func checkRegular(_ path: String, source: String) throws(ConfigurationError) {
+        do throws(FileFailure) {
+            try FileContents.checkRegular(path)
+        } catch {
+            throw ConfigurationError(
+                source: source, value: path, reason: error.reason.description)
+        }
+    }
+
     /// The same with these secrets as their files have them now. Those that came by variables stay.
     func rereading(_ settings: [SecretSetting]) throws(ConfigurationError) -> Configuration {
         var configuration = self
         for setting in settings {
             guard let path = secretFiles[setting] else { continue }
+            try Self.checkRegular(path, source: setting.fileVariableName)
             let found = FoundSecret(
                 secret: try Self.secret(setting, inFile: path), source: setting.fileVariableName,
                 path: path)
