@@ -5,6 +5,7 @@
 #include <dlfcn.h>
 #include <errno.h>
 #include <linux/perf_event.h>
+#include <malloc.h>
 #include <stddef.h>
 #include <string.h>
 #include <sys/syscall.h>
@@ -52,6 +53,15 @@ int posix_memalign(void **result, size_t alignment, size_t size) {
     if (block == NULL) return ENOMEM;
     *result = block;
     return 0;
+}
+
+uint64_t allocated_bytes(void) {
+    struct mallinfo2 information = mallinfo2();
+    return information.uordblks + information.hblkhd;
+}
+
+void return_free_memory(void) {
+    malloc_trim(0);
 }
 
 // swift_retain of the Swift runtime, in front of which this one stands for the executable's own

@@ -18,11 +18,18 @@ struct MicroBenchmarks: ParsableCommand {
         var meter = Meter(isSmall: small)
         try Codecs.measure(with: &meter)
         try Structures.measure(with: &meter)
+        let memory = try PresenceMemory.measure()
         if json {
             print(Self.json(meter.results))
         } else {
             Self.printTable(meter.results)
+            Self.printTable(memory)
         }
+        let large = memory.filter(\.isTooLarge)
+        for figure in large {
+            print("FAILED: \(figure.shape.name): over \(PresenceMemory.bytesMax) bytes each")
+        }
+        guard large.isEmpty else { throw ExitCode(1) }
         guard let thresholds else { return }
         let differences = try Thresholds(path: thresholds).differences(from: meter.results)
         for difference in differences { print("FAILED: \(difference)") }
@@ -38,6 +45,15 @@ struct MicroBenchmarks: ParsableCommand {
             print(
                 padded(result.name, 42) + aligned(decimal(result.nanoseconds), 9)
                     + aligned(decimal(allocations), 14) + aligned(instructions, 15))
+        }
+    }
+
+    private static func printTable(_ figures: [PresenceMemory.Figure]) {
+        print("\n\(padded("bytes of a user who is present in a project", 48)) allocated   resident")
+        for figure in figures {
+            print(
+                padded(figure.shape.name, 48) + aligned(decimal(figure.allocated), 10)
+                    + aligned(decimal(figure.resident), 11))
         }
     }
 

@@ -11,6 +11,12 @@ uint64_t allocation_count(void);
 /// Times that the code of this executable, not that of the Swift libraries, retained an object.
 uint64_t retain_count(void);
 
+/// Bytes that malloc(3) and its kin have given out and not got back, with what they add to each block.
+uint64_t allocated_bytes(void);
+
+/// Lets the kernel have all pages on which nothing is given out.
+void return_free_memory(void);
+
 /// Begins to count the instructions of this thread (perf_event_open(2)). Returns a descriptor, or a
 /// negative number where the system doesn't allow it or has no counter.
 int instruction_counter_open(void);

@@ -20,6 +20,11 @@ extension Limits {
         precondition(secureReceiveBytes + 2 * 16_384 <= receiveBytes)
         // A user who is present costs so much, and a whole list fits into a queue behind what may wait.
         precondition(MemoryLayout<PresentUser>.stride <= presentUserBytesMax)
+        // What is packed of rooms fits into its bits, an index one higher than it is.
+        precondition(presenceTabsMax < 1 << PackedUser.moreBits)
+        precondition(presenceProjectsMax < 1 << RoomSlot.indexBits)
+        precondition(presenceRestingUsersMax < 1 << RoomSlot.usersBits)
+        precondition(presencePaceNanoseconds < presenceRestNanoseconds)
         precondition(
             Int(presenceQueueBytesMax) + presenceListMax * presentUserTextBytesMax <= queueBytesMax)
         // A page of an inbox fits beside what is kept for answers, and a message into what is received.

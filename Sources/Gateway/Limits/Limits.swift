@@ -208,12 +208,18 @@ package enum Limits {
     /// Bytes of a user who is present, without the tables around it, and of its place in a list.
     static let presentUserBytesMax = 32
     static let presentUserTextBytesMax = 80
-    /// Users present, each counted in each project, in all and in one project; 32 bytes each and the
-    /// growth of tables. Beyond that whoever asks is told to try again.
+    /// Users present, each counted in each project, in all and in one project; at most 64 bytes each at
+    /// rest (measured by the micro benchmarks). Beyond that whoever asks is told to try again.
     package static let presentUsersMax = 1 << 20
     package static let presentUsersPerProjectMax = 100_000
-    /// Projects in which somebody is present: some 250 bytes each.
+    /// Projects in which somebody is present: some 250 bytes each while something happens there.
     package static let presenceProjectsMax = 65_536
+    /// Users of a room that is packed when nothing happens there: what a room has besides its users is
+    /// little for each of more than these, and packing so many takes microseconds.
+    package static let presenceRestingUsersMax = 64
+    /// Nanoseconds from one look whether a room can rest to the next: one in which something happened
+    /// in between can't. Some times the pace, so that rooms in use aren't packed and unpacked.
+    package static let presenceRestNanoseconds: UInt64 = 5_000_000_000
     /// Connections of a user that can be present in one project; they are looked at one after the other.
     package static let presenceConnectionsPerUserMax = 256
     /// Connections beside each user's first one, in all: 12 bytes each.

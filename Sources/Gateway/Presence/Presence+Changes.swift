@@ -155,6 +155,7 @@ extension Presence {
         }
         self[raw].remove(at: position)
         userCount -= 1
+        if self[raw].users.count == Limits.presenceRestingUsersMax { setTimer(of: raw) }
     }
 
     /// Whether the list ends: too many are present, or nobody is to be told who they are.
@@ -164,9 +165,10 @@ extension Presence {
 
     /// Whether others know nothing of the user, who takes part, or did until a moment ago.
     package func isHidden(_ user: UserID, in project: ProjectID) -> Bool {
-        guard let raw = room(of: project), let position = self[raw].position(of: user) else {
-            return false
-        }
+        guard let place = rooms.place(of: project) else { return false }
+        guard place.isAwake else { return rooms.isHidden(user, at: place) }
+        let raw = UInt32(place.index)
+        guard let position = self[raw].position(of: user) else { return false }
         return self[raw][position].current == .absent
     }
 }

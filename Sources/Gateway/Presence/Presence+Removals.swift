@@ -12,9 +12,10 @@ extension Presence {
         judge(position, raw, isUrgent: true, now)
     }
 
-    /// The same of a user without a connection, who is gone at once: nobody will be asked about.
+    /// The same of a user without a connection, who is gone at once: nobody will be asked about. There
+    /// is none in a room at rest.
     package mutating func dropLingering(_ user: UserID, in project: ProjectID, _ now: Instant) {
-        guard let raw = room(of: project), let position = self[raw].position(of: user),
+        guard let raw = awakeRoom(of: project), let position = self[raw].position(of: user),
             !self[raw][position].hasConnections
         else { return }
         endLingering(position, raw, now)
@@ -35,7 +36,7 @@ extension Presence {
     /// Some members of the project were removed, it isn't known who: those without a connection, of
     /// whom nobody is asked about, are gone at once.
     package mutating func dropLingering(in project: ProjectID, _ now: Instant) {
-        guard let raw = room(of: project) else { return }
+        guard let raw = awakeRoom(of: project) else { return }
         for position in self[raw].users.indices.reversed()
         where !self[raw][position].hasConnections {
             endLingering(position, raw, now)

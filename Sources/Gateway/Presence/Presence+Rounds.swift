@@ -51,6 +51,7 @@ extension Presence {
             self[raw].isQueued = false
             return raw
         }
+        queued.returnMemory()
         return nil
     }
 

@@ -76,7 +76,7 @@ extension Presence {
     var hasAsks: Bool { nextAsk < asks.count }
 
     /// The client's place in the project, if it has to be sent a state there.
-    package func missingPlace(
+    package mutating func missingPlace(
         of client: ClientIndex, _ user: UserID, in project: ProjectID
     ) -> Place? {
         guard let raw = room(of: project), let position = self[raw].position(of: user),
@@ -122,11 +122,12 @@ extension Presence {
 
     /// How many users take part in the project.
     package func userEnd(of project: ProjectID) -> Int {
-        room(of: project).map { self[$0].users.count } ?? 0
+        guard let place = rooms.place(of: project) else { return 0 }
+        return place.isAwake ? self[UInt32(place.index)].users.count : place.users
     }
 
     /// The user at the position, and the room; `nil` when there is none any more.
-    package func seat(
+    package mutating func seat(
         _ position: Int, of project: ProjectID
     ) -> (room: UInt32, user: UserID)? {
         guard let raw = room(of: project), position < self[raw].users.count else { return nil }

@@ -6,7 +6,7 @@ extension Presence {
     package mutating func runTimers(_ clock: TurnClock) -> Bool {
         var looks = 0
         while looks < Limits.presenceLooksPerTurn {
-            guard let raw = nextTimer(clock.tick) else { return false }
+            guard let raw = timers?.popDue(now: clock.tick) else { return false }
             looks += 1
             if self[raw].expiryTick <= clock.tick {
                 looks += self[raw].users.count
@@ -14,10 +14,13 @@ extension Presence {
                 guard isInUse(raw) else { continue }
             }
             if let roundAt = self[raw].roundAt, roundAt <= clock.now { queue(raw) }
-            setTimer(of: raw)
+            if restIfQuiet(raw, clock) { looks += Self.looksToRest } else { setTimer(of: raw) }
         }
         return true
     }
+
+    /// What it costs to pack a room, in looks at a user.
+    private static var looksToRest: Int { 64 }
 
     /// Gives up those who have been gone for long enough.
     private mutating func expire(in raw: UInt32, _ clock: TurnClock) {

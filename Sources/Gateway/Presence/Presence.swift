@@ -1,4 +1,4 @@
-package import Reactor
+internal import Reactor
 
 /// Who is present where: users in projects, with the connections by which they take part.
 ///
@@ -13,16 +13,13 @@ package struct Presence: ~Copyable {
     /// Whether other processes have users of the same projects.
     let isPartial: Bool
     private let slots: Int
-    private let seed: UInt64
 
-    private var rooms: [PresenceRoom] = []
-    private var freeRooms: [UInt32] = []
-    private var roomOfProject: [ProjectID: UInt32] = [:]
+    var rooms: PresenceTable
     var tabs = TabPool()
     /// What is kept of each client; `nil` before the first takes part.
     private var shares: ClientShares?
     /// When rooms have to be looked at; `nil` before there is one.
-    private var timers: TimerWheel?
+    var timers: TimerWheel?
     /// Rooms whose round is due or under way.
     var queued = IndexQueue()
     /// Connections that wait for their first state, which they get in this turn.
@@ -37,7 +34,7 @@ package struct Presence: ~Copyable {
         self.isPartial = isPartial
         self.listsUsers = listsUsers
         self.slots = slots
-        self.seed = seed
+        rooms = PresenceTable(seed: seed)
     }
 
     /// What became of a wish.
@@ -45,52 +42,6 @@ package struct Presence: ~Copyable {
         case done
         /// There is no room for more users, projects or connections.
         case full
-    }
-
-    // MARK: Rooms
-
-    /// Projects in which somebody takes part.
-    package var projectCount: Int { roomOfProject.count }
-    package var isEmpty: Bool { roomOfProject.isEmpty }
-
-    func room(of project: ProjectID) -> UInt32? { roomOfProject[project] }
-
-    subscript(raw: UInt32) -> PresenceRoom {
-        _read { yield rooms[Int(raw)] }
-        _modify { yield &rooms[Int(raw)] }
-    }
-
-    func isInUse(_ raw: UInt32) -> Bool { rooms[Int(raw)].isInUse }
-
-    mutating func makeRoom(of project: ProjectID, _ now: Instant) -> UInt32? {
-        if let raw = roomOfProject[project] { return raw }
-        guard roomOfProject.count < Limits.presenceProjectsMax else { return nil }
-        if timers == nil {
-            timers = TimerWheel(
-                capacity: Limits.presenceProjectsMax, now: TimerWheel.tick(now))
-        }
-        let room = PresenceRoom(project: project, seed: seed)
-        let raw = freeRooms.popLast() ?? UInt32(rooms.count)
-        if Int(raw) < rooms.count { rooms[Int(raw)] = room } else { rooms.append(room) }
-        roomOfProject[project] = raw
-        return raw
-    }
-
-    /// Frees a room in which nobody is any more. One whose round is under way is freed at its end.
-    mutating func discardIfUnused(_ raw: UInt32) {
-        guard isInUse(raw), self[raw].users.isEmpty, self[raw].cursor == nil else { return }
-        roomOfProject[self[raw].project] = nil
-        timers?.cancel(raw)
-        self[raw] = .free
-        freeRooms.append(raw)
-    }
-
-    /// Bytes of the tables, without what grows with the number of clients alone.
-    package var byteCount: Int {
-        var count = tabs.byteCount + userCount * MemoryLayout<ClientShare>.stride
-        for raw in roomOfProject.values { count += self[raw].byteCount }
-        return count + roomOfProject.capacity * (MemoryLayout<ProjectID>.stride + 5)
-            + rooms.capacity * MemoryLayout<PresenceRoom>.stride
     }
 
     // MARK: Clients
@@ -126,23 +77,6 @@ package struct Presence: ~Copyable {
     /// Gives the memory kept for clients from `first` on back; they take part in nothing.
     package mutating func returnMemory(from first: Int) {
         shares?.returnMemory(from: first)
-    }
-
-    // MARK: Time
-
-    /// When a room has to be looked at; `nil` when none has.
-    package mutating func nanosecondsUntilNext(_ now: Instant) -> UInt64? {
-        timers?.nanosecondsUntilNext(now: now)
-    }
-
-    mutating func nextTimer(_ tick: UInt32) -> UInt32? { timers?.popDue(now: tick) }
-
-    mutating func setTimer(of raw: UInt32) {
-        var due = self[raw].expiryTick
-        if let roundAt = self[raw].roundAt, !self[raw].isQueued {
-            due = min(due, TimerWheel.tick(0, after: roundAt))
-        }
-        if due == .max { timers?.cancel(raw) } else { timers?.schedule(raw, at: due) }
     }
 }
 

@@ -6,8 +6,6 @@ internal import Reactor
 /// While one is under way, `cursor` is where it stands: users from there on were served.
 struct PresenceRoom {
     let project: ProjectID
-    /// Whether it is a project's at all.
-    private(set) var isInUse = true
     /// In no order; the last one takes the place of one that is removed.
     private(set) var users = UserList()
     private var positions: UserPositions
@@ -45,6 +43,9 @@ struct PresenceRoom {
 
     /// The earliest tick at which somebody may have been gone for long enough; `.max`: never.
     var expiryTick = UInt32.max
+    /// When it is looked at whether it can rest, and whether anything happened since the last look.
+    var restTick: UInt32 = 0
+    var wasUsed = true
 
     init(project: ProjectID, seed: UInt64) {
         self.project = project
@@ -52,11 +53,7 @@ struct PresenceRoom {
     }
 
     /// What stands in the place of a room that nobody uses.
-    static var free: PresenceRoom {
-        var room = PresenceRoom(project: ProjectID(high: 0, low: 0), seed: 0)
-        room.isInUse = false
-        return room
-    }
+    static var free: PresenceRoom { PresenceRoom(project: ProjectID(high: 0, low: 0), seed: 0) }
 
     /// Whether there is something to be told.
     func needsRound(truncates: Bool) -> Bool {
@@ -74,9 +71,6 @@ struct PresenceRoom {
         publishedCount > Limits.presenceListMax
             ? Limits.presenceCountPaceNanoseconds : Limits.presencePaceNanoseconds
     }
-
-    /// Bytes of its lists.
-    var byteCount: Int { users.byteCount + positions.byteCount }
 
     // MARK: Users
 

@@ -44,8 +44,6 @@ struct TabPool {
         firstFree = 0
     }
 
-    var byteCount: Int { tabs.capacity * MemoryLayout<Tab>.stride }
-
     func client(of index: UInt32) -> ClientIndex { tabs[Int(index)].client }
     func next(after index: UInt32) -> UInt32 { tabs[Int(index)].next }
 

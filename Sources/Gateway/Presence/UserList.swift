@@ -1,7 +1,7 @@
 /// A list of users in blocks of the same size: one that grows is never moved, and has at most one block
 /// that isn't full.
 struct UserList {
-    private static var blockBits: Int { 6 }
+    private static var blockBits: Int { 4 }
     private static var blockCount: Int { 1 << blockBits }
 
     private var blocks: [[PresentUser]] = []
@@ -9,11 +9,6 @@ struct UserList {
 
     var isEmpty: Bool { count == 0 }
     var indices: Range<Int> { 0..<count }
-
-    /// Bytes, each block's with what stands before an array's elements.
-    var byteCount: Int {
-        blocks.reduce(32) { $0 + 40 + $1.capacity * MemoryLayout<PresentUser>.stride }
-    }
 
     subscript(position: Int) -> PresentUser {
         get { blocks[position >> Self.blockBits][position & (Self.blockCount - 1)] }

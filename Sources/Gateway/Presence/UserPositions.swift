@@ -12,8 +12,6 @@ struct UserPositions {
         self.seed = seed
     }
 
-    var byteCount: Int { slots.isEmpty ? 0 : 32 + slots.capacity * 4 }
-
     /// The user's position; `nil` when it isn't in the list.
     func position(of user: UserID, in users: UserList) -> Int? {
         guard !slots.isEmpty else { return users.firstIndex(of: user) }

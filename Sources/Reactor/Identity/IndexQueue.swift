@@ -7,6 +7,7 @@ public struct IndexQueue: ~Copyable {
     private var first = 0
     private var capacity: Int
     private var base: UnsafeMutablePointer<UInt32>
+    private static var keptCapacity: Int { 1_024 }
 
     public init() {
         capacity = 64
@@ -36,6 +37,15 @@ public struct IndexQueue: ~Copyable {
         first = (first + 1) & (capacity - 1)
         count -= 1
         return index
+    }
+
+    /// Gives back what an empty one has beyond a page.
+    public mutating func returnMemory() {
+        guard count == 0, capacity > Self.keptCapacity else { return }
+        unsafe base.deallocate()
+        capacity = Self.keptCapacity
+        unsafe base = .allocate(capacity: capacity)
+        first = 0
     }
 
     @inline(never)

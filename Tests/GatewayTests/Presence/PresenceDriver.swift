@@ -34,11 +34,12 @@ struct PresenceDriver: ~Copyable {
     // What tests look at; the value itself can't be copied to be looked at.
     var userCount: Int { presence.userCount }
     var projectCount: Int { presence.projectCount }
-    var byteCount: Int { presence.byteCount }
+    var restingCount: Int { presence.restingCount }
+    func userCount(in project: ProjectID) -> Int { presence.userEnd(of: project) }
     var hasWorkLeft: Bool { presence.hasWorkLeft }
     func takesPart(_ client: ClientIndex) -> Bool { presence.takesPart(client) }
-    func isHidden(_ user: Int) -> Bool {
-        presence.isHidden(Self.user(user), in: Self.project)
+    func isHidden(_ user: Int, in project: ProjectID = Self.project) -> Bool {
+        presence.isHidden(Self.user(user), in: project)
     }
 
     // MARK: What happens
@@ -75,6 +76,11 @@ struct PresenceDriver: ~Copyable {
     /// Lets time pass, in turns of ten milliseconds.
     mutating func pass(milliseconds: Int) {
         for _ in 0..<max(1, milliseconds / 10) { turn() }
+    }
+
+    /// Lets so much time pass that small rooms rest in which nothing happens, in longer turns.
+    mutating func rest() {
+        for _ in 0..<24 { turn(milliseconds: 500) }
     }
 
     mutating func turn(milliseconds: UInt64 = 10) {
