@@ -163,7 +163,7 @@ postgres_reserve() {
     fi
     exec 9>>"$state/postgres.lock"
     flock -n 9 || fail "another script of this checkout (scripts/run, scripts/bench or" \
-        "Benchmarks/writers/run, Benchmarks/direct/run) is using $state/postgres: end it first"
+        "Benchmarks/writers/run, Benchmarks/direct/run, Benchmarks/bus/run) is using $state/postgres: end it first"
     postgres_is_reserved=yes
 }
 
