@@ -240,7 +240,7 @@ extension Server {
                 downNanoseconds: remoteBus?.lostSince.map { now.nanoseconds(since: $0) })
             remoteBus?.lostSince = nil
         case .lost(let loss):
-            core.busCarrierIs(live: false)
+            core.busCarrierIs(live: false, because: loss.reason)
             if remoteBus?.lostSince == nil { remoteBus?.lostSince = now }
             core.log.busLost(
                 error: loss.reason, advice: loss.advice,
