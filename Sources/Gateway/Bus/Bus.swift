@@ -9,6 +9,8 @@ package struct Bus: ~Copyable {
     private let identity: BusIdentity
     /// From when on others would have been heard; `nil` while the carrier to other hosts is lost.
     private var hearsSince: Instant?
+    /// Why that carrier was lost the last time; `nil` while it is there and before.
+    package private(set) var carrierFault: String?
     private var own: OwnCounts
     private var nodes: NodeTable
     private var questions = StatusQuestions()
@@ -142,8 +144,9 @@ package struct Bus: ~Copyable {
     // MARK: The carrier to other hosts
 
     /// It is there from now on, or isn't any more. Those who came meanwhile have to be told of this node.
-    package mutating func carrierIs(live isLive: Bool, _ now: Instant) {
+    package mutating func carrierIs(live isLive: Bool, because reason: String?, _ now: Instant) {
         hearsSince = isLive ? now : nil
+        carrierFault = isLive ? nil : reason
         if isLive { greet() }
     }
 

@@ -40,9 +40,9 @@ extension Core {
 
     // MARK: The carrier to other hosts
 
-    /// It is there from now on, or isn't any more.
-    package mutating func busCarrierIs(live isLive: Bool) {
-        bus?.carrierIs(live: isLive, clock.now)
+    /// It is there from now on, or isn't any more, for a reason that operators are shown.
+    package mutating func busCarrierIs(live isLive: Bool, because reason: String? = nil) {
+        bus?.carrierIs(live: isLive, because: reason, clock.now)
     }
 
     /// A process that doesn't know this one asks who it is.
@@ -123,13 +123,23 @@ extension Core {
 
     func writeNodes(into text: inout ByteBuffer) {
         switch bus {
-        case .some(let bus): Self.writeNodes(of: bus, clock.now, into: &text)
+        case .some(let bus):
+            Self.writeNodes(of: bus, clock.now, into: &text)
+            guard let carrier = metrics.carrier else { return }
+            Self.writeCarrier(carrier.isLive ? nil : bus.carrierFault ?? "", into: &text)
         case .none: return
         }
-        guard let carrier = metrics.carrier else { return }
-        text.append(
-            carrier.isLive
-                ? "[i] bus reaches other hosts\n" : "[i] bus doesn't reach other hosts\n")
+    }
+
+    /// - Parameter fault: why it is lost, which may have a server's words in it; `nil` where it is there.
+    private static func writeCarrier(_ fault: String?, into text: inout ByteBuffer) {
+        guard let fault else { return text.append("[i] bus reaches other hosts\n") }
+        text.append("[i] bus doesn't reach other hosts")
+        if !fault.isEmpty { text.append(": ") }
+        for byte in fault.utf8 {
+            text.append(byte < UInt8(ascii: " ") || byte == 0x7F ? UInt8(ascii: "?") : byte)
+        }
+        text.append("\n")
     }
 
     private static func writeNodes(

@@ -75,6 +75,16 @@ package struct LinkLifecycle: Equatable, Sendable {
         }
     }
 
+    /// Resolving or connecting → the same for the next place of this attempt, with a deadline of its own.
+    package mutating func goOn(resolving: Bool, within nanoseconds: UInt64, _ now: Instant) {
+        switch phase {
+        case .resolving, .connecting: break
+        case .disconnected, .preparing, .live: preconditionFailure("going on while \(phase)")
+        }
+        let end = now.advanced(byNanoseconds: nanoseconds)
+        phase = resolving ? .resolving(deadline: end) : .connecting(deadline: end)
+    }
+
     /// Connecting → preparing.
     package mutating func connected(_ now: Instant) {
         guard case .connecting = phase else { preconditionFailure("connected while \(phase)") }

@@ -5,10 +5,12 @@ struct BusRoundTrip: ~Copyable {
     private var bus: RemoteBus
     private let poller: Poller
     private var now = Clock.monotonic()
+    private let nanosecondsMax: UInt64
     private let deadline: Instant
 
     private static let subject = "bus"
-    private static let secondsMax: UInt64 = 5
+    /// Besides what Sentinels may take.
+    private static let nanosecondsMax: UInt64 = 5_000_000_000
 
     private enum Kind: UInt8 {
         case publisher
@@ -32,17 +34,23 @@ struct BusRoundTrip: ~Copyable {
             if let descriptor = bus.resolverDescriptor {
                 try poller.add(descriptor, handle: handle(.resolver), interest: .read)
             }
-            var trip = BusRoundTrip(bus, poller)
+            let sentinelsCount = UInt64(target.sentinels?.hosts.count ?? 0)
+            var trip = BusRoundTrip(
+                bus, poller,
+                nanosecondsMax: nanosecondsMax + sentinelsCount * Limits.busSentinelNanoseconds)
             return try trip.finding(of: identity, target)
         } catch {
             return .warning(subject, "\(error)", "serve needs it too")
         }
     }
 
-    private init(_ bus: consuming RemoteBus, _ poller: consuming Poller) {
+    private init(
+        _ bus: consuming RemoteBus, _ poller: consuming Poller, nanosecondsMax: UInt64
+    ) {
         self.bus = bus
         self.poller = poller
-        deadline = now.advanced(byNanoseconds: Self.secondsMax * 1_000_000_000)
+        self.nanosecondsMax = nanosecondsMax
+        deadline = now.advanced(byNanoseconds: nanosecondsMax)
     }
 
     private static func handle(_ kind: Kind) -> Handle {
@@ -68,14 +76,24 @@ struct BusRoundTrip: ~Copyable {
             }
             let nanoseconds = bus.figures.roundTripNanoseconds
             if nanoseconds > 0 {
-                return .ok(
-                    Self.subject,
-                    "\(target.name): a frame came back after \(nanoseconds / 1_000) µs")
+                return heard(after: nanoseconds, target)
             }
         }
         return .warning(
-            Self.subject, "\(target.name): nothing came back within \(Self.secondsMax) s",
+            Self.subject,
+            "\(target.name): nothing came back within \(nanosecondsMax / 1_000_000_000) s",
             "check the host and port in REDIS_URL, and the firewalls on the way")
+    }
+
+    private mutating func heard(after nanoseconds: UInt64, _ target: RedisTarget) -> Finding {
+        let found = bus.found()
+        let primary = found.map { " (primary \($0.primary))" } ?? ""
+        let text =
+            "\(target.name)\(primary): a frame came back after \(nanoseconds / 1_000) µs"
+        guard let inVain = found?.inVain else { return .ok(Self.subject, text) }
+        return .warning(
+            Self.subject, "\(text), but of the Sentinels some were asked in vain: \(inVain)",
+            "check them: each is there for when another is lost")
     }
 
     /// One turn of a loop of its own. Returns why the connection was lost, if it was.

@@ -14,7 +14,9 @@ enum CommandLineSecrets {
             if argument.contains("postgres://") || argument.contains("postgresql://") {
                 return reason(.databaseURL)
             }
-            if argument.contains("redis://") || argument.contains("rediss://") {
+            if ["redis://", "rediss://", "redis+sentinel://", "rediss+sentinel://"]
+                .contains(where: { argument.contains($0) })
+            {
                 return reason(.redisURL)
             }
         }

@@ -355,6 +355,9 @@ package enum Limits {
     /// Nanoseconds for making a connection to Redis, for not hearing what we have said ourselves, after which
     /// the connection is given up, and between questions whether it is a replica.
     package static let busConnectingNanoseconds: UInt64 = 4_000_000_000
+    /// Nanoseconds for connecting to one Sentinel and hearing its answer, with TLS four times the way there and
+    /// back: eight that are silent take as many seconds.
+    package static let busSentinelNanoseconds: UInt64 = 1_000_000_000
     package static let busDeafNanoseconds: UInt64 = 10_000_000_000
     package static let busRoleNanoseconds: UInt64 = 5_000_000_000
     /// Statements of the bus in a second, where it goes by PostgreSQL: each wakes every session that listens.

@@ -7,8 +7,10 @@ internal import Reactor
 /// others ask for what they miss. What proves that it works is that this process hears itself.
 struct RedisCarrier: ~Copyable {
     /// What the next answer to the publishing connection is to.
-    private enum Command {
+    enum Command {
         case authenticate
+        /// Where the primary is.
+        case sentinel
         case role
         case publish
     }
@@ -19,13 +21,17 @@ struct RedisCarrier: ~Copyable {
     private var context: TLSContext?
     /// What is said and heard, whichever way.
     var exchange: EnvelopeExchange
-    private var lifecycle = LinkLifecycle(connectingNanoseconds: Limits.busConnectingNanoseconds)
+    var lifecycle = LinkLifecycle(connectingNanoseconds: Limits.busConnectingNanoseconds)
     private var jitter: Jitter
     private var attempts = 0
 
+    /// Whom Sentinels are asked for; `nil` where the URL says where Redis is.
+    var search: SentinelSearch?
+    /// Sentinels that were asked in vain.
+    var sentinelFaults: UInt64 = 0
     /// Where both connections lead.
     private var address: RedisAddress?
-    private var publisher: RedisConnection?
+    var publisher: RedisConnection?
     private var subscriber: RedisConnection?
     /// What epoll has to watch.
     private(set) var publisherRegistration: DatabaseRegistration?
@@ -45,6 +51,7 @@ struct RedisCarrier: ~Copyable {
         exchange: consuming EnvelopeExchange, context: consuming TLSContext?, seed: UInt64
     ) {
         self.target = target
+        search = target.sentinels.map { SentinelSearch($0) }
         self.prefix = prefix
         self.own = own
         self.exchange = exchange
@@ -62,7 +69,11 @@ struct RedisCarrier: ~Copyable {
         return false
     }
 
-    var figures: CarrierFigures { exchange.figures(isLive: isLive) }
+    var figures: CarrierFigures {
+        var figures = exchange.figures(isLive: isLive)
+        figures.sentinelFaults = sentinelFaults
+        return figures
+    }
 
     // MARK: Time
 
@@ -76,9 +87,10 @@ struct RedisCarrier: ~Copyable {
         if isLive { return check(now) }
         switch lifecycle.due(now) {
         case .nothing: return .nothing
-        case .timeout: return lose(.timeout, now)
+        case .timeout:
+            return lose(isResolving ? .unresolved("no answer in time") : .timeout, now)
         case .attempt:
-            let resolves = target.hostToResolve != nil
+            let resolves = !target.namesToResolve.isEmpty
             lifecycle.beginAttempt(resolving: resolves, now)
             return resolves ? .nothing : connect([], now)
         }
@@ -103,12 +115,16 @@ struct RedisCarrier: ~Copyable {
 
     /// Takes the outcome of a look-up; ignores one that it doesn't wait for.
     mutating func resolved(_ hosts: [ResolvedHost], _ now: Instant) -> CarrierStep {
-        guard lifecycle.resolved(now) else { return .nothing }
+        guard hosts.map(\.name) == namesToResolve, lifecycle.resolved(now) else {
+            return .nothing
+        }
         return connect(hosts, now)
     }
 
-    private mutating func connect(_ hosts: [ResolvedHost], _ now: Instant) -> CarrierStep {
-        guard let address = target.address(resolved: hosts, attempt: attempts) else {
+    /// To Redis, or to who has to be asked for it first.
+    mutating func connect(_ hosts: [ResolvedHost], _ now: Instant) -> CarrierStep {
+        if search != nil, search?.primary == nil { return beginSearch(hosts, now) }
+        guard let address = address(hosts) else {
             return lose(.unresolved(hosts.first?.failure ?? "no address"), now)
         }
         attempts &+= 1  // It only picks an address; wrapping would be harmless.
@@ -119,14 +135,19 @@ struct RedisCarrier: ~Copyable {
         }
     }
 
-    private func open(_ address: RedisAddress) throws(RedisFault) -> RedisConnection {
+    private func address(_ hosts: [ResolvedHost]) -> RedisAddress? {
+        search?.primary?.address(resolved: hosts, attempt: attempts)
+            ?? target.address(resolved: hosts, attempt: attempts)
+    }
+
+    func open(_ address: RedisAddress) throws(RedisFault) -> RedisConnection {
         switch context {
         case .some(let context):
-            guard case .host(let name, _) = target.place else {
+            guard let host = search?.host ?? target.host else {
                 preconditionFailure("no URL of a Unix socket asks for TLS")
             }
             return try RedisConnection(
-                to: address, session: try TLSClientSession(context, to: name))
+                to: address, session: try TLSClientSession(context, to: host.name))
         case .none:
             return try RedisConnection(to: address, session: nil)
         }
@@ -134,12 +155,17 @@ struct RedisCarrier: ~Copyable {
 
     /// Says who asks, and asks whether it is a primary.
     private mutating func introduce() throws(RedisFault) {
-        unanswered = []
-        isPrimary = false
-        epoch &+= 1  // 2^64 attempts don't happen.
+        beginQuestions()
         if let words = authentication { try ask(.authenticate, words) }
         try ask(.role, [Array("ROLE".utf8)])
         try publisher?.flush()
+    }
+
+    /// Nothing was asked over the publisher's connection yet.
+    mutating func beginQuestions() {
+        unanswered = []
+        isPrimary = false
+        epoch &+= 1  // 2^64 attempts don't happen.
     }
 
     /// The second connection, when the first has found a primary: so no turn has two handshakes of TLS.
@@ -157,13 +183,13 @@ struct RedisCarrier: ~Copyable {
     }
 
     /// AUTH; `nil` where no password is known.
-    private var authentication: [[UInt8]]? {
+    var authentication: [[UInt8]]? {
         guard !target.password.isEmpty else { return nil }
         let user = target.user.isEmpty ? [] : [Array(target.user.utf8)]
         return [Array("AUTH".utf8)] + user + [Array(target.password.utf8)]
     }
 
-    private mutating func ask(_ command: Command, _ words: [[UInt8]]) throws(RedisFault) {
+    mutating func ask(_ command: Command, _ words: [[UInt8]]) throws(RedisFault) {
         try publisher?.send(words)
         unanswered.append(command)
     }
@@ -178,6 +204,7 @@ struct RedisCarrier: ~Copyable {
     /// Others are met elsewhere from here on, beginning at once. Who is believed and what was counted stays.
     mutating func move(to target: RedisTarget, context: consuming TLSContext?) {
         self.target = target
+        search = target.sentinels.map { SentinelSearch($0) }
         self.context = context
         lifecycle = LinkLifecycle(connectingNanoseconds: Limits.busConnectingNanoseconds)
         attempts = 0
@@ -217,6 +244,7 @@ struct RedisCarrier: ~Copyable {
         case .authenticate, .publish:
             if reply.kind == .error { return lose(.refused(reply.message), now) }
             return .nothing
+        case .sentinel: return answeredBySentinel(reply, now)
         case .role:
             // Who may not ask isn't kept from the rest.
             let mayNotAsk =
@@ -224,6 +252,9 @@ struct RedisCarrier: ~Copyable {
             if reply.kind == .error, !mayNotAsk { return lose(.refused(reply.message), now) }
             if reply.kind == .array, reply.texts.first == Array("slave".utf8) {
                 return lose(.replica, now)
+            }
+            if reply.kind == .array, reply.texts.first == Array("sentinel".utf8) {
+                return lose(.isSentinel, now)
             }
             guard !isPrimary else { return .nothing }
             isPrimary = true
@@ -297,7 +328,7 @@ struct RedisCarrier: ~Copyable {
     // MARK: Losing
 
     /// Does something with the connections, and says what epoll has to watch after it.
-    private mutating func attempt(
+    mutating func attempt(
         _ now: Instant, _ body: (inout RedisCarrier) throws(RedisFault) -> Void
     ) -> CarrierStep {
         do throws(RedisFault) {
@@ -323,13 +354,21 @@ struct RedisCarrier: ~Copyable {
     }
 
     private mutating func lose(_ reason: RedisLoss, _ now: Instant) -> CarrierStep {
+        if search?.isAsking == true { return passOver(reason.ofSentinel, now) }
+        guard let primary = search?.primary else { return giveUp(reason, now) }
+        return giveUp(.primary(primary.description, reason), now)
+    }
+
+    /// The attempt, or the connection, is over.
+    mutating func giveUp(_ reason: RedisLoss, _ now: Instant) -> CarrierStep {
         if isLive { exchange.noteLoss() }
         lifecycle.lose(now, randomness: jitter.next())
         close()
+        search?.rest()
         return .lost(CarrierLoss(reason: reason.description, advice: reason.advice))
     }
 
-    private mutating func close() {
+    mutating func close() {
         publisher = nil
         subscriber = nil
         publisherRegistration = nil

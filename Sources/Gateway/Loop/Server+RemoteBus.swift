@@ -28,10 +28,11 @@ struct RemoteBus: ~Copyable {
         notify = consume carrier
     }
 
-    /// `nil` where there is no name to look up.
+    /// `nil` where there is no name to look up, and never will be: Sentinels may answer with one.
     static func resolver(of target: RedisTarget) throws(Errno) -> HostResolver? {
-        guard let name = target.hostToResolve else { return nil }
-        return try HostResolver(names: [name])
+        let names = target.namesToResolve
+        guard !names.isEmpty || target.sentinels != nil else { return nil }
+        return try HostResolver(names: names)
     }
 
     /// Meets others in another Redis from here on; only where there is one. The old connections are over.
@@ -93,23 +94,30 @@ struct RemoteBus: ~Copyable {
     }
 
     mutating func timer(_ now: Instant) -> CarrierStep {
-        var step = CarrierStep.nothing
-        var isResolving = false
-        if redis != nil {
-            step = redis?.timer(now) ?? .nothing
-            isResolving = redis?.isResolving == true
-        } else {
-            step = notify?.timer(now) ?? .nothing
-            isResolving = notify?.isResolving == true
+        guard redis == nil else {
+            let step = redis?.timer(now)
+            lookUp()
+            return step ?? .nothing
         }
-        if isResolving { resolver?.begin() }
-        return step
+        let step = notify?.timer(now)
+        if notify?.isResolving == true { resolver?.begin() }
+        return step ?? .nothing
     }
 
     mutating func resolved(_ now: Instant) -> CarrierStep {
         guard let hosts = resolver?.takeResult() else { return .nothing }
-        if let step = redis?.resolved(hosts, now) { return step }
+        guard redis == nil else {
+            let step = redis?.resolved(hosts, now)
+            // What has come may have been of former names.
+            lookUp()
+            return step ?? .nothing
+        }
         return notify?.resolved(hosts, now) ?? .nothing
+    }
+
+    /// The look-up that the connection to Redis waits for, unless it is under way.
+    private mutating func lookUp() {
+        if let names = redis?.namesToResolve { resolver?.begin(names) }
     }
 
     mutating func publisherReady(_ now: Instant) -> CarrierStep {
@@ -123,9 +131,16 @@ struct RemoteBus: ~Copyable {
 
     /// Acts on the next answer or message that has come; `nil` when there is none.
     mutating func next(_ now: Instant) -> CarrierStep? {
-        if redis != nil { return redis?.next(now) }
+        guard redis == nil else {
+            let step = redis?.next(now)
+            lookUp()
+            return step
+        }
         return notify?.next(now)
     }
+
+    /// The primary that Sentinel has named, and who was asked for it in vain; `nil` without Sentinel.
+    mutating func found() -> (primary: String, inVain: String?)? { redis?.found }
 
     mutating func takeGreetingDue() -> Bool {
         if let isDue = redis?.exchange.takeGreetingDue() { return isDue }
@@ -235,12 +250,13 @@ extension Server {
         case .nothing, .frame: break
         case .live:
             core.busCarrierIs(live: true)
+            let found = remoteBus?.found()
             core.log.busUp(
-                at: remoteBus?.name ?? "",
+                at: remoteBus?.name ?? "", primary: found?.primary, inVain: found?.inVain,
                 downNanoseconds: remoteBus?.lostSince.map { now.nanoseconds(since: $0) })
             remoteBus?.lostSince = nil
         case .lost(let loss):
-            core.busCarrierIs(live: false)
+            core.busCarrierIs(live: false, because: loss.reason)
             if remoteBus?.lostSince == nil { remoteBus?.lostSince = now }
             core.log.busLost(
                 error: loss.reason, advice: loss.advice,

@@ -3,9 +3,15 @@ package import Reactor
 
 /// The bus between hosts.
 extension EventLog {
-    /// `place` is the server's, without a password.
-    package func busUp(at place: String, downNanoseconds: UInt64?) {
+    /// - Parameters:
+    ///   - place: the server's, without a password.
+    ///   - primary: what Sentinel has named, and `inVain` which Sentinels were asked without an answer of use.
+    package func busUp(
+        at place: String, primary: String? = nil, inVain: String? = nil, downNanoseconds: UInt64?
+    ) {
         var metadata: Logger.Metadata = ["at": .string(place)]
+        if let primary { metadata["primary"] = .string(primary) }
+        if let inVain { metadata["asked_in_vain"] = .string(inVain) }
         if let downNanoseconds {
             metadata["down_ms"] = .stringConvertible(downNanoseconds / 1_000_000)
         }

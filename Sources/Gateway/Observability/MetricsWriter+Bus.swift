@@ -94,6 +94,10 @@ extension MetricsWriter {
         buffer.counter(
             "devhive_bus_carrier_nodes_refused_total",
             help: "Processes not heard because too many are.", figures.envelopes.refused)
+        buffer.counter(
+            "devhive_bus_sentinel_faults_total",
+            help: "Times that a Sentinel was asked and didn't say where the primary is.",
+            figures.sentinelFaults)
         buffer.gauge(
             "devhive_bus_round_trip_seconds",
             help: "From publishing a frame to hearing it, the last time.",

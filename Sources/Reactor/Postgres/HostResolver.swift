@@ -30,8 +30,9 @@ public struct HostResolver: ~Copyable {
 
     private let exchange: ResolverExchange
 
+    /// - Parameter names: what `begin` looks up; none if each look-up brings its own.
     public init(names: [String]) throws(Errno) {
-        precondition(!names.isEmpty && names.count <= ConnectionString.hostsMax)
+        precondition(names.count <= ConnectionString.hostsMax)
         let raw = eventfd(0, Int32(EFD_NONBLOCK) | Int32(EFD_CLOEXEC))
         guard raw >= 0 else { throw .current }
         exchange = ResolverExchange(names: names, signal: OwnedDescriptor(adopting: raw))
@@ -45,7 +46,14 @@ public struct HostResolver: ~Copyable {
     /// Looks all names up, unless that is under way already or its outcome waits to be taken: its
     /// signal has been given, and another look-up would take the outcome away behind it.
     public mutating func begin() {
-        guard exchange.enter() else { return }
+        begin(exchange.names)
+    }
+
+    /// The same with other names, from here on. Where a look-up is under way its outcome is of the former
+    /// ones: each host says its name.
+    public mutating func begin(_ names: [String]) {
+        precondition(names.count <= ConnectionString.hostsMax)
+        guard exchange.enter(names) else { return }
         let started = startThread(with: exchange)
         if let error = started {
             exchange.finish(
@@ -66,7 +74,8 @@ public struct HostResolver: ~Copyable {
 /// resolver by minutes, and keeps this, and with it the eventfd, alive.
 @safe
 private final class ResolverExchange {
-    let names: [String]
+    /// What is looked up. Set before a helper thread is there, which reads it, and not while it is.
+    private(set) var names: [String]
     let signal: OwnedDescriptor
     private let lock: UnsafeMutablePointer<pthread_mutex_t>
     private var state = State.idle
@@ -92,10 +101,11 @@ private final class ResolverExchange {
     }
 
     /// Loop. False when a look-up is under way, or its outcome waits to be taken.
-    func enter() -> Bool {
+    func enter(_ names: [String]) -> Bool {
         locked {
             guard case .idle = state else { return false }
             state = .running
+            self.names = names
             return true
         }
     }

@@ -1,16 +1,20 @@
 /// Where a Redis server is and who asks it, from a URL:
 ///
 ///     redis://[user:password@]host[:port][/db]    rediss:// with TLS    unix://[user:password@]/path
+///     redis+sentinel://[user:password@]host[:port],host[:port]…/name[/db]    rediss+sentinel:// with TLS
 ///
 /// The database's number is ignored: what is published is published in all of them.
 public struct RedisTarget: Equatable, Sendable {
     public enum Place: Equatable, Sendable {
-        case host(String, port: UInt16)
+        case host(RedisHost)
         /// A Unix socket.
         case path(String)
+        /// Where these say.
+        case sentinels(RedisSentinels)
     }
 
     public let place: Place
+    /// Whether TLS is spoken, with Sentinels too.
     public let isSecure: Bool
     /// Empty for the default user.
     public let user: String
@@ -27,13 +31,18 @@ public struct RedisTarget: Equatable, Sendable {
     }
 
     public init(_ text: String) throws(Fault) {
-        guard let (scheme, rest) = Self.split(text, at: "://") else {
+        guard let (scheme, rest) = URLText.split(text, at: "://") else {
             throw Fault(reason: "not a URL such as redis://host:6379")
         }
         switch scheme {
-        case "redis", "unix": isSecure = false
-        case "rediss": isSecure = true
-        default: throw Fault(reason: "it must begin with redis://, rediss:// or unix://")
+        case "redis", "unix", "redis+sentinel": isSecure = false
+        case "rediss", "rediss+sentinel": isSecure = true
+        default:
+            throw Fault(
+                reason: """
+                    it must begin with redis://, rediss://, unix://, redis+sentinel:// or \
+                    rediss+sentinel://
+                    """)
         }
         var place = rest
         var words: (user: String, password: String) = ("", "")
@@ -44,10 +53,17 @@ public struct RedisTarget: Equatable, Sendable {
             place = rest[rest.index(after: at)...]
         }
         (user, password) = words
-        if let mark = place.firstIndex(where: { $0 == "?" || $0 == "#" }) {
-            place = place[..<mark]
+        let mark = place.firstIndex { $0 == "?" || $0 == "#" } ?? place.endIndex
+        switch scheme {
+        case "unix": self.place = try Self.path(place[..<mark])
+        case "redis", "rediss": self.place = try Self.host(place[..<mark])
+        default:
+            let sentinels = try RedisSentinels(place[..<mark], options: place[mark...])
+            guard !sentinels.areAuthenticated || !password.isEmpty else {
+                throw Fault(reason: "sentinel-auth=same needs a password")
+            }
+            self.place = .sentinels(sentinels)
         }
-        self.place = try scheme == "unix" ? Self.path(place) : Self.host(place)
     }
 
     private static func userAndPassword(
@@ -56,8 +72,8 @@ public struct RedisTarget: Equatable, Sendable {
         guard !text.contains("/") else {
             throw Fault(reason: "a / in the user or password must be written %2F")
         }
-        let (first, second) = split(text, at: ":") ?? (text, "")
-        guard let user = decoded(first), let password = decoded(second) else {
+        let (first, second) = URLText.split(text, at: ":") ?? (text, "")
+        guard let user = URLText.decoded(first), let password = URLText.decoded(second) else {
             throw Fault(reason: "the user or password holds a % that isn't percent-encoding")
         }
         guard user.isEmpty || !password.isEmpty else {
@@ -67,7 +83,7 @@ public struct RedisTarget: Equatable, Sendable {
     }
 
     private static func path(_ text: Substring) throws(Fault) -> Place {
-        guard let path = decoded(text), path.hasPrefix("/"),
+        guard let path = URLText.decoded(text), path.hasPrefix("/"),
             LocalAddress(path: Array(path.utf8)) != nil
         else {
             throw Fault(reason: "unix:// needs an absolute path of at most 107 bytes")
@@ -77,121 +93,65 @@ public struct RedisTarget: Equatable, Sendable {
 
     private static func host(_ text: Substring) throws(Fault) -> Place {
         let authority = text.prefix { $0 != "/" }
-        let database = text.dropFirst(authority.count).dropFirst()
-        guard database.utf8.allSatisfy({ (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) })
-        else {
+        guard URLText.isDigits(text.dropFirst(authority.count).dropFirst()) else {
             throw Fault(reason: "behind the host a database's number may stand, nothing else")
         }
-        var host = authority
-        var digits: Substring?
-        if authority.first == "[" {
-            guard let end = authority.firstIndex(of: "]") else {
-                throw Fault(reason: "the [ of an IPv6 address has no ]")
-            }
-            host = authority[authority.index(after: authority.startIndex)..<end]
-            let behind = authority[authority.index(after: end)...]
-            guard behind.isEmpty || behind.first == ":" else {
-                throw Fault(
-                    reason: "behind the ] of an IPv6 address a port may stand, nothing else")
-            }
-            digits = behind.isEmpty ? nil : behind.dropFirst()
-        } else if let (name, port) = split(authority, at: ":") {
-            host = name
-            digits = port
-        }
-        guard let name = decoded(host), !name.isEmpty, !name.utf8.contains(0) else {
-            throw Fault(reason: "it has no host")
-        }
-        guard let digits else { return .host(name, port: standardPort) }
-        guard let port = UInt16(digits), port > 0, digits.first != "+" else {
-            throw Fault(reason: "the port must be a number from 1 to 65535")
-        }
-        return .host(name, port: port)
-    }
-
-    private static func split<Text: StringProtocol>(
-        _ text: Text, at separator: String
-    ) -> (Substring, Substring)? where Text.SubSequence == Substring {
-        var position = text.startIndex
-        while position < text.endIndex {
-            if text[position...].hasPrefix(separator) {
-                let end = text.index(position, offsetBy: separator.count)
-                return (text[..<position], text[end...])
-            }
-            position = text.index(after: position)
-        }
-        return nil
-    }
-
-    private static func decoded(_ text: Substring) -> String? {
-        var bytes: [UInt8] = []
-        var rest = Array(text.utf8)[...]
-        while let byte = rest.popFirst() {
-            guard byte == UInt8(ascii: "%") else {
-                bytes.append(byte)
-                continue
-            }
-            guard rest.count >= 2, let high = digit(rest.removeFirst()),
-                let low = digit(rest.removeFirst())
-            else { return nil }
-            bytes.append(high << 4 | low)
-        }
-        return String(validating: bytes, as: UTF8.self)
-    }
-
-    private static func digit(_ byte: UInt8) -> UInt8? {
-        switch byte {
-        case UInt8(ascii: "0")...UInt8(ascii: "9"): byte - UInt8(ascii: "0")
-        case UInt8(ascii: "a")...UInt8(ascii: "f"): byte - UInt8(ascii: "a") + 10
-        case UInt8(ascii: "A")...UInt8(ascii: "F"): byte - UInt8(ascii: "A") + 10
-        default: nil
-        }
+        return .host(try RedisHost(authority, standardPort: standardPort))
     }
 
     // MARK: What it means
 
-    /// Whether nobody but this host is on the way: a Unix socket, or a loopback address.
+    /// The host; `nil` for a Unix socket, and where Sentinels say which it is.
+    public var host: RedisHost? {
+        guard case .host(let host) = place else { return nil }
+        return host
+    }
+
+    /// `nil` where the URL says itself where Redis is.
+    public var sentinels: RedisSentinels? {
+        guard case .sentinels(let sentinels) = place else { return nil }
+        return sentinels
+    }
+
+    /// Whether nobody but this host is on the way: a Unix socket, or a loopback address. Sentinels may name
+    /// any host.
     public var isLocal: Bool {
         switch place {
         case .path: true
-        case .host("localhost", _): true
-        case .host(let name, _):
-            SocketAddress(host: name, port: 0).map { $0.isLoopback } ?? false
+        case .host(let host): host.isLocal
+        case .sentinels: false
         }
     }
 
-    /// The name that has to be looked up; `nil` for an address and a path.
-    public var hostToResolve: String? {
-        guard case .host(let name, _) = place, SocketAddress(host: name, port: 0) == nil else {
-            return nil
+    /// The names that have to be looked up first, of Redis or of Sentinels.
+    public var namesToResolve: [String] {
+        switch place {
+        case .path: []
+        case .host(let host): host.nameToResolve.map { [$0] } ?? []
+        case .sentinels(let sentinels): sentinels.namesToResolve
         }
-        return name
     }
 
-    /// Where to connect, of a place that needs no look-up or with what it found.
-    ///
-    /// - Parameter attempt: turns the list, so that an address that answers nothing isn't always the
-    ///   first.
+    /// Where to connect, of a place that needs no look-up or with what it found; `nil` where Sentinels have
+    /// to be asked.
     public func address(resolved: [ResolvedHost], attempt: Int) -> RedisAddress? {
         switch place {
-        case .path(let path): return LocalAddress(path: Array(path.utf8)).map { .local($0) }
-        case .host(let name, let port):
-            let addresses = resolved.first { $0.name == name }?.addresses ?? []
-            guard hostToResolve != nil else {
-                return SocketAddress(host: name, port: port).map { .network($0) }
-            }
-            guard !addresses.isEmpty else { return nil }
-            let text = addresses[attempt % addresses.count]
-            return SocketAddress(host: text, port: port).map { .network($0) }
+        case .path(let path): LocalAddress(path: Array(path.utf8)).map { .local($0) }
+        case .host(let host): host.address(resolved: resolved, attempt: attempt)
+        case .sentinels: nil
         }
     }
 
     /// For people, without who asks.
     public var name: String {
+        let scheme = isSecure ? "rediss" : "redis"
         switch place {
-        case .path(let path): "unix://\(path)"
-        case .host(let name, let port):
-            "\(isSecure ? "rediss" : "redis")://\(name.contains(":") ? "[\(name)]" : name):\(port)"
+        case .path(let path): return "unix://\(path)"
+        case .host(let host): return "\(scheme)://\(host)"
+        case .sentinels(let sentinels):
+            let hosts = sentinels.hosts.map(\.description).joined(separator: ",")
+            let options = sentinels.areAuthenticated ? "?sentinel-auth=same" : ""
+            return "\(scheme)+sentinel://\(hosts)/\(sentinels.primary)\(options)"
         }
     }
 

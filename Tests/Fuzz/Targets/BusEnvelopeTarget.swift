@@ -105,6 +105,10 @@ enum BusEnvelopeTarget {
         let middle = input.count / 2
         let halves = replies([Array(input[..<middle]), Array(input[middle...])])
         precondition(whole == halves, "a cut makes other replies")
+        for reply in whole {
+            guard case .primary(let host) = RedisSentinels.answer(reply) else { continue }
+            precondition(host.port > 0 && (1...253).contains(host.name.utf8.count), "no host")
+        }
     }
 
     private static func replies(_ pieces: [[UInt8]]) -> [RedisReply] {

@@ -40,6 +40,9 @@ import Testing
             #expect((error != nil) == isRefused)
             #expect(error?.description.contains(secret) != true)
         }
+        // Sentinels on this host may name another one.
+        let sentinels = Self.error(["REDIS_URL": "redis+sentinel://127.0.0.1/name"])
+        #expect(sentinels?.source == "BUS_SECRET" && sentinels?.reason.contains("any host") == true)
         #expect(Self.error(["REDIS_URL": "redis://127.0.0.1"]) == nil)
         #expect(Self.error(["REDIS_URL": "unix:///run/redis.sock"]) == nil)
     }
@@ -57,6 +60,11 @@ import Testing
         let report = configuration.report(connectionsMax: 1)
         #expect(report.contains("rediss://user:****@elsewhere:7"))
         #expect(!report.contains("hunter2") && !report.contains(Self.secret))
+        let sentinels = try Self.load([
+            "REDIS_URL": "redis+sentinel://user:hunter2@one,two:7/name", "BUS_SECRET": Self.secret,
+        ]).report(connectionsMax: 1)
+        #expect(sentinels.contains("redis+sentinel://user:****@one:26379,two:7/name"))
+        #expect(!sentinels.contains("hunter2"))
     }
 
     @Test(arguments: [

@@ -218,6 +218,22 @@ private struct Pair: ~Copyable {
         }
     }
 
+    @Test
+    func `readiness says why other hosts can't be reached, on one line whatever a server says`()
+        throws
+    {
+        var pair = try Pair.make()
+        pair.first.core.metrics.carrier = CarrierFigures()
+        pair.first.core.busCarrierIs(live: false, because: "refused: no\r\n[+] all is well")
+        let client = try pair.first.connect(to: .admin)
+        pair.first.receive(
+            Array("GET /readyz?verbose HTTP/1.1\r\nHost: a\r\n\r\n".utf8), from: client)
+        pair.turn()
+        let body = pair.body(of: client)
+        #expect(
+            body.contains("[i] bus doesn't reach other hosts: refused: no??[+] all is well\n"))
+    }
+
     @Test func `readiness names the workers that are heard`() throws {
         var pair = try Pair.make()
         let client = try pair.first.connect(to: .admin)

@@ -37,6 +37,20 @@ import Testing
         #expect(lifecycle.phase == .connecting(deadline: start.advanced(byMilliseconds: 10_000)))
     }
 
+    @Test func `the next place of an attempt has a deadline of its own`() {
+        var lifecycle = LinkLifecycle()
+        lifecycle.beginAttempt(resolving: false, start)
+        let later = start.advanced(byMilliseconds: 9_000)
+        lifecycle.goOn(resolving: true, within: 2_000_000_000, later)
+        #expect(lifecycle.phase == .resolving(deadline: start.advanced(byMilliseconds: 11_000)))
+        lifecycle.goOn(resolving: false, within: 3_000_000_000, later)
+        #expect(lifecycle.phase == .connecting(deadline: start.advanced(byMilliseconds: 12_000)))
+        #expect(lifecycle.failures == 0)
+        lifecycle.connected(later)
+        lifecycle.prepared(later)
+        #expect(lifecycle.phase == .live(since: later))
+    }
+
     @Test func `an address that comes too late is ignored`() {
         var lifecycle = LinkLifecycle()
         lifecycle.beginAttempt(resolving: true, start)

@@ -47,6 +47,13 @@ import Testing
         log.busUp(at: "redis://host:6379", downNanoseconds: 2_000_000)
         let up = pipe.read()
         #expect(up.contains("notice bus up") && up.contains("down_ms=2"))
+        #expect(!up.contains("primary") && !up.contains("asked_in_vain"))
+        log.busUp(
+            at: "redis+sentinel://a:1,b:2/name", primary: "c:3", inVain: "a:1: no answer in time",
+            downNanoseconds: nil)
+        let found = pipe.read()
+        #expect(found.contains("primary=c:3"), "\(found)")
+        #expect(found.contains(#"asked_in_vain="a:1: no answer in time""#), "\(found)")
     }
 
     /// There were seven lines a second of it, of two levels, and no advice in any.

@@ -36,6 +36,7 @@ import Testing
         carrier.envelopes.repeated = 5
         carrier.envelopes.unproven = 6
         carrier.envelopes.invalid = 7
+        carrier.sentinelFaults = 8
         metrics.carrier = carrier
         let lines = Self.lines(of: metrics)
         for expected: Substring in [
@@ -46,6 +47,7 @@ import Testing
             "devhive_bus_carrier_frames_repeated_total 5",
             "devhive_bus_carrier_frames_unproven_total 6",
             "devhive_bus_carrier_frames_invalid_total 7",
+            "devhive_bus_sentinel_faults_total 8",
         ] {
             #expect(lines.contains(expected), "\(expected)")
         }

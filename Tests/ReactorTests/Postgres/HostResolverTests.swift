@@ -44,6 +44,20 @@ import Testing
         #expect(third != nil)
     }
 
+    @Test func `looks other names up from when it is told so, behind what is under way`() throws {
+        var resolver = try HostResolver(names: [])
+        resolver.begin(["nowhere.invalid"])
+        resolver.begin(["localhost"])
+        let former = wait(for: &resolver)
+        #expect(former?.map(\.name) == ["nowhere.invalid"])
+        resolver.begin(["localhost"])
+        let found = wait(for: &resolver)
+        #expect(found?.map(\.name) == ["localhost"])
+        resolver.begin()
+        let again = wait(for: &resolver)
+        #expect(again?.map(\.name) == ["localhost"])
+    }
+
     @Test func `may be dropped while its thread is at work`() throws {
         for _ in 0..<50 {
             var resolver = try HostResolver(names: ["localhost"])

@@ -26,7 +26,7 @@ import Testing
         text: String, host: String, port: UInt16, isSecure: Bool, user: String, password: String
     ) throws {
         let target = try #require(Self.read(text))
-        #expect(target.place == .host(host, port: port))
+        #expect(target.place == .host(RedisHost(name: host, port: port)))
         #expect(target.isSecure == isSecure)
         #expect((target.user, target.password) == (user, password))
         #expect(password.isEmpty || !target.masked.contains("hunter2"))
@@ -37,7 +37,7 @@ import Testing
         let target = try #require(Self.read("unix://u:hunter2@/run/redis/a%20b@c.sock?db=1"))
         #expect(target.place == .path("/run/redis/a b@c.sock"))
         #expect((target.user, target.password) == ("u", "hunter2"))
-        #expect(target.isLocal && target.hostToResolve == nil)
+        #expect(target.isLocal && target.namesToResolve.isEmpty)
         #expect(target.masked == "unix://u:****@/run/redis/a b@c.sock")
     }
 
@@ -47,7 +47,7 @@ import Testing
         "redis://host/0/1", "redis://[::1", "redis://[::1]x", "redis://user@host",
         "redis://user:hunter2%4@host", "redis://user:hunter2%zz@host", "redis://u:hunter2/x@host",
         "redis://h%00st", "redis://h%ff", "unix://relative", "unix://",
-        "redis+sentinel://host/name",
+        "redis://a,b", "redis://a%2fb",
         "unix:///" + String(repeating: "x", count: 107),
     ])
     func `another text is none`(text: String) {
@@ -70,7 +70,7 @@ import Testing
     ) throws {
         let target = try #require(Self.read(text))
         #expect(target.isLocal == isLocal)
-        #expect(target.hostToResolve == name)
+        #expect(target.namesToResolve == (name.map { [$0] } ?? []))
     }
 
     @Test func `attempts go round the addresses of a name`() throws {

@@ -44,11 +44,14 @@ extension Configuration {
     /// Whoever can write to Redis could say anything: others are kept out by a secret, or by the place.
     func checkBus() throws(ConfigurationError) {
         guard let target = redisTarget, !target.isLocal, busSecret.isEmpty else { return }
+        let why =
+            target.sentinels == nil
+            ? "REDIS_URL names neither a loopback address nor a Unix socket"
+            : "Sentinels, which REDIS_URL names, may lead to any host"
         throw ConfigurationError(
             source: SecretSetting.busSecret.variableName, value: nil,
-            reason: """
-                not set; it or \(SecretSetting.busSecret.fileVariableName) is needed, because REDIS_URL names \
-                neither a loopback address nor a Unix socket
-                """)
+            reason:
+                "not set; it or \(SecretSetting.busSecret.fileVariableName) is needed, because \(why)"
+        )
     }
 }

@@ -50,14 +50,16 @@ package enum SecretSetting: String, CaseIterable, Sendable {
         case .redisURL:
             """
             The Redis server by which gateways of several hosts count together, such as \
-            `rediss://user:password@host:6379`: [several hosts](several-hosts.md). SIGHUP reads its file \
+            `rediss://user:password@host:6379`, or Sentinels that know where it is, \
+            `redis+sentinel://host,host,host/name`: [several hosts](several-hosts.md). SIGHUP reads its file \
             again, and another one is [connected to at \
             once](several-hosts.md#another-redis-another-secret).
             """
         case .busSecret:
             """
             What these gateways share, and nobody else knows, \(Configuration.busSecretBytesMin) bytes \
-            or more. Required unless `REDIS_URL` names a loopback address or a Unix socket. Without \
+            or more. Required unless `REDIS_URL` names a loopback address or a Unix socket (Sentinels may name \
+            any host). Without \
             `REDIS_URL` they meet in the database with it. SIGHUP reads its file again, and the former \
             one [counts for 10 minutes more](several-hosts.md#another-redis-another-secret).
             """
