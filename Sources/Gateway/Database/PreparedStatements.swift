@@ -38,6 +38,10 @@ struct PreparedStatements: Sendable {
         let lock: String?
         /// `nil`: it has no guard, and no name.
         let check: String?
+
+        /// The first statement of a session that must see all rows or fail.
+        static let pathThatSeesAll = Texts(
+            statement: SearchPath.pinWithoutRowSecurity, lock: nil, check: nil)
     }
 
     private enum State: Sendable {

@@ -205,15 +205,12 @@ package struct QuerySession: ~Copyable {
         pending.append(
             PendingStatement(query: query, tag: tag, deadline: deadline, form: form))
         let texts =
-            query == .path && seesAllOrFails ? Self.pathThatSeesAll : prepared.texts(of: query)
+            query == .path && seesAllOrFails ? .pathThatSeesAll : prepared.texts(of: query)
         try link.perform { (open: inout PostgresConnection) throws(PostgresError) in
             try open.send(texts, as: form, parameters)
             try open.synchronize()
         }
     }
-
-    private static let pathThatSeesAll = PreparedStatements.Texts(
-        statement: SearchPath.pinWithoutRowSecurity, lock: nil, check: nil)
 
     private mutating func lose(_ reason: DatabaseLoss, _ now: Instant) -> DatabaseEvent {
         fail()
