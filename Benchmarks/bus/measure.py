@@ -540,7 +540,7 @@ def main():
     finally:
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
         end_all()
-        for name in sorted(os.listdir(options.folder)):
+        for name in sorted(os.listdir(options.folder)) if FAILURES else ():
             with open(os.path.join(options.folder, name), encoding="utf-8") as file:
                 for line in file if name.endswith(".log") and name != "redis.log" else ():
                     print(f"{name}: {line}", end="", file=sys.stderr)
