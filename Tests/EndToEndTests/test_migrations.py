@@ -395,7 +395,7 @@ def test_a_log_that_somebody_put_in_place_of_a_dropped_one_is_not_written(databa
     for mode in "fpg-":
         # A transaction may say of itself what it likes.
         with database.transaction() as writer:
-            writer.execute("SELECT set_config('devhive.cursor', pg_current_xact_id() || %s, true)", (f" {mode}1",))
+            writer.execute("SELECT set_config('devhive.cursor', timestamptz_send(now())::text || %s, true)", (f"{mode}1",))
             writer.execute("INSERT INTO tasks (project_id, title) VALUES (%s, 't')", (project,))
     database.execute("TRUNCATE tasks")
     assert not is_superuser()

@@ -128,7 +128,7 @@ def test_a_lock_given_back_by_a_savepoint_leaves_no_trust_in_what_comes_in_its_p
         cursor.execute("ROLLBACK TO SAVEPOINT before")
         database.execute("SET lock_timeout = '5s'; ALTER TABLE cache_events RENAME TO old_events; RESET lock_timeout")
         maker.execute(FALSE_LOG)
-        cursor.execute("SELECT set_config('devhive.cursor', pg_current_xact_id() || %s, true)", (f" {mode}1",))
+        cursor.execute("SELECT set_config('devhive.cursor', timestamptz_send(now())::text || %s, true)", (f"{mode}1",))
         cursor.execute(insert)
         cursor.execute(insert)
     writer.close()
