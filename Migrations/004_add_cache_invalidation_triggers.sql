@@ -38,7 +38,9 @@
 -- somebody else isn't used.
 --
 -- It takes locks on the four tables that wait for the writers under way, and writers wait behind it.
--- `devhive-gateway migrate` gives way to them; with psql, set lock_timeout.
+-- `devhive-gateway migrate` gives way to them; with psql, set lock_timeout:
+--
+--     psql -v ON_ERROR_STOP=1 --single-transaction -f 004_add_cache_invalidation_triggers.sql
 --
 -- Who owns `projects` owns what it makes, also when a superuser applies it: where others may create tables in that
 -- schema, look whose `projects` is. The other three have to belong to that role too, or to one that may act as it, a
@@ -47,80 +49,12 @@
 -- Needs PostgreSQL 14 or newer. Applying it twice is harmless.
 
 -- Somebody else's operators and functions would be run by this migration, with the rights of whoever applies
--- it, where their types fit better than those of PostgreSQL's own. So the blocks below look up the names
--- on the search_path first, in statements without an operator, and then go on with pg_catalog alone;
--- and where there is any such thing on the path, this is not the place to migrate in.
-DO $$
-DECLARE
-    given_path CONSTANT pg_catalog.text := pg_catalog.current_setting('search_path');
-    schemas CONSTANT pg_catalog.name[] := pg_catalog.current_schemas(false);
-    projects CONSTANT pg_catalog.regclass := pg_catalog.to_regclass('projects');
-    found pg_catalog.record;
-BEGIN
-    PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
-    FOR found IN
-        SELECT made.kind, made.name, rolname AS owner
-        FROM (
-            SELECT 'the operator' AS kind, oid::regoperator::text AS name, oprowner AS owner,
-                oprnamespace AS namespace
-            FROM pg_operator
-            UNION ALL
-            SELECT 'the function', oid::regprocedure::text, proowner, pronamespace FROM pg_proc
-            WHERE proname IN (SELECT proname FROM pg_proc WHERE pronamespace = 'pg_catalog'::regnamespace)
-            UNION ALL
-            SELECT 'the type', oid::regtype::text, typowner, typnamespace FROM pg_type
-            WHERE typname IN (SELECT typname FROM pg_type WHERE typnamespace = 'pg_catalog'::regnamespace)
-                AND typcategory <> 'A'
-                AND NOT EXISTS (SELECT FROM pg_class WHERE pg_class.oid = typrelid AND relkind <> 'c')
-        ) AS made
-        JOIN pg_namespace ON pg_namespace.oid = made.namespace
-        JOIN pg_roles ON pg_roles.oid = made.owner
-        WHERE nspname = ANY (schemas) AND nspname <> 'pg_catalog'
-            AND NOT rolsuper AND rolname <> current_user
-            AND NOT EXISTS (SELECT FROM pg_class WHERE pg_class.oid = projects AND relowner = made.owner)
-        ORDER BY made.kind, made.name
-        LIMIT 1
-    LOOP
-        RAISE EXCEPTION '% % stands on the search_path and belongs to %: it may run in place of PostgreSQL''s own',
-            found.kind, found.name, found.owner
-            USING HINT = 'Find out who made it, then drop it, or migrate with a search_path without its schema.';
-    END LOOP;
-    PERFORM pg_catalog.set_config('search_path', given_path, true);
-END
-$$;
-
--- Better a migration that fails than a warning at each write.
-DO $$
-DECLARE
-    given_path CONSTANT pg_catalog.text := pg_catalog.current_setting('search_path');
-    projects CONSTANT pg_catalog.regclass := pg_catalog.to_regclass('projects');
-    sprints CONSTANT pg_catalog.regclass := pg_catalog.to_regclass('sprints');
-    tasks CONSTANT pg_catalog.regclass := pg_catalog.to_regclass('tasks');
-    members CONSTANT pg_catalog.regclass := pg_catalog.to_regclass('project_members');
-    missing pg_catalog.text;
-BEGIN
-    PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
-    SELECT string_agg(needed.table_name || '.' || needed.column_name, ', ')
-    INTO missing
-    FROM (
-        VALUES ('projects', projects, 'id'),
-            ('sprints', sprints, 'id'), ('sprints', sprints, 'project_id'),
-            ('tasks', tasks, 'id'), ('tasks', tasks, 'project_id'),
-            ('project_members', members, 'project_id'), ('project_members', members, 'user_id')
-    ) AS needed (table_name, oid, column_name)
-    WHERE NOT EXISTS (
-        SELECT FROM pg_attribute
-        WHERE attrelid = needed.oid
-            AND attname = needed.column_name
-            AND NOT attisdropped
-    );
-    IF missing IS NOT NULL THEN
-        RAISE EXCEPTION 'the cache invalidation triggers need columns that do not exist: %', missing;
-    END IF;
-    PERFORM pg_catalog.set_config('search_path', given_path, true);
-END
-$$;
-
+-- it, where their types fit better than those of PostgreSQL's own; and in place of our functions by whoever calls
+-- those. So the names are looked up on the search_path first, without an operator, and all the rest is read with
+-- pg_catalog alone; and where there is any such thing on the path, this is not the place to migrate in.
+--
+-- All is one statement: what is refused leaves nothing of this file behind, also where psql goes on.
+--
 -- The functions. Those that announce run with their owner's rights: who writes through a view need not
 -- be allowed to use the tables' schema, and who may truncate a table need not be allowed to read all
 -- projects. So nothing that they run is for the writer to choose:
@@ -135,6 +69,7 @@ $$;
 DO $migration$
 DECLARE
     given_path CONSTANT pg_catalog.text := pg_catalog.current_setting('search_path');
+    schemas CONSTANT pg_catalog.name[] := pg_catalog.current_schemas(false);
     -- In this one everything is made.
     place CONSTANT pg_catalog.name := pg_catalog.current_schema();
     projects_table CONSTANT pg_catalog.regclass := pg_catalog.to_regclass('projects');
@@ -151,12 +86,64 @@ DECLARE
     projects pg_catalog.text;
     tables_owner pg_catalog.name;
     found pg_catalog.record;
+    missing pg_catalog.text;
     definition pg_catalog.text;
     row_function pg_catalog.text;
     truncation_function pg_catalog.text;
     cascade_function pg_catalog.text;
 BEGIN
     PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
+    FOR found IN
+        SELECT made.kind, made.name, rolname AS owner
+        FROM (
+            SELECT 'the operator' AS kind, oid::regoperator::text AS name, oprowner AS owner,
+                oprnamespace AS namespace
+            FROM pg_operator
+            UNION ALL
+            SELECT 'the function', oid::regprocedure::text, proowner, pronamespace FROM pg_proc
+            WHERE proname IN (SELECT proname FROM pg_proc WHERE pronamespace = 'pg_catalog'::regnamespace)
+                -- Ours itself is looked at by the file that makes it.
+                OR proname IN ('notify_cache_invalidation', 'notify_cache_truncation', 'note_cache_cascade',
+                        'raise_cache_horizon', 'devhive_send_direct')
+                    AND NOT (pronamespace = quote_ident(place)::regnamespace AND oidvectortypes(proargtypes) = CASE proname
+                        WHEN 'devhive_send_direct' THEN 'uuid, uuid, uuid, json, boolean, integer, uuid' ELSE '' END)
+            UNION ALL
+            SELECT 'the type', oid::regtype::text, typowner, typnamespace FROM pg_type
+            WHERE typname IN (SELECT typname FROM pg_type WHERE typnamespace = 'pg_catalog'::regnamespace)
+                AND typcategory <> 'A'
+                AND NOT EXISTS (SELECT FROM pg_class WHERE pg_class.oid = typrelid AND relkind <> 'c')
+        ) AS made
+        JOIN pg_namespace ON pg_namespace.oid = made.namespace
+        JOIN pg_roles ON pg_roles.oid = made.owner
+        WHERE nspname = ANY (schemas) AND nspname <> 'pg_catalog'
+            AND NOT rolsuper AND rolname <> current_user
+            AND NOT EXISTS (SELECT FROM pg_class WHERE pg_class.oid = projects_table AND relowner = made.owner)
+        ORDER BY made.kind, made.name
+        LIMIT 1
+    LOOP
+        RAISE EXCEPTION '% % stands on the search_path and belongs to %: it may run in place of PostgreSQL''s own or ours',
+            found.kind, found.name, found.owner
+            USING HINT = 'Find out who made it, then drop it, or migrate with a search_path without its schema.';
+    END LOOP;
+    -- Better a migration that fails than a warning at each write.
+    SELECT string_agg(needed.table_name || '.' || needed.column_name, ', ')
+    INTO missing
+    FROM (
+        VALUES ('projects', projects_table, 'id'),
+            ('sprints', sprints_table, 'id'), ('sprints', sprints_table, 'project_id'),
+            ('tasks', tasks_table, 'id'), ('tasks', tasks_table, 'project_id'),
+            ('project_members', members_table, 'project_id'), ('project_members', members_table, 'user_id')
+    ) AS needed (table_name, oid, column_name)
+    WHERE NOT EXISTS (
+        SELECT FROM pg_attribute
+        WHERE attrelid = needed.oid
+            AND attname = needed.column_name
+            AND NOT attisdropped
+    );
+    IF missing IS NOT NULL THEN
+        RAISE EXCEPTION 'the cache invalidation triggers need columns that do not exist: %', missing;
+    END IF;
+
     events := format('%I.cache_events', place);
     horizon := format('%I.cache_events_horizon', place);
     row_function := format('%I.notify_cache_invalidation()', place);
@@ -201,15 +188,16 @@ BEGIN
 --
 -- What this transaction has announced is kept in a transaction-local setting for each table,
 -- `devhive.announced_<oid>` (names of settings have no other characters than letters, digits and `_`,
--- and ignore case): the transaction's number, then one dot for each row announced by its id, then a word
--- `ACTION:project@;` for each `*`, or `ACTION:project@<hash>;` for one that has an origin, which doesn't
+-- and ignore case): the microsecond of the transaction's start, then one dot for each row announced by its id, then
+-- a word `ACTION:project@;` for each `*`, or `ACTION:project@<hash>;` for one that has an origin, which doesn't
 -- stand for changes of another. ROLLBACK TO SAVEPOINT takes back the setting and the notifications
 -- together, so that the two always agree. What somebody else has set, for a session that goes on, hasn't
--- the transaction's number in front, and isn't believed. What the writer sets in its own transaction is: it
--- can hide what that transaction changes, and nothing of another. (What only this function's owner may write
--- to, and ROLLBACK TO SAVEPOINT takes back, is a table, with a write of its own for each row.)
+-- that in front, and isn't believed: the start of a transaction to come can't be told, as its number can. What
+-- the writer sets in its own transaction is: it can hide what that transaction changes, or others that begin with the
+-- same message to the server, and nothing of another. (What only this function's owner may write to, and ROLLBACK TO
+-- SAVEPOINT takes back, is a table, with a write of its own for each row.)
 --
--- `devhive.cursor` is kept in the same way: the number, what there is of the event log (`f`: one that is
+-- `devhive.cursor` is kept in the same way: the start, what there is of the event log (`f`: one that is
 -- ours and was written to once, `p`: a plain table besides, `g`: one for which INSERT may fail, `-`: none),
 -- then the cursor. The sequence `cache_marks` says which transactions have looked. Whose the log is isn't theirs to
 -- say: ROLLBACK TO SAVEPOINT gives the lock on it back, and leaves the sequence as it is. So each row that is
@@ -232,7 +220,7 @@ DECLARE
     -- Only for changes of which the project can't be found, once in a transaction.
     projects_max CONSTANT integer := 1000;
 
-    mark text := pg_current_xact_id() || ' ';
+    mark text := {mark};
     root oid;
     table_name name := TG_TABLE_NAME;
     setting text;
@@ -701,7 +689,7 @@ AS $$
 BEGIN
     PERFORM set_config(
         'devhive.cascaded_' || coalesce(pg_partition_root(TG_RELID)::oid, TG_RELID),
-        pg_current_xact_id() || ' ', true);
+        {mark}, true);
     RETURN NULL;
 END
 $$
@@ -768,6 +756,9 @@ $$
                         OR pg_has_role(relowner, 'USAGE') AND NOT EXISTS (
                             SELECT FROM pg_roles WHERE rolname = current_user AND rolsuper))
             )$owner$);
+        -- The start in microseconds, as bytes: how a time or a number is written is the session's to set, and bytes are
+        -- whole either way. It takes as long as to write the transaction's number, which can be told in advance.
+        definition := replace(definition, '{mark}', 'timestamptz_send(now())::text');
         definition := replace(definition, '{row function}', row_function);
         definition := replace(definition, '{truncation function}', truncation_function);
         definition := replace(definition, '{cascade function}', cascade_function);

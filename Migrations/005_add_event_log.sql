@@ -20,58 +20,24 @@
 -- nothing in another cluster, and are given again where PostgreSQL has lost what was committed:
 -- docs/deployment.md says what to do then ("Transaction numbers that are given again").
 --
+-- With psql: psql -v ON_ERROR_STOP=1 --single-transaction -f 005_add_event_log.sql
+--
 -- Needs PostgreSQL 14 or newer. Applying it twice is harmless.
 
 -- Somebody else's operators and functions would be run by this migration, with the rights of whoever applies
--- it, where their types fit better than those of PostgreSQL's own. So the blocks below look up the names
--- on the search_path first, in statements without an operator, and then go on with pg_catalog alone;
--- and where there is any such thing on the path, this is not the place to migrate in.
-DO $$
-DECLARE
-    given_path CONSTANT pg_catalog.text := pg_catalog.current_setting('search_path');
-    schemas CONSTANT pg_catalog.name[] := pg_catalog.current_schemas(false);
-    projects CONSTANT pg_catalog.regclass := pg_catalog.to_regclass('projects');
-    found pg_catalog.record;
-BEGIN
-    PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
-    FOR found IN
-        SELECT made.kind, made.name, rolname AS owner
-        FROM (
-            SELECT 'the operator' AS kind, oid::regoperator::text AS name, oprowner AS owner,
-                oprnamespace AS namespace
-            FROM pg_operator
-            UNION ALL
-            SELECT 'the function', oid::regprocedure::text, proowner, pronamespace FROM pg_proc
-            WHERE proname IN (SELECT proname FROM pg_proc WHERE pronamespace = 'pg_catalog'::regnamespace)
-            UNION ALL
-            SELECT 'the type', oid::regtype::text, typowner, typnamespace FROM pg_type
-            WHERE typname IN (SELECT typname FROM pg_type WHERE typnamespace = 'pg_catalog'::regnamespace)
-                AND typcategory <> 'A'
-                AND NOT EXISTS (SELECT FROM pg_class WHERE pg_class.oid = typrelid AND relkind <> 'c')
-        ) AS made
-        JOIN pg_namespace ON pg_namespace.oid = made.namespace
-        JOIN pg_roles ON pg_roles.oid = made.owner
-        WHERE nspname = ANY (schemas) AND nspname <> 'pg_catalog'
-            AND NOT rolsuper AND rolname <> current_user
-            AND NOT EXISTS (SELECT FROM pg_class WHERE pg_class.oid = projects AND relowner = made.owner)
-        ORDER BY made.kind, made.name
-        LIMIT 1
-    LOOP
-        RAISE EXCEPTION '% % stands on the search_path and belongs to %: it may run in place of PostgreSQL''s own',
-            found.kind, found.name, found.owner
-            USING HINT = 'Find out who made it, then drop it, or migrate with a search_path without its schema.';
-    END LOOP;
-    PERFORM pg_catalog.set_config('search_path', given_path, true);
-END
-$$;
-
+-- it, where their types fit better than those of PostgreSQL's own; and in place of our functions by whoever calls
+-- those. So the names are looked up on the search_path first, without an operator, and all the rest is read with
+-- pg_catalog alone; and where there is any such thing on the path, this is not the place to migrate in.
+--
+-- All is one statement: what is refused leaves nothing of this file behind, also where psql goes on.
+--
 -- What somebody else put in the place of the log would run with the rights of whoever writes to it. A look for that
--- holds for as long as a lock does, and psql may run each statement in a transaction of its own: so all is one
--- statement, which makes the tables, locks them, and looks whose they are before it writes to them or gives them to
--- anybody.
+-- holds for as long as a lock does: so the statement makes the tables, locks them, and looks whose they are before it
+-- writes to them or gives them to anybody.
 DO $migration$
 DECLARE
     given_path CONSTANT pg_catalog.text := pg_catalog.current_setting('search_path');
+    schemas CONSTANT pg_catalog.name[] := pg_catalog.current_schemas(false);
     place CONSTANT pg_catalog.name := pg_catalog.current_schema();
     functions CONSTANT pg_catalog.regprocedure := pg_catalog.to_regprocedure('notify_cache_invalidation()');
     projects CONSTANT pg_catalog.regclass := pg_catalog.to_regclass('projects');
@@ -142,6 +108,38 @@ DECLARE
     log_table pg_catalog.text;
 BEGIN
     PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
+    FOR found IN
+        SELECT made.kind, made.name, rolname AS owner
+        FROM (
+            SELECT 'the operator' AS kind, oid::regoperator::text AS name, oprowner AS owner,
+                oprnamespace AS namespace
+            FROM pg_operator
+            UNION ALL
+            SELECT 'the function', oid::regprocedure::text, proowner, pronamespace FROM pg_proc
+            WHERE proname IN (SELECT proname FROM pg_proc WHERE pronamespace = 'pg_catalog'::regnamespace)
+                -- Ours itself is looked at by the file that makes it.
+                OR proname IN ('notify_cache_invalidation', 'notify_cache_truncation', 'note_cache_cascade',
+                        'raise_cache_horizon', 'devhive_send_direct')
+                    AND NOT (pronamespace = quote_ident(place)::regnamespace AND oidvectortypes(proargtypes) = CASE proname
+                        WHEN 'devhive_send_direct' THEN 'uuid, uuid, uuid, json, boolean, integer, uuid' ELSE '' END)
+            UNION ALL
+            SELECT 'the type', oid::regtype::text, typowner, typnamespace FROM pg_type
+            WHERE typname IN (SELECT typname FROM pg_type WHERE typnamespace = 'pg_catalog'::regnamespace)
+                AND typcategory <> 'A'
+                AND NOT EXISTS (SELECT FROM pg_class WHERE pg_class.oid = typrelid AND relkind <> 'c')
+        ) AS made
+        JOIN pg_namespace ON pg_namespace.oid = made.namespace
+        JOIN pg_roles ON pg_roles.oid = made.owner
+        WHERE nspname = ANY (schemas) AND nspname <> 'pg_catalog'
+            AND NOT rolsuper AND rolname <> current_user
+            AND NOT EXISTS (SELECT FROM pg_class WHERE pg_class.oid = projects AND relowner = made.owner)
+        ORDER BY made.kind, made.name
+        LIMIT 1
+    LOOP
+        RAISE EXCEPTION '% % stands on the search_path and belongs to %: it may run in place of PostgreSQL''s own or ours',
+            found.kind, found.name, found.owner
+            USING HINT = 'Find out who made it, then drop it, or migrate with a search_path without its schema.';
+    END LOOP;
     IF functions IS NULL THEN
         RAISE EXCEPTION 'the event log needs the triggers: function notify_cache_invalidation() does not exist';
     END IF;
@@ -213,6 +211,17 @@ CREATE TABLE IF NOT EXISTS %s (
     EXECUTE format($create$
 CREATE UNIQUE INDEX IF NOT EXISTS cache_events_bulk ON %s (project_id, resource, action, xid) WHERE record_id = '*'
     $create$, events);
+    -- Another relation of that name, of anybody's, would be taken for it.
+    FOR found IN
+        SELECT wanted.name, pg_get_userbyid(relowner) AS owner
+        FROM unnest('{cache_events_project_xid,cache_events_bulk}'::name[]) AS wanted (name)
+        LEFT JOIN pg_class ON relname = wanted.name AND relnamespace = quote_ident(place)::regnamespace
+        LEFT JOIN pg_index ON indexrelid = pg_class.oid
+        WHERE (indrelid = events::regclass AND indisvalid) IS NOT TRUE
+    LOOP
+        RAISE EXCEPTION '% is there already and no valid index of %: it belongs to %', found.name, events, found.owner
+            USING HINT = 'Find out who made it, then drop it.';
+    END LOOP;
     -- It begins with this transaction, since nothing was recorded before.
     EXECUTE format('INSERT INTO %s (xid) VALUES (pg_current_xact_id()) ON CONFLICT DO NOTHING', horizon);
 

@@ -3,8 +3,13 @@
 --
 -- An application sends one in a transaction of its own. It is delivered if that commits, and only then:
 --
---     SELECT devhive_send_direct(sender, recipient, id, data);
+--     SELECT app.devhive_send_direct($1::uuid, $2::uuid, $3::uuid, $4::json, false, 604800, NULL::uuid);
 --
+-- (sender, recipient, id, data, receipt, ttl_s, origin; `app` is the schema of the function: `public`, as a rule). Each
+-- parameter is given, in its type, and the schema is named. The last three may be left out, and so may types and schema,
+-- but only where nobody else may create functions in a schema of the application's search_path: whoever may can make one
+-- of this name that fits a shorter call better, with other types or fewer parameters. PostgreSQL then runs that, with the
+-- caller's rights. None can fit better than all seven, and none with these types can stand beside ours. It
 -- returns, without an error, what became of it:
 --
 --   * `sent`; or `repeated`, when this sender has sent something under this id before: nothing is sent twice;
@@ -31,59 +36,25 @@
 -- deletes what is expired, or was acknowledged 24 hours ago. A transaction that sends announces, and PostgreSQL lets the commits of those that
 -- announce go one by one.
 --
--- To take it out of use: DROP TABLE devhive_direct_messages, DROP FUNCTION devhive_send_direct.
+-- To take it out of use: DROP TABLE devhive_direct_messages, DROP FUNCTION devhive_send_direct(uuid, uuid, uuid, json,
+-- boolean, integer, uuid).
+--
+-- With psql: psql -v ON_ERROR_STOP=1 --single-transaction -f 006_add_direct_messages.sql
 --
 -- Applying it takes no lock that anybody waits for. Needs PostgreSQL 14 or newer, and
 -- 004_add_cache_invalidation_triggers.sql. Applying it twice is harmless; do so after the type of a column of
 -- `project_members` was changed.
 
 -- Somebody else's operators and functions would be run by this migration, with the rights of whoever applies
--- it, where their types fit better than those of PostgreSQL's own. So the blocks below look up the names
--- on the search_path first, in statements without an operator, and then go on with pg_catalog alone;
--- and where there is any such thing on the path, this is not the place to migrate in.
-DO $$
-DECLARE
-    given_path CONSTANT pg_catalog.text := pg_catalog.current_setting('search_path');
-    schemas CONSTANT pg_catalog.name[] := pg_catalog.current_schemas(false);
-    projects CONSTANT pg_catalog.regclass := pg_catalog.to_regclass('projects');
-    found pg_catalog.record;
-BEGIN
-    PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
-    FOR found IN
-        SELECT made.kind, made.name, rolname AS owner
-        FROM (
-            SELECT 'the operator' AS kind, oid::regoperator::text AS name, oprowner AS owner,
-                oprnamespace AS namespace
-            FROM pg_operator
-            UNION ALL
-            SELECT 'the function', oid::regprocedure::text, proowner, pronamespace FROM pg_proc
-            WHERE proname IN (SELECT proname FROM pg_proc WHERE pronamespace = 'pg_catalog'::regnamespace)
-            UNION ALL
-            SELECT 'the type', oid::regtype::text, typowner, typnamespace FROM pg_type
-            WHERE typname IN (SELECT typname FROM pg_type WHERE typnamespace = 'pg_catalog'::regnamespace)
-                AND typcategory <> 'A'
-                AND NOT EXISTS (SELECT FROM pg_class WHERE pg_class.oid = typrelid AND relkind <> 'c')
-        ) AS made
-        JOIN pg_namespace ON pg_namespace.oid = made.namespace
-        JOIN pg_roles ON pg_roles.oid = made.owner
-        WHERE nspname = ANY (schemas) AND nspname <> 'pg_catalog'
-            AND NOT rolsuper AND rolname <> current_user
-            AND NOT EXISTS (SELECT FROM pg_class WHERE pg_class.oid = projects AND relowner = made.owner)
-        ORDER BY made.kind, made.name
-        LIMIT 1
-    LOOP
-        RAISE EXCEPTION '% % stands on the search_path and belongs to %: it may run in place of PostgreSQL''s own',
-            found.kind, found.name, found.owner
-            USING HINT = 'Find out who made it, then drop it, or migrate with a search_path without its schema.';
-    END LOOP;
-    PERFORM pg_catalog.set_config('search_path', given_path, true);
-END
-$$;
-
+-- it, where their types fit better than those of PostgreSQL's own; and in place of our functions by whoever calls
+-- those. So the names are looked up on the search_path first, without an operator, and all the rest is read with
+-- pg_catalog alone; and where there is any such thing on the path, this is not the place to migrate in.
+--
+-- All is one statement: what is refused leaves nothing of this file behind, also where psql goes on.
+--
 -- What somebody else put in the place of ours would run with the rights of whoever writes to it. A look for that
--- holds for as long as a lock does, and psql may run each statement in a transaction of its own: so all is one
--- statement, which makes the tables, locks them, and looks whose they are before it writes to them or gives them to
--- anybody.
+-- holds for as long as a lock does: so the statement makes the tables, locks them, and looks whose they are before it
+-- writes to them or gives them to anybody.
 --
 -- The function runs with its owner's rights, and so nothing that it runs is for the caller to choose: operators and
 -- functions are PostgreSQL's own, the tables those of this migration, for as long as they are plain tables of the
@@ -91,6 +62,7 @@ $$;
 DO $migration$
 DECLARE
     given_path CONSTANT pg_catalog.text := pg_catalog.current_setting('search_path');
+    schemas CONSTANT pg_catalog.name[] := pg_catalog.current_schemas(false);
     place CONSTANT pg_catalog.name := pg_catalog.current_schema();
     projects CONSTANT pg_catalog.regclass := pg_catalog.to_regclass('projects');
     names CONSTANT pg_catalog.name[] := '{devhive_direct_messages,devhive_send_direct}';
@@ -160,6 +132,38 @@ DECLARE
     signature pg_catalog.text;
 BEGIN
     PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
+    FOR found IN
+        SELECT made.kind, made.name, rolname AS owner
+        FROM (
+            SELECT 'the operator' AS kind, oid::regoperator::text AS name, oprowner AS owner,
+                oprnamespace AS namespace
+            FROM pg_operator
+            UNION ALL
+            SELECT 'the function', oid::regprocedure::text, proowner, pronamespace FROM pg_proc
+            WHERE proname IN (SELECT proname FROM pg_proc WHERE pronamespace = 'pg_catalog'::regnamespace)
+                -- Ours itself is looked at by the file that makes it.
+                OR proname IN ('notify_cache_invalidation', 'notify_cache_truncation', 'note_cache_cascade',
+                        'raise_cache_horizon', 'devhive_send_direct')
+                    AND NOT (pronamespace = quote_ident(place)::regnamespace AND oidvectortypes(proargtypes) = CASE proname
+                        WHEN 'devhive_send_direct' THEN 'uuid, uuid, uuid, json, boolean, integer, uuid' ELSE '' END)
+            UNION ALL
+            SELECT 'the type', oid::regtype::text, typowner, typnamespace FROM pg_type
+            WHERE typname IN (SELECT typname FROM pg_type WHERE typnamespace = 'pg_catalog'::regnamespace)
+                AND typcategory <> 'A'
+                AND NOT EXISTS (SELECT FROM pg_class WHERE pg_class.oid = typrelid AND relkind <> 'c')
+        ) AS made
+        JOIN pg_namespace ON pg_namespace.oid = made.namespace
+        JOIN pg_roles ON pg_roles.oid = made.owner
+        WHERE nspname = ANY (schemas) AND nspname <> 'pg_catalog'
+            AND NOT rolsuper AND rolname <> current_user
+            AND NOT EXISTS (SELECT FROM pg_class WHERE pg_class.oid = projects AND relowner = made.owner)
+        ORDER BY made.kind, made.name
+        LIMIT 1
+    LOOP
+        RAISE EXCEPTION '% % stands on the search_path and belongs to %: it may run in place of PostgreSQL''s own or ours',
+            found.kind, found.name, found.owner
+            USING HINT = 'Find out who made it, then drop it, or migrate with a search_path without its schema.';
+    END LOOP;
     IF functions IS NULL THEN
         RAISE EXCEPTION 'direct messages need the triggers: function notify_cache_invalidation() does not exist';
     END IF;
@@ -241,6 +245,17 @@ CREATE TABLE IF NOT EXISTS %s (
     IF to_regclass(format('%I.devhive_direct_messages_expiry', place)) IS NULL THEN
         EXECUTE format('CREATE INDEX devhive_direct_messages_expiry ON %s (expires_at)', messages);
     END IF;
+    -- Another relation of that name, of anybody's, would be taken for it.
+    FOR found IN
+        SELECT wanted.name, pg_get_userbyid(relowner) AS owner
+        FROM unnest('{devhive_direct_messages_inbox,devhive_direct_messages_expiry}'::name[]) AS wanted (name)
+        LEFT JOIN pg_class ON relname = wanted.name AND relnamespace = quote_ident(place)::regnamespace
+        LEFT JOIN pg_index ON indexrelid = pg_class.oid
+        WHERE (indrelid = messages::regclass AND indisvalid) IS NOT TRUE
+    LOOP
+        RAISE EXCEPTION '% is there already and no valid index of %: it belongs to %', found.name, messages, found.owner
+            USING HINT = 'Find out who made it, then drop it.';
+    END LOOP;
     -- The gateway needs SELECT, UPDATE and DELETE on the table and EXECUTE on the function; an application needs EXECUTE
     -- alone. Whoever has it can send in anybody's name.
     EXECUTE format('REVOKE ALL ON %s FROM PUBLIC', messages);

@@ -228,6 +228,24 @@ def test_a_record_that_somebody_made_before_is_refused(database):
         database.execute("DROP OWNED BY maker_before; DROP ROLE maker_before")
 
 
+def test_the_tables_owner_can_migrate_after_a_superuser(database):
+    """The record was the superuser's alone."""
+    database.execute("CREATE ROLE owner_after LOGIN; GRANT CREATE ON SCHEMA public TO owner_after")
+    url = database.url.replace("postgres@", "owner_after@")
+    try:
+        assert migrate(database)[0] == 0
+        code, _, complaints = migrate(database, url=url)
+        assert code == 69 and "permission denied" in complaints[0] and "as a superuser" in complaints[0]
+        for table in ("users", "projects", "sprints", "tasks", "project_members"):
+            database.execute(f"ALTER TABLE {table} OWNER TO owner_after")
+        assert migrate(database, "--again")[0] == 0
+        assert migrate(database, url=url) == (0, [f"{file}: already there" for file in FILES], [])
+        assert migrate(database, "--again", url=url)[0] == 0
+        assert migrate(database, "--again")[0] == 0
+    finally:
+        database.execute("DROP OWNED BY owner_after CASCADE; DROP ROLE owner_after")
+
+
 @pytest.mark.parametrize("again", [False, True])
 def test_operators_of_somebody_else_are_refused_and_not_run(database, again):
     """One whose types fit better than those of PostgreSQL's own ran with the rights of who migrated."""

@@ -395,7 +395,7 @@ def test_a_log_that_somebody_put_in_place_of_a_dropped_one_is_not_written(databa
     for mode in "fpg-":
         # A transaction may say of itself what it likes.
         with database.transaction() as writer:
-            writer.execute("SELECT set_config('devhive.cursor', pg_current_xact_id() || %s, true)", (f" {mode}1",))
+            writer.execute("SELECT set_config('devhive.cursor', timestamptz_send(now())::text || %s, true)", (f"{mode}1",))
             writer.execute("INSERT INTO tasks (project_id, title) VALUES (%s, 't')", (project,))
     database.execute("TRUNCATE tasks")
     assert not is_superuser()
@@ -481,6 +481,45 @@ def test_settings_of_a_session_hide_nothing(database, listener, word):
     assert int(payload["cursor"]) <= database.execute("SELECT pg_current_xact_id()::text::bigint")[0][0]
 
 
+def test_settings_of_a_session_hide_no_transaction_to_come(database, listener):
+    """The number of the next transaction can be told, and was all that the settings were known by."""
+    project = database.add_project()
+    task = database.add_task(project)
+    user = database.add_user()
+    database.add_member(project, user)
+    oid, members = database.execute("SELECT 'tasks'::regclass::oid, 'project_members'::regclass::oid")[0]
+    words = f"UPDATE:{project}@;DELETE:{project}@;INSERT:{project}@;"
+    listener.take()
+
+    def next_number():
+        return database.execute("SELECT pg_snapshot_xmax(pg_current_snapshot())::text")[0][0]
+
+    def taken_with(number, statement, *parameters):
+        with database.transaction() as cursor:
+            cursor.execute(statement, parameters)
+            cursor.execute("SELECT pg_current_xact_id()::text")
+            assert cursor.fetchone()[0] == number, "it was told"
+        return heads(listener.take())
+
+    number = next_number()
+    database.execute(f"SELECT set_config('devhive.announced_{oid}', %s, false)", f"{number} {words}")
+    assert taken_with(number, "UPDATE tasks SET title = 'x' WHERE id = %s", task) == [("tasks", "UPDATE", task)]
+    number = next_number()
+    database.execute(f"SELECT set_config('devhive.announced_{members}', %s, false)", f"{number} {words}")
+    assert taken_with(number, "DELETE FROM project_members WHERE user_id = %s", user) == [
+        ("project_members", "DELETE", f"{project}:{user}")]
+    number = next_number()
+    database.execute("SELECT set_config('devhive.cursor', %s, false)", f"{number} -0")
+    recorded = database.execute("SELECT count(*) FROM cache_events")[0][0]
+    assert taken_with(number, "UPDATE tasks SET title = 'y' WHERE id = %s", task) == [("tasks", "UPDATE", task)]
+    assert database.execute("SELECT count(*) FROM cache_events")[0][0] == recorded + 1
+    # Nor by the start of another, in whatever way the session has times and bytes written.
+    database.execute("SET extra_float_digits = -15; SET datestyle = 'SQL, DMY'; SET bytea_output = escape")
+    number = next_number()
+    database.execute(f"SELECT set_config('devhive.announced_{oid}', timestamptz_send(now())::text || %s, false)", words)
+    assert taken_with(number, "UPDATE tasks SET title = 'z' WHERE id = %s", task) == [("tasks", "UPDATE", task)]
+
+
 def test_who_writes_can_hide_what_the_own_transaction_changes_and_nothing_else(database, listener):
     """The settings that count a transaction's announcements are the writer's to set (SECURITY.md)."""
     project = database.add_project()
@@ -488,7 +527,7 @@ def test_who_writes_can_hide_what_the_own_transaction_changes_and_nothing_else(d
     oid = database.execute("SELECT 'tasks'::regclass::oid")[0][0]
     listener.take()
     with database.transaction() as cursor:
-        cursor.execute(f"SELECT set_config('devhive.announced_{oid}', pg_current_xact_id() || ' UPDATE:{project}@;', false)")
+        cursor.execute(f"SELECT set_config('devhive.announced_{oid}', timestamptz_send(now())::text || 'UPDATE:{project}@;', false)")
         cursor.execute("UPDATE tasks SET title = 'hidden' WHERE id = %s", (task,))
         with database.connect() as other, other.cursor() as another:
             another.execute("INSERT INTO tasks (project_id, title) VALUES (%s, 't') RETURNING id::text", (project,))
@@ -826,7 +865,7 @@ def test_overloads_that_come_behind_the_look_for_them_are_not_run(plain_database
     with made_overloads(plain_database) as made:
         for path in migration_files() * (1 if once else 2):
             with open(path, encoding="ascii") as file:
-                text, looks = re.subn(r"DO \$\$.*?\$\$;", "", file.read(), count=1, flags=re.DOTALL)
+                text, looks = re.subn(r"    FOR found IN\n        SELECT made\.kind.*?    END LOOP;\n", "", file.read(), count=1, flags=re.DOTALL)
             assert looks == 1 and "stands on the search_path" not in text
             plain_database.execute(text)
         assert plain_database.execute("SHOW search_path") == [('"$user", public',)]
@@ -886,6 +925,25 @@ def test_the_files_are_plain_sql_in_no_transaction_of_their_own(path):
         text = file.read()
     assert re.match(r"\d{3}_[a-z_]+\.sql", os.path.basename(path))
     assert not re.search(r"(?im)^\s*(\\|begin\s*;|commit\s*;|start transaction)", text)
+
+
+@pytest.mark.parametrize("options", [["-v", "ON_ERROR_STOP=1", "--single-transaction"], []], ids=["as documented", "without options"])
+def test_psql_that_is_refused_leaves_nothing_of_the_file(plain_database, options):
+    """Without options it went on behind the refusal."""
+    with made_overloads(plain_database) as made:
+        for path in migration_files():
+            name = os.path.basename(path)
+            if options:
+                with open(path, encoding="ascii") as file:
+                    assert f"psql {' '.join(options)} -f {name}\n" in file.read()
+            done = subprocess.run(
+                ["psql", "-X", *options, "-d", plain_database.url, "-f", path],
+                stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
+            assert (done.returncode != 0) == bool(options)
+            assert f"stands on the search_path and belongs to {made.role}" in done.stderr
+        assert made.were_run() == []
+        assert plain_database.execute(
+            f"SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relowner <> '{made.role}'::regrole") == []
 
 
 def test_plain_psql_applies_the_files_without_options(cluster, plain_database):

@@ -17,7 +17,7 @@ from support.database import Database, Listener
 from support.gateway import BINARY
 from support.waiting import wait_until
 
-TRIGGERS, LOG, DIRECT = migration_files()[1:]
+MADE, TRIGGERS, LOG, DIRECT = migration_files()
 
 
 class Maker:
@@ -128,7 +128,7 @@ def test_a_lock_given_back_by_a_savepoint_leaves_no_trust_in_what_comes_in_its_p
         cursor.execute("ROLLBACK TO SAVEPOINT before")
         database.execute("SET lock_timeout = '5s'; ALTER TABLE cache_events RENAME TO old_events; RESET lock_timeout")
         maker.execute(FALSE_LOG)
-        cursor.execute("SELECT set_config('devhive.cursor', pg_current_xact_id() || %s, true)", (f" {mode}1",))
+        cursor.execute("SELECT set_config('devhive.cursor', timestamptz_send(now())::text || %s, true)", (f"{mode}1",))
         cursor.execute(insert)
         cursor.execute(insert)
     writer.close()
@@ -244,10 +244,10 @@ def psql(database, *files, role="postgres"):
     return done.returncode, done.stderr
 
 
-def program(database, *_):
+def program(database, *_, options=("--again",)):
     clean = {name: value for name, value in os.environ.items() if not name.startswith(("DEVHIVE_", "PG"))}
     done = subprocess.run(
-        [BINARY, "migrate", "--again"], env={**clean, "DATABASE_URL": database.url}, stdin=subprocess.DEVNULL,
+        [BINARY, "migrate", *options], env={**clean, "DATABASE_URL": database.url}, stdin=subprocess.DEVNULL,
         capture_output=True, text=True, timeout=60, check=False)
     return done.returncode, done.stderr
 
@@ -259,7 +259,7 @@ APPLIED_BY = pytest.mark.parametrize("apply", [psql, program], ids=["psql", "pro
 def ahead_of(database, maker, command, file, statement):
     """The maker executes the statement, and commits it, whenever the file is about to execute such a command."""
     of_file = {LOG: "~ 'cache_events' AND current_query() !~ 'cache_failures'", DIRECT: "~ 'devhive_direct_messages|devhive_send_direct'",
-               TRIGGERS: "~ 'cache_failures'"}[file]
+               TRIGGERS: "~ 'cache_failures'", MADE: "~ 'email text NOT NULL UNIQUE'"}[file]
     shell = f'psql -X -q -h 127.0.0.1 -p {database.cluster.port} -U {maker.role} -d {database.name} -c "{statement}" 2>&1'
     database.execute(f"""
         CREATE SCHEMA ahead;
@@ -396,7 +396,9 @@ def test_a_table_that_somebody_made_before_the_first_migration_is_not_trusted(em
         maker.execute(statement)
         code, complaints = apply(empty, *migration_files())
         assert code != 0
-        assert f"{table} belongs to {maker.role}, and projects to postgres" in complaints
+        # Tasks are to refer to sprints: that isn't made in the first place.
+        said = "is there already and belongs to {}" if table == "sprints" else "belongs to {}, and projects to postgres"
+        assert f"{table} {said.format(maker.role)}" in complaints
         assert "give it to the owner of projects" in complaints
         assert empty.execute(f"SELECT count(*) FROM pg_trigger WHERE tgrelid = '{table}'::regclass AND NOT tgisinternal") == [(0,)]
         empty.execute(f"ALTER TABLE {table} OWNER TO postgres")
@@ -418,6 +420,94 @@ def test_users_that_somebody_made_before_the_first_migration_are_refused(empty, 
         assert apply(empty, *migration_files())[0] == 0
     finally:
         maker.remove()
+
+
+@APPLIED_BY
+@pytest.mark.parametrize("table", ["users", "projects"])
+def test_a_table_that_comes_between_the_look_and_the_making_is_referred_to_by_nothing(empty, apply, table):
+    """Members would have ended with the users of somebody else, or all with his projects."""
+    maker = Maker(empty)
+    try:
+        statement = f"CREATE TABLE public.{table} (id uuid PRIMARY KEY, email text, name text); GRANT ALL ON public.{table} TO PUBLIC"
+        with ahead_of(empty, maker, "CREATE TABLE", MADE, statement):
+            code, complaints = apply(empty, MADE)
+        assert code != 0 and f"{table} is there already and belongs to {maker.role}" in complaints
+        assert "Find out who made it" in complaints
+        assert empty.execute("SELECT count(*) FROM pg_constraint WHERE contype = 'f'") == [(0,)]
+        assert empty.execute("SELECT to_regclass('project_members')::text, to_regclass('sprints')::text") == [(None, None)]
+        maker.execute(f"DROP TABLE public.{table}")
+        assert apply(empty, *migration_files())[0] == 0
+    finally:
+        maker.remove()
+
+
+def test_projects_that_somebody_made_are_referred_to_by_nothing(empty):
+    """The tables that referred to them stayed without their keys when those were dropped."""
+    maker, role = Maker(empty), f"owner_{empty.name}"
+    empty.execute(f"CREATE ROLE {role} LOGIN; GRANT CREATE ON SCHEMA public TO {role}")
+    try:
+        maker.execute("CREATE TABLE public.projects (id uuid PRIMARY KEY, name text); GRANT ALL ON public.projects TO PUBLIC")
+        code, complaints = psql(empty, MADE, role=role)
+        assert code != 0 and f"projects is there already and belongs to {maker.role}" in complaints
+        assert empty.execute("SELECT to_regclass('users')::text, to_regclass('tasks')::text") == [(None, None)]
+        maker.execute("DROP TABLE public.projects")
+        assert psql(empty, *migration_files(), role=role)[0] == 0
+        assert empty.execute("SELECT count(*) FROM pg_constraint WHERE contype = 'f'") == [(5,)]
+    finally:
+        maker.remove()
+        empty.execute(f"DROP OWNED BY {role} CASCADE; DROP ROLE {role}")
+
+
+INDEXES = {"cache_events_project_xid": LOG, "cache_events_bulk": LOG,
+           "devhive_direct_messages_inbox": DIRECT, "devhive_direct_messages_expiry": DIRECT}
+
+
+@APPLIED_BY
+@pytest.mark.parametrize("index", INDEXES)
+def test_a_relation_under_the_name_of_an_index_of_ours_is_refused(database, maker, apply, index):
+    """The migrations went without the index, and said nothing."""
+    database.execute(f"DROP INDEX {index}")
+    maker.execute(f"CREATE TABLE public.{index} ()")
+    code, complaints = apply(database, INDEXES[index])
+    assert code != 0 and f"{index} is there already and no valid index of public." in complaints
+    assert f"it belongs to {maker.role}" in complaints and "Find out who made it" in complaints
+    maker.execute(f"DROP TABLE public.{index}")
+    assert apply(database, INDEXES[index])[0] == 0
+    assert database.execute(f"SELECT relkind FROM pg_class WHERE relname = '{index}'") == [("i",)]
+
+
+@pytest.mark.parametrize("place", ["public", "made"])
+def test_a_function_named_as_one_of_ours_is_refused(database, maker, role, place):
+    """It ran in place of devhive_send_direct, with the caller's rights, where a call fits it better."""
+    url, name = role
+    if place == "made":
+        database.execute(f"ALTER DATABASE {database.name} SET search_path = made, public; ALTER ROLE {maker.role} SET search_path = public")
+    assert program(database)[0] == 0
+    maker.execute(f"CREATE FUNCTION {place}.devhive_send_direct(sender text, recipient text, id uuid, data text) RETURNS text"
+                  " LANGUAGE plpgsql AS 'BEGIN PERFORM made.run(); RETURN NULL; END'")
+    # Also where everything is recorded.
+    for options in [[], ["--again"]]:
+        code, complaints = program(database, options=options)
+        assert code != 0 and "named as one of ours" in complaints and maker.role in complaints
+    code, complaints = program(database, options=["--dry-run"])
+    assert code == 0 and "named as one of ours" in complaints
+    for file in migration_files():
+        code, complaints = psql(database, file)
+        assert code != 0 and f"stands on the search_path and belongs to {maker.role}" in complaints
+    clean = {key: value for key, value in os.environ.items() if not key.startswith(("DEVHIVE_", "PG"))}
+    told = subprocess.run(
+        [BINARY, "doctor"], env={**clean, "DATABASE_URL": url, "JWT_SECRET": "0" * 40}, stdin=subprocess.DEVNULL,
+        capture_output=True, text=True, timeout=60, check=False)
+    assert told.returncode != 0
+    assert any(line.startswith("FAIL") and "devhive_send_direct(text" in line and maker.role in line
+               for line in told.stdout.splitlines()), told.stdout
+    # The call that is documented isn't taken over.
+    ids = ["00000000-0000-4000-8000-00000000000" + digit for digit in "123"]
+    with psycopg2.connect(url) as connection, connection.cursor() as cursor:
+        cursor.execute("SELECT public.devhive_send_direct(%s::uuid, %s::uuid, %s::uuid, %s::json, false, 604800, NULL::uuid)", (*ids, "{}"))
+        assert cursor.fetchone() == ("not_allowed",)
+    connection.close()
+    assert maker.loot() == []
 
 
 def test_projects_of_somebody_else_are_no_place_for_functions_of_who_migrates(empty):

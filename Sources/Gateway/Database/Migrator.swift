@@ -62,7 +62,10 @@ package struct Migrator: ~Copyable {
         report: (String, Outcome) -> Void
     ) throws(MigrationFailure) {
         let files = files.filter { $0.name != wish.leavesOut }
-        try look(warn)
+        for hazard in try look() {
+            guard !hazard.isRefused || wish.isDry else { throw .refused(hazard) }
+            warn("\(hazard.subject): \(hazard.fact); \(hazard.advice)")
+        }
         guard !wish.isDry else {
             for file in files { report(file.name, try plan(file, wish)) }
             return
@@ -82,13 +85,11 @@ package struct Migrator: ~Copyable {
 
     // MARK: Before and behind
 
-    private mutating func look(_ warn: (String) -> Void) throws(MigrationFailure) {
+    private mutating func look() throws(MigrationFailure) -> [SchemaHazard] {
         do {
             givenPath = try connection.pinSettings()
             try connection.execute("SET statement_timeout = 0")
-            for hazard in try SchemaHazard.find(&connection) {
-                warn("\(hazard.subject): \(hazard.fact); \(hazard.advice)")
-            }
+            return try SchemaHazard.find(&connection)
         } catch {
             throw .connection(error)
         }
@@ -348,6 +349,24 @@ package struct Migrator: ~Copyable {
             ON CONFLICT (name) DO UPDATE SET checksum = excluded.checksum, applied_at = now()
             RETURNING name
             """, [file.name, file.text])
+        try handOver(record)
+    }
+
+    /// What a superuser has made belongs to the owner of the tables, as what the files make does: else that role could
+    /// not migrate any more.
+    private mutating func handOver(_ record: String) throws(PostgresError) {
+        let rows = try connection.query(
+            """
+            WITH \(SearchPath.names)
+            SELECT quote_ident(owner.rolname) FROM names
+            JOIN pg_class AS c ON c.oid = names.devhive_migrations
+            JOIN pg_roles AS r ON r.oid = c.relowner
+            JOIN pg_class AS p ON p.oid = names.projects
+            JOIN pg_roles AS owner ON owner.oid = p.relowner
+            WHERE current_setting('is_superuser') = 'on' AND r.rolsuper AND NOT owner.rolsuper
+            """)
+        guard rows.count == 1 else { return }
+        try connection.execute("ALTER TABLE \(record) OWNER TO \(rows.text(row: 0, column: 0))")
     }
 
     /// After a failure, whose error matters more than one from here.
@@ -384,7 +403,7 @@ extension MigrationFailure {
         switch self {
         case .record(let error), .statement(_, _, let error):
             ["55P03", "40P01"].contains(error.sqlstate)
-        case .connection, .file, .noFiles, .busy: false
+        case .connection, .file, .noFiles, .busy, .refused: false
         }
     }
 }

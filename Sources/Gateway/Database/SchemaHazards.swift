@@ -6,11 +6,21 @@ package struct SchemaHazard: Equatable, Sendable {
     package let subject: String
     package let fact: String
     package let advice: String
+    /// Whether `migrate` applies nothing while it is there, and the doctor fails.
+    package let isRefused: Bool
+
+    init(subject: String, fact: String, advice: String, isRefused: Bool = false) {
+        self.subject = subject
+        self.fact = fact
+        self.advice = advice
+        self.isRefused = isRefused
+    }
 
     /// Rows: a kind, two names. Children by INHERITS fire no triggers of their parent. A publication of
     /// all tables has ours too, and stops a subscriber that lacks them at their first row. An operator, or a
     /// function named as one of PostgreSQL's, that somebody else made on the path may be meant to be run by
-    /// those who mean PostgreSQL's own.
+    /// those who mean PostgreSQL's own. So is a function named as one of ours, by applications that call that: PostgreSQL
+    /// takes whichever fits their call best. Ours belong to a role that may act as the owner of projects.
     private static let statement = """
         WITH \(SearchPath.names), path AS (
             SELECT n.oid FROM names
@@ -46,6 +56,16 @@ package struct SchemaHazard: Equatable, Sendable {
             SELECT FROM names JOIN pg_catalog.pg_class AS c ON c.oid = names.projects
             WHERE c.relowner = r.oid)
         ORDER BY 2 LIMIT 5)
+        UNION ALL
+        (SELECT 'namesake', f.oid::pg_catalog.regprocedure::text, r.rolname::text
+        FROM pg_catalog.pg_proc AS f JOIN path ON path.oid = f.pronamespace
+        JOIN pg_catalog.pg_roles AS r ON r.oid = f.proowner
+        WHERE f.proname IN ('notify_cache_invalidation', 'notify_cache_truncation', 'note_cache_cascade',
+                'raise_cache_horizon', 'devhive_send_direct')
+            AND NOT r.rolsuper AND r.rolname <> current_user AND NOT EXISTS (
+                SELECT FROM names JOIN pg_catalog.pg_class AS c ON c.oid = names.projects
+                WHERE pg_catalog.pg_has_role(r.oid, c.relowner, 'MEMBER'))
+        ORDER BY 2 LIMIT 5)
         ORDER BY 1, 2, 3
         """
 
@@ -56,6 +76,15 @@ package struct SchemaHazard: Equatable, Sendable {
         return (0..<rows.count).map { row in
             let name = rows.text(row: row, column: 1)
             let kind = rows.text(row: row, column: 0)
+            guard kind != "namesake" else {
+                return SchemaHazard(
+                    subject: "function \(name)",
+                    fact:
+                        "it is named as one of ours and belongs to \(rows.text(row: row, column: 2)):"
+                        + " a call that it fits better runs it with the caller's rights",
+                    advice: "find out why, then drop it, and REVOKE CREATE on its schema from who"
+                        + " needn't have it", isRefused: true)
+            }
             guard kind != "overload" else {
                 return SchemaHazard(
                     subject: "operator or function \(name)",

@@ -143,7 +143,10 @@ struct DatabaseSurvey {
                     isPrepared: writer.text(row: 0, column: 1) == "t",
                     seconds: writer.isNull(row: 0, column: 2) ? nil : Self.number(writer, 2)))
         for hazard in try SchemaHazard.find(&connection) {
-            tell(.warning(hazard.subject, hazard.fact, hazard.advice))
+            tell(
+                hazard.isRefused
+                    ? .failure(hazard.subject, hazard.fact, hazard.advice)
+                    : .warning(hazard.subject, hazard.fact, hazard.advice))
         }
         let forced = try connection.query(
             """
