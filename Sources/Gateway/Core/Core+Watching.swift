@@ -35,7 +35,9 @@ extension Core {
         database.resources = ResourceList(tables.names)
         guard tables != earlier else { return }
         // Nobody who runs now may have heard what there was before.
-        if earlier.names.isEmpty { history.expiry.expire(through: tables.switched) }
+        if earlier.names.isEmpty, let switched = tables.switched {
+            history.expiry.expire(through: switched)
+        }
         let lost = earlier.names.isEmpty ? tables.silent : tables.lost(since: earlier)
         if !lost.isEmpty { log.tablesAreSilent(lost) }
         let returned = tables.returned(since: earlier)

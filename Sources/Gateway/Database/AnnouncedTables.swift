@@ -9,10 +9,10 @@ package struct AnnouncedTables: Equatable, Sendable {
     /// that there may have been a time without them.
     private var marks: [String: String] = [:]
     /// The transaction in which a trigger of them was last made or switched on or off: what was changed before
-    /// it may be unheard.
-    package let switched: Cursor
+    /// it may be unheard. `nil` when no table announces anything.
+    package let switched: Cursor?
 
-    package init(switched: Cursor = Cursor(transaction: 0)) { self.switched = switched }
+    package init(switched: Cursor? = nil) { self.switched = switched }
 
     package mutating func add(_ name: String, mark: String?) {
         names.append(name)

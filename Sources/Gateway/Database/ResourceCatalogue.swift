@@ -128,8 +128,7 @@ struct ResourceCatalogue: Equatable, Sendable {
     /// `nil` when the rows have another shape. The limits hold again here, whoever plays the server.
     init?(_ rows: borrowing PostgresRows) {
         guard rows.columnCount == 12, rows.count > 0 else { return nil }
-        let switched = Cursor(rows.bytes(row: 0, column: 11)) ?? Cursor(transaction: 0)
-        tables = AnnouncedTables(switched: switched)
+        tables = AnnouncedTables(switched: Cursor(rows.bytes(row: 0, column: 11)))
         for row in 0..<min(rows.count, DatabaseLimits.resourcesMax) {
             let length = rows.bytes(row: row, column: 0).count
             guard length > 0, length <= DatabaseLimits.resourceNameBytesMax else { continue }
