@@ -617,7 +617,7 @@ async def test_a_secret_is_changed_on_one_host_after_the_other_and_no_status_is_
     expected = counts(gateways[0], project)
     files[0].write("secret", NEW_SECRET)
     reload(gateways[0])
-    line = gateways[0].log("reloaded", what="bus")[-1]
+    line = gateways[0].wait_for_log("reloaded", what="bus")
     assert line["changed"] == "BUS_SECRET" and line["former_secret_s"] == 600
     # For longer than after which who isn't heard is silent.
     await stay_whole(gateways, project, 12)
@@ -698,7 +698,7 @@ async def test_a_broken_file_of_the_bus_keeps_url_and_secret(filed_pair, databas
     else:
         files[0].write(name, text)
     reload(gateways[0], "failed")
-    line = gateways[0].log("reload failed, the old ones stay in use", what="bus")[0]
+    line = gateways[0].wait_for_log("reload failed, the old ones stay in use", what="bus")
     assert line["level"] == "error" and {"url": "REDIS_URL", "secret": "BUS_SECRET"}[name] in line["error"], line
     assert are_whole(gateways, database.add_project()) and not gateways[0].log("bus lost")
 

@@ -6,10 +6,8 @@ package enum Limits {
     // MARK: One turn of the loop
 
     /// Connections accepted from one listener, and their requests answered: a storm must not keep
-    /// those who are connected waiting. At 45 µs each that is a millisecond and a half; where each takes
-    /// longer, they are fewer.
+    /// those who are connected waiting. At 45 µs each that is a millisecond and a half.
     static let acceptsPerTurn = 32
-    static let acceptNanosecondsPerTurn: UInt64 = 1_500_000
     /// The same for the admin listener: fewer than its places, so that each has been answered before a
     /// later one needs its place.
     static let adminAcceptsPerTurn = 4

@@ -10,17 +10,13 @@ extension Server {
 
     /// Accepts those who wait at a listener, within the turn's budget.
     mutating func acceptClients(at role: ListenerRole) {
-        var portion = TurnPortion(
-            pieces: role == .admin ? Limits.adminAcceptsPerTurn : Limits.acceptsPerTurn,
-            nanoseconds: Limits.acceptNanosecondsPerTurn, from: Clock.monotonic())
-        var isFirst = true
-        while portion.takesPiece(at: Clock.monotonic()) {
+        let budget = role == .admin ? Limits.adminAcceptsPerTurn : Limits.acceptsPerTurn
+        for position in 0..<budget {
             if let index = core.connectionToGiveWay(at: role) {
                 // For the first, somebody waits: epoll said so, and says it again in the next turn.
-                if isFirst { core.giveWay(index) }
+                if position == 0 { core.giveWay(index) }
                 return
             }
-            isFirst = false
             switch listener(role, { $0.socket.accept() }) {
             case .accepted(let descriptor, let address):
                 guard let index = core.admit(descriptor: descriptor, from: address, at: role)
