@@ -29,8 +29,7 @@ extension MigrationFailure: CustomStringConvertible {
                 + " run it again when they are done, or with a longer --wait"
         case .refused(let hazard):
             return "\(hazard.subject): \(hazard.fact); \(hazard.advice)"
-        // insufficient_privilege
-        case .record(let error) where error.sqlstate == "42501":
+        case .record(let error) where error.isAboutRights:
             return
                 "devhive_migrations: \(error); migrate as the role that did so before, or as a superuser,"
                 + " who gives it to the owner of projects"
@@ -39,6 +38,35 @@ extension MigrationFailure: CustomStringConvertible {
             let place = line.map { "\(file):\($0)" } ?? file
             let more = [error.detail, error.hint, error.context].compactMap { $0 }
             return (["\(place): \(error)"] + more).joined(separator: "; ")
+        }
+    }
+}
+
+extension PostgresError {
+    /// What comes of two that make the same table at once: IF NOT EXISTS has seen none, and then the name of the
+    /// table or that of its type is taken (duplicate_table, duplicate_object), or is when the other commits
+    /// (unique_violation).
+    var isAboutTheSameName: Bool {
+        ["42P07", "42710", "23505"].contains(sqlstate)
+    }
+
+    func failure(in name: String, _ text: String) -> MigrationFailure {
+        .statement(file: name, line: position.map { line(at: $0, in: text) }, self)
+    }
+
+    /// The line, from 1, of a position in characters (Unicode scalars), from 1.
+    private func line(at position: Int, in text: String) -> Int {
+        text.unicodeScalars.prefix(max(0, position - 1)).count { $0 == "\n" } + 1
+    }
+}
+
+extension MigrationFailure {
+    /// Whether it may work when others are done: lock_not_available, deadlock_detected.
+    var isAboutLocks: Bool {
+        switch self {
+        case .record(let error), .statement(_, _, let error):
+            ["55P03", "40P01"].contains(error.sqlstate)
+        case .connection, .file, .noFiles, .busy, .refused: false
         }
     }
 }

@@ -378,32 +378,3 @@ package struct Migrator: ~Copyable {
         }
     }
 }
-
-extension PostgresError {
-    /// What comes of two that make the same table at once: IF NOT EXISTS has seen none, and then the name of the
-    /// table or that of its type is taken (duplicate_table, duplicate_object), or is when the other commits
-    /// (unique_violation).
-    fileprivate var isAboutTheSameName: Bool {
-        ["42P07", "42710", "23505"].contains(sqlstate)
-    }
-
-    fileprivate func failure(in name: String, _ text: String) -> MigrationFailure {
-        .statement(file: name, line: position.map { line(at: $0, in: text) }, self)
-    }
-
-    /// The line, from 1, of a position in characters (Unicode scalars), from 1.
-    private func line(at position: Int, in text: String) -> Int {
-        text.unicodeScalars.prefix(max(0, position - 1)).count { $0 == "\n" } + 1
-    }
-}
-
-extension MigrationFailure {
-    /// Whether it may work when others are done: lock_not_available, deadlock_detected.
-    fileprivate var isAboutLocks: Bool {
-        switch self {
-        case .record(let error), .statement(_, _, let error):
-            ["55P03", "40P01"].contains(error.sqlstate)
-        case .connection, .file, .noFiles, .busy, .refused: false
-        }
-    }
-}

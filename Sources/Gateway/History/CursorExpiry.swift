@@ -24,7 +24,7 @@ package struct CursorExpiry: BitwiseCopyable, Sendable {
         }
     }
 
-    /// Something may not have been announced before `last`. Whoever needs to know finds it out alike.
+    /// Cursors up to `last` say nothing. It isn't written for other gateways: each finds it out by its own look.
     package mutating func expire(through last: Cursor) {
         switch reach {
         case .nothing: reach = .through(last)
