@@ -16,7 +16,7 @@ run_packages=(postgresql python3 python3-websockets curl)
 conformance_packages=(python3 python3-venv)
 test_packages=(
     python3-pytest python3-psycopg2 python3-jwt python3-cryptography
-    nodejs node-ws openssl node-typescript esbuild shellcheck redis-server "${conformance_packages[@]}"
+    nodejs node-ws openssl node-typescript esbuild shellcheck redis-server iproute2 "${conformance_packages[@]}"
 )
 export swift_packages build_packages run_packages conformance_packages test_packages
 

@@ -30,7 +30,13 @@ class RedisConnection:
     """As much of the protocol as the tests speak (RESP2), in bytes."""
 
     def __init__(self, server):
-        self._socket = socket.create_connection(("127.0.0.1", server.port), DEADLINE_SECONDS)
+        self._socket = socket.socket(socket.AF_UNIX)
+        self._socket.settimeout(DEADLINE_SECONDS)
+        try:
+            self._socket.connect(server.path)
+        except OSError:
+            self._socket.close()
+            raise
         self._file = self._socket.makefile("rb")
 
     def send(self, *words):
@@ -64,8 +70,10 @@ class RedisConnection:
 
 
 class Redis:
-    def __init__(self, *options):
-        self._program = server_program()
+    def __init__(self, *options, addresses=("127.0.0.1", "127.0.0.2"), entering=()):
+        """`entering`: the words of a command that starts another elsewhere, such as `nsenter`."""
+        self._command = [*entering, server_program()]
+        self._addresses = addresses
         self._options = options
         # The path of a Unix socket has at most 107 bytes.
         self._folder = tempfile.mkdtemp(prefix="devhive-redis-", dir="/tmp")
@@ -81,7 +89,7 @@ class Redis:
     def start(self):
         with open(os.path.join(self._folder, "server.log"), "a", encoding="utf-8") as log:
             self._process = subprocess.Popen(
-                [self._program, "--port", str(self.port), "--bind", "127.0.0.1", "127.0.0.2", "--unixsocket", self.path,
+                [*self._command, "--port", str(self.port), "--bind", *self._addresses, "--unixsocket", self.path,
                  "--dir", self._folder, "--save", "", "--appendonly", "no", *self._options],
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd="/")
         wait_until(self._answers, "Redis answers")

@@ -27,7 +27,8 @@ class Sentinel(Redis):
     def start(self):
         path = os.path.join(self._folder, "sentinel.conf")
         with open(path, "w", encoding="ascii") as file:
-            file.write("\n".join([f"port {self.port}", "bind 127.0.0.1", f'dir "{self._folder}"', *self._lines, ""]))
+            file.write("\n".join([
+                f"port {self.port}", "bind 127.0.0.1", f"unixsocket {self.path}", f'dir "{self._folder}"', *self._lines, ""]))
         with open(os.path.join(self._folder, "server.log"), "a", encoding="utf-8") as log:
             self._process = subprocess.Popen(
                 [server_program(), path, "--sentinel"],
