@@ -300,10 +300,11 @@ BEGIN
     LOCK TABLE ONLY {messages} IN ROW EXCLUSIVE MODE;
     LOCK TABLE ONLY {members} IN ACCESS SHARE MODE;
     -- As a rule both are the function's owner's.
-    IF ((SELECT pg_get_userbyid(relowner) = current_user FROM pg_class
-            WHERE oid = to_regclass({name of messages}) AND relkind IN ('r', 'p') AND NOT relhasrules)
-        AND (SELECT pg_get_userbyid(relowner) = current_user FROM pg_class
-            WHERE oid = to_regclass({name of members}) AND relkind IN ('r', 'p') AND NOT row_security_active(oid))
+    IF (SELECT pg_get_userbyid(messages.relowner) = current_user AND members.relowner = messages.relowner
+            AND messages.relkind IN ('r', 'p') AND NOT messages.relhasrules
+            AND members.relkind IN ('r', 'p') AND NOT row_security_active(members.oid)
+        FROM pg_class AS messages, pg_class AS members
+        WHERE messages.oid = to_regclass({name of messages}) AND members.oid = to_regclass({name of members})
         ) IS NOT TRUE
     THEN
         IF (SELECT count(*) FROM pg_class

@@ -14,6 +14,10 @@ struct AllocationCheck {
     private var failures = 0
 
     static func main() throws {
+        guard !CommandLine.arguments.contains("--costs") else {
+            try DeliveryCosts.measure()
+            return
+        }
         var check = AllocationCheck()
         try check.run()
         if check.failures > 0 {
@@ -109,14 +113,14 @@ struct AllocationCheck {
 
     // MARK: Input
 
-    private static func payload(of project: ProjectID) -> [UInt8] {
+    static func payload(of project: ProjectID) -> [UInt8] {
         Array(
             (#"{"resource":"tasks","id":"3f333df6-90a4-4fda-8dd3-9485d27cee36","action":"UPDATE","#
                 + #""project_id":"\#(project)","timestamp":"2026-01-02T03:04:05.000006Z"}"#).utf8)
     }
 
     /// A client's frame of up to 125 bytes, with a key of zero.
-    private static func frame(_ first: UInt8, _ payload: String) -> [UInt8] {
+    static func frame(_ first: UInt8, _ payload: String) -> [UInt8] {
         [first, 0x80 | UInt8(payload.utf8.count), 0, 0, 0, 0] + Array(payload.utf8)
     }
 }

@@ -16,6 +16,8 @@ struct SteadyState: ~Copyable {
     private var transport = SendBatch()
     private var block = [UInt8](repeating: 0, count: 65_536)
     private var nanoseconds: UInt64 = 1_000_000_000_000
+    /// What the outbound phases of the last turn took of the processor.
+    private(set) var outboundNanoseconds: UInt64 = 0
 
     init(clientCount: Int) throws {
         var settings = CoreSettings(
@@ -36,17 +38,18 @@ struct SteadyState: ~Copyable {
 
     var clientCount: Int { clients.count }
 
-    /// Opens WebSockets that look at the project.
-    mutating func open(_ count: Int) throws {
+    /// Opens WebSockets that look at the project, all of one user or each of its own.
+    mutating func open(_ count: Int, ofOneUser: Bool = true) throws {
         let secret = Self.secret
-        let token = try TokenSigner.sign(
-            user: UserID(high: 2, low: 1), expiresAt: Self.startSeconds + 1_000_000_000,
-            secret: secret.span)
-        let request =
-            "GET /api/v1/messages/ws?token=\(token)&projectId=\(Self.project) HTTP/1.1\r\n"
-            + "Host: gateway\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
-            + "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
-        for _ in 0..<count {
+        for position in 0..<count {
+            let token = try TokenSigner.sign(
+                user: UserID(high: 2, low: ofOneUser ? 1 : UInt64(position) + 1),
+                expiresAt: Self.startSeconds + 1_000_000_000, secret: secret.span)
+            let request =
+                "GET /api/v1/messages/ws?token=\(token)&projectId=\(Self.project) HTTP/1.1\r\n"
+                + "Host: gateway\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+                + "Sec-WebSocket-Version: 13\r\n"
+                + "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
             let pair = SocketPair()
             guard let index = core.admit(descriptor: pair.ours, from: nil, at: .public) else {
                 preconditionFailure("no place for another client")
@@ -63,6 +66,12 @@ struct SteadyState: ~Copyable {
     /// Each client sends the bytes, and all of them are received.
     mutating func everybodySends(_ bytes: [UInt8]) {
         for position in sockets.indices { sockets[position].peerSends(bytes) }
+        receiveAll()
+    }
+
+    /// The first client sends the bytes.
+    mutating func firstSends(_ bytes: [UInt8]) {
+        sockets[0].peerSends(bytes)
         receiveAll()
     }
 
@@ -85,7 +94,9 @@ struct SteadyState: ~Copyable {
 
     /// The rest of a turn, and what comes into the next one. Returns how many bytes all peers got.
     mutating func turn(milliseconds: UInt64 = 1) -> Int {
+        let before = Clock.processorNanoseconds()
         runOutboundPhases()
+        outboundNanoseconds = Clock.processorNanoseconds() - before
         core.checkInvariants()
         nanoseconds += milliseconds * 1_000_000
         core.beginTurn(

@@ -10,7 +10,7 @@ extension Core {
     ) {
         queueOrderedEvents()
         deliverBroadcasts(to: &transport, limits)
-        tellPresence()
+        tellPresence(to: &transport)
         enforceBounds()
         endDirty(writeOwn(limits, to: &transport))
     }

@@ -3,8 +3,9 @@ internal import Reactor
 // What clients are told of who is present and who types. Nothing of it waits in a queue for long: who
 // is too slow for it gets the whole of what is so then, once there is room.
 extension Core {
-    /// Queues what is due, up to the turn's share.
-    mutating func tellPresence() {
+    /// Tells what is due, up to the turn's share: changes go to the sockets of those for whom nothing waits, as
+    /// broadcasts do; all else is queued.
+    mutating func tellPresence(to transport: inout some Transport & ~Copyable) {
         guard presence.hasWorkLeft || typing.hasWorkLeft else { return }
         var budget = Limits.presenceDeliveriesPerTurn
         while budget > 0, let ask = presence.dequeueAsk() {
@@ -13,7 +14,7 @@ extension Core {
         }
         for _ in 0..<presence.queuedCount {
             guard budget > 0, let room = presence.dequeueRoom() else { break }
-            tellRound(of: room, &budget)
+            tellRound(of: room, &budget, to: &transport)
         }
         for _ in 0..<typing.queuedCount {
             guard budget > 0, let topic = typing.dequeueTopic() else { break }
@@ -23,8 +24,10 @@ extension Core {
 
     // MARK: Rounds
 
-    private mutating func tellRound(of raw: UInt32, _ budget: inout Int) {
-        let room = hub.room(of: presence.project(of: raw))
+    private mutating func tellRound(
+        of raw: UInt32, _ budget: inout Int, to transport: inout some Transport & ~Copyable
+    ) {
+        var room = hub.room(of: presence.project(of: raw))
         if let room, hub.suspension(of: room) != .none {
             presence.postponeRound(of: raw, clock.now)
             return
@@ -32,7 +35,13 @@ extension Core {
         if !presence.isRoundUnderWay(in: raw) { beginRound(of: raw) }
         var states = PresenceStates()
         while budget > 0 {
+            // Between users, since those whose connections turn out to be lost leave their places.
+            if transport.isFull {
+                submitChanges(of: raw, to: &transport)
+                room = hub.room(of: presence.project(of: raw))
+            }
             guard let position = presence.nextUser(in: raw) else {
+                submitChanges(of: raw, to: &transport)
                 outbox.release(presence.endRound(of: raw, clock.now))
                 states.release(in: &outbox)
                 return
@@ -42,11 +51,16 @@ extension Core {
                 next = presence.nextConnection(after: watch, of: position, in: raw)
                 guard let news = presence.news(for: watch, of: position, in: raw) else { continue }
                 budget -= 1
-                let segment = segment(of: news, in: raw, isEarly: false, &states)
                 let place = Presence.Place(room: raw, position: position, watch: watch)
+                guard news != .changes else {
+                    tellChanges(at: place, in: room, to: &transport)
+                    continue
+                }
+                let segment = segment(of: news, in: raw, isEarly: false, &states)
                 tell(news, segment, at: place, in: room, isEarly: false)
             }
         }
+        submitChanges(of: raw, to: &transport)
         states.release(in: &outbox)
         presence.requeue(raw)
     }
@@ -95,7 +109,14 @@ extension Core {
     ) {
         let index = presence.watchedClient(place.watch, of: place.position, in: place.room)
         let isQueued = maySee(room, index) && queueState(segment, to: index)
-        if isQueued {
+        note(news, isTold: isQueued, to: index, at: place, isEarly: isEarly)
+    }
+
+    private mutating func note(
+        _ news: PresenceNews, isTold: Bool, to index: ClientIndex, at place: Presence.Place,
+        isEarly: Bool
+    ) {
+        if isTold {
             metrics.presenceMessages[news == .changes ? .diff : .state] += 1
             presence.noteSent(place.watch, of: place.position, in: place.room, isEarly: isEarly)
         } else {
@@ -104,6 +125,58 @@ extension Core {
                 place.watch, of: place.position, in: place.room,
                 isBlocked: clients[index].queue.marks.contains(.blocked), clock.now)
         }
+    }
+
+    // Hot path.
+    /// Adds the round's frame for one connection to the batch, or queues it behind what waits.
+    private mutating func tellChanges<Target: Transport & ~Copyable>(
+        at place: Presence.Place, in room: RoomIndex?, to transport: inout Target
+    ) {
+        let index = presence.watchedClient(place.watch, of: place.position, in: place.room)
+        let frame = presence.frame(of: place.room)
+        var isTold = maySee(room, index)
+        if isTold {
+            let encrypts = Target.encrypts
+            if !transport.isFull, clients[index].phase == .open,
+                clients[index].queue.takesStateDirectly,
+                !encrypts || !clients[index].flags.contains(.tls)
+            {
+                // The round's reference keeps the bytes in place until the batch is submitted.
+                unsafe transport.append(
+                    descriptor: clients[index].descriptor,
+                    bytes: outbox.segments.address(of: frame),
+                    count: outbox.segments.count(of: frame), tag: index)
+            } else {
+                isTold = queueState(frame, to: index)
+            }
+        }
+        note(.changes, isTold: isTold, to: index, at: place, isEarly: false)
+    }
+
+    // Hot path.
+    /// Sends the batch of a round, which has the round's frame for each of its connections.
+    private mutating func submitChanges(
+        of raw: UInt32, to transport: inout some Transport & ~Copyable
+    ) {
+        guard transport.count > 0 else { return }
+        transport.submit()
+        let frame = presence.frame(of: raw)
+        for position in 0..<transport.count {
+            let index = transport.tag(at: position)
+            var sent = 0
+            switch transport.result(at: position) {
+            case .sent(let count): sent = count
+            case .wouldBlock: break
+            case .failed:
+                connectionLost(index)
+                continue
+            }
+            metrics.sentBytes &+= UInt64(sent)
+            guard sent < transport.byteCount(at: position) else { continue }
+            block(index)
+            outbox.queueState(frame, from: sent, for: index, &clients[index].queue, clock)
+        }
+        transport.removeAll()
     }
 
     func maySee(_ room: RoomIndex?, _ index: ClientIndex) -> Bool {

@@ -14,7 +14,8 @@ struct TableGuard: Equatable, Sendable {
     /// The code of its own errors, of a class that PostgreSQL has not.
     static let sqlstate = "DH001"
 
-    /// Qualified and quoted, in the order in which `migrate` locks them.
+    /// Qualified and quoted, in the order in which `migrate` locks them. None ahead of a call of a function that
+    /// locks and looks itself, with its owner's rights, before it reads or writes.
     let tables: [String]
     let access: Access
     /// An expression of type text: why they aren't to be used, or an empty text. NULL, as of what isn't there, is
@@ -105,7 +106,8 @@ extension TableGuard {
     /// - Parameters:
     ///   - schema: quoted and with a dot behind, or empty.
     ///   - functions: the oid of the triggers' function; 0 when there is none.
-    ///   - function: one that has to be that owner's too, and the oids of its parameters' types.
+    ///   - function: one that has to be that owner's too, and to run with the owner's rights; and the oids of its
+    ///     parameters' types.
     init(
         _ names: [String], in schema: String, _ access: Access, functions: UInt32,
         calling function: (name: String, types: String)? = nil
@@ -118,16 +120,19 @@ extension TableGuard {
                         AND relkind IN ('r', 'p') AND NOT relhasrules)
             """
         }
-        if let function, !schema.isEmpty {
+        if let function {
+            // All of no owners would be equal to anybody.
             owners.append(
-                """
-                (SELECT proowner FROM pg_proc WHERE proname = '\(function.name)'
-                            AND proargtypes = '\(function.types)'
-                            AND pronamespace = to_regnamespace(\(String(schema.dropLast()).quotedLiteral)))
-                """)
+                schema.isEmpty
+                    ? "NULL::oid"
+                    : """
+                    (SELECT proowner FROM pg_proc WHERE proname = '\(function.name)'
+                                AND proargtypes = '\(function.types)' AND prosecdef
+                                AND pronamespace = to_regnamespace(\(String(schema.dropLast()).quotedLiteral)))
+                    """)
         }
         let message =
-            names.joined(separator: ", ")
+            (names + (function.map { [$0.name] } ?? [])).joined(separator: ", ")
             + ": not what it was, or not of the owner of the triggers' functions"
         self.init(
             tables: tables, access: access,

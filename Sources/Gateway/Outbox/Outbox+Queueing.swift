@@ -132,12 +132,21 @@ extension Outbox {
             queue.pieces.byteCount <= Limits.presenceQueueBytesMax,
             queue.pieces.frameCount <= Limits.queueFramesMax / 2, !isCrowded
         else { return false }
+        queueState(segment, from: 0, for: index, &queue, clock)
+        return true
+    }
+
+    /// Queues such a frame, or the rest of one, that its client's socket hasn't taken.
+    package mutating func queueState(
+        _ segment: SegmentIndex, from start: Int, for index: ClientIndex,
+        _ queue: inout ClientQueue, _ clock: TurnClock
+    ) {
         segments.retain(segment)
         append(
             QueuedPiece(
-                segment: segment, 0..<segments.count(of: segment), frames: 1, tag: QueueTag.state),
+                segment: segment, start..<segments.count(of: segment), frames: 1,
+                tag: QueueTag.state),
             for: index, &queue, clock)
-        return true
     }
 
     /// From here on the queue takes nothing.

@@ -23,6 +23,11 @@ package struct ClientQueue: BitwiseCopyable {
         pieces.isEmpty && !marks.contains(.collapsed)
     }
 
+    /// Hot path. The same of a frame about presence, which isn't withheld for a resync: it is told anew instead.
+    package var takesStateDirectly: Bool {
+        pieces.isEmpty && marks.isDisjoint(with: [.blocked, .overflown, .collapsed, .sealed])
+    }
+
     /// Hot path. Whether a broadcast can be encrypted and sent at once. A client that has anything of
     /// its own to send, or the rest of a record, gets it later: records have an order.
     package var takesBroadcastSealed: Bool {

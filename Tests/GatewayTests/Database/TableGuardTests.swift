@@ -42,9 +42,7 @@ import Testing
         try replaceTables(on: url, by: kind)
         let answer = ask(query, &session, &clock)
         #expect(answer.hasPrefix("refused: "))
-        #expect(
-            answer.contains("project_members does not belong") || answer.contains("is no table")
-                || answer.contains("not what it was"))
+        #expect(Self.saysWhoseItIs(answer))
         let run = try wasRun(on: url)
         #expect(run == [])
         // It takes nothing else with it.
@@ -57,7 +55,9 @@ import Testing
         let url = try makeDatabase()
         let catalogue = try catalogue(of: url)
         for query in Self.guarded {
-            let fault = try #require(catalogue.tableGuard(of: query)).fault
+            let tableGuard = try #require(catalogue.tableGuard(of: query))
+            guard !tableGuard.tables.isEmpty else { continue }
+            let fault = tableGuard.fault
             var connection = try BlockingPostgresConnection(ConnectionString(url))
             try connection.execute("ALTER TABLE project_members RENAME TO members")
             for table in Self.tables where table != "project_members" {
@@ -227,9 +227,11 @@ import Testing
 
     // MARK: The database
 
-    /// The tables, as far as the statements ask for them, of a superuser; and a role that may create others.
+    /// The tables, as far as the statements ask for them, of a superuser, with the function that sends; and a role that
+    /// may create others.
     func makeDatabase() throws -> String {
         let url = try server.makeDatabase()
+        let file = MigrationFile.builtIn.first { $0.name.contains("direct_messages") }
         try server.execute(
             """
             CREATE ROLE \(Self.role(url)); GRANT ALL ON SCHEMA public TO \(Self.role(url));
@@ -237,17 +239,15 @@ import Testing
             CREATE TABLE projects (id uuid);
             """ + Self.function("notify_cache_invalidation") + Self.definitions
                 + """
-                CREATE FUNCTION devhive_send_direct(
-                    sender uuid, recipient uuid, id uuid, data json, receipt boolean, ttl_s integer,
-                    origin uuid
-                ) RETURNS text LANGUAGE sql AS $$ SELECT 'sent' $$;
                 CREATE FUNCTION note_it() RETURNS integer LANGUAGE plpgsql
                     AS $$ BEGIN INSERT INTO public.was_run VALUES (current_user); RETURN 1; END $$;
                 CREATE FUNCTION note(integer) RETURNS integer IMMUTABLE LANGUAGE plpgsql
                     AS $$ BEGIN PERFORM public.note_it(); RETURN 1; END $$;
                 CREATE FUNCTION note_trigger() RETURNS trigger LANGUAGE plpgsql
                     AS $$ BEGIN PERFORM public.note_it(); RETURN NEW; END $$;
+                DROP TABLE devhive_direct_messages;
                 """, on: url)
+        try server.execute(try #require(file).text, on: url)
         return url
     }
 
@@ -304,6 +304,12 @@ import Testing
 
     static func function(_ name: String) -> String {
         "CREATE FUNCTION \(name)() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END';"
+    }
+
+    /// Whether that is why the statement was refused.
+    static func saysWhoseItIs(_ answer: String) -> Bool {
+        answer.contains("project_members does not belong") || answer.contains("is no table")
+            || answer.contains("not what it was") || answer.contains("not the table that it was")
     }
 
     static func name(_ url: String) -> String {
