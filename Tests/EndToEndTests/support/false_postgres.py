@@ -1,12 +1,15 @@
 """A server that speaks as PostgreSQL does, and then says what no PostgreSQL would."""
 
+import fcntl
 import itertools
 import os
 import select
 import socket
 import struct
 import tempfile
+import termios
 import threading
+import time
 
 _PIECE_BYTES = 1 << 16
 
@@ -92,9 +95,19 @@ class FalsePostgres:
         for piece in pieces() if pieces else ():
             if self._over.is_set():
                 return
+            self._wait_until_read(peer)
             self._send(peer, piece)
         while self._receive(peer):
             pass
+
+    def _wait_until_read(self, peer):
+        """libpq reads in one call for as long as there is more: no program that calls it could set a bound then."""
+        unread = bytearray(4)
+        while not self._over.is_set():
+            fcntl.ioctl(peer, termios.TIOCOUTQ, unread)
+            if not struct.unpack("i", unread)[0]:
+                return
+            time.sleep(0.0001)
 
     def _receive(self, peer):
         while not select.select([peer], [], [], 0.1)[0]:
