@@ -13,6 +13,7 @@ from support.certificates import Certificate
 from support.gateway import BINARY
 from support.ports import free_port
 from support.seccomp import IO_URING_SETUP, forbid
+from support.silences import PARTITIONED
 
 TABLES = ["projects", "sprints", "tasks", "project_members"]
 
@@ -52,7 +53,7 @@ def test_a_database_that_is_well(role):
     for subject in ["database", "PostgreSQL", "primary server", "notification queue", "clock", "role", "database sessions",
                     "event log", "LISTEN", "announcements", "session timeouts", "oldest transaction that writes", "columns",
                     "canary's statement", "membership question", "event log's statements", "direct messages",
-                    *(f"triggers of {table}" for table in TABLES)]:
+                    "triggers of other tables, and of partitions", *(f"triggers of {table}" for table in TABLES)]:
         assert findings[subject][0] == "ok", findings[subject]
 
 
@@ -64,9 +65,32 @@ def test_triggers_that_are_missing_or_disabled(database):
     assert code == 69
     assert findings["triggers of projects"][0] == "ok"
     assert findings["triggers of tasks"][0] == "FAIL" and "ENABLE TRIGGER" in findings["triggers of tasks"][1]
-    assert findings["triggers of sprints"][0] == "warn" and "TRUNCATE" in findings["triggers of sprints"][1]
+    assert findings["triggers of sprints"][0] == "FAIL" and "TRUNCATE" in findings["triggers of sprints"][1]
     verdict, text = findings["triggers of project_members"]
     assert verdict == "FAIL" and "INSERT, UPDATE, DELETE" in text and "migrate" in text
+
+
+@pytest.mark.parametrize("statement, verdict, says", [
+    ("ALTER TABLE tasks DISABLE TRIGGER tasks_cache_invalidate_truncate", "FAIL", "disabled for TRUNCATE; ALTER"),
+    ("DROP TRIGGER tasks_cache_invalidate_truncate ON tasks", "FAIL", "none for TRUNCATE; run devhive-gateway migrate"),
+    ("ALTER TABLE tasks DISABLE TRIGGER tasks_cache_invalidate_cascade", "FAIL", "disabled for what foreign keys change"),
+    ("DROP TRIGGER tasks_cache_invalidate_cascade ON tasks", "warn", "none for what foreign keys change"),
+])
+def test_triggers_that_announce_a_part_are_told(database, role, statement, verdict, says):
+    database.execute(statement)
+    found, text = examine(role[0])[1]["triggers of tasks"]
+    assert found == verdict and says in text
+
+
+def test_triggers_of_partitions_and_of_tables_of_ones_own_are_told(database, role):
+    subject = "triggers of other tables, and of partitions"
+    database.execute(PARTITIONED)
+    assert examine(role[0])[1][subject] == ("ok", "none is disabled")
+    database.execute("ALTER TABLE docs_aa DISABLE TRIGGER ALL")
+    verdict, text = examine(role[0])[1][subject]
+    assert verdict == "FAIL" and "disabled: public.docs_aa (docs_changes): nobody is told" in text
+    database.execute("ALTER TABLE docs DISABLE TRIGGER ALL")
+    assert "disabled: public.docs (docs_changes), public.docs_a (docs_changes), " in examine(role[0])[1][subject][1]
 
 
 def test_its_advice_brings_back_what_was_dropped_after_migrate(database, run_command):

@@ -5,6 +5,7 @@ import json
 import pytest
 
 from support.clients import PythonClient, announce
+from support.silences import PARTITIONED, SILENCES
 from support.waiting import wait_until
 
 RESOURCES = ["project_members", "projects", "sprints", "tasks"]
@@ -266,30 +267,103 @@ async def test_what_a_silent_table_hid_is_a_resync_for_who_resumes(database, sta
         await client.close()
 
 
-@pytest.mark.parametrize("statements", [
-    ["ALTER TABLE tasks DISABLE TRIGGER USER", "ALTER TABLE tasks ENABLE TRIGGER USER"],
-    ["DROP TRIGGER tasks_cache_invalidate ON tasks",
-     "CREATE TRIGGER tasks_cache_invalidate AFTER INSERT OR UPDATE OR DELETE ON tasks"
-     " FOR EACH ROW EXECUTE FUNCTION notify_cache_invalidation()"],
-])
-async def test_what_a_silent_table_hid_while_no_gateway_ran_is_a_resync(database, start_gateway, statements):
+@pytest.mark.parametrize("before, out, back, table", SILENCES)
+async def test_what_a_silent_table_hid_while_no_gateway_ran_is_a_resync(
+        database, start_gateway, before, out, back, table):
+    if before:
+        database.execute(before)
     project = database.add_project()
     gateway = start_gateway()
     cursor = await first_cursor(gateway, project)
     gateway.stop()
-    database.execute(statements[0])
-    database.add_task(project)
-    database.execute(statements[1])
+    database.execute(out)
+    database.execute(back)
     gateway = start_gateway()
     client = await PythonClient.connect(gateway)
     missed, _ = await ready(client, project_id=project, since=cursor)
-    assert {m["reason"] for m in missed} == {"cursor_expired"}
+    assert {m["reason"] for m in missed} == {"cursor_expired"} and table in {m["resource"] for m in missed}
     # What has been here since can resume.
     cursor = await first_cursor(gateway, project)
     task = database.add_task(project)
     client = await PythonClient.connect(gateway)
     missed, _ = await ready(client, project_id=project, since=cursor)
     assert [m["data"]["id"] for m in missed] == [str(task)]
+
+
+@pytest.mark.parametrize("before, out, back, table", SILENCES)
+async def test_what_a_silent_table_hid_is_a_resync_of_that_table_for_who_is_here(
+        database, start_gateway, before, out, back, table):
+    """The others' rows are as they were, and nobody fetches them again."""
+    if before:
+        database.execute(before)
+    project = database.add_project()
+    gateway = start_gateway()
+    cursor = await first_cursor(gateway, project)
+    client = await PythonClient.connect(gateway, project=project)
+    await ready(client)
+    database.execute(out)
+    database.execute(back)
+    database.terminate_questions()
+    gateway.wait_for_log("tables announce again")
+    database.add_sprint(project)
+    messages = [await client.receive_json()]
+    while messages[-1]["resource"] != "sprints":
+        messages.append(await client.receive_json())
+    resyncs = [(m["resource"], m["action"], m["reason"]) for m in messages if m["action"] == "RESYNC"]
+    # A table that was renamed may be listed under both names.
+    assert (table, "RESYNC", "listener_reconnected") in resyncs
+    assert {resource for resource, _, _ in resyncs} <= {table, "former_tasks"}
+    other = await PythonClient.connect(gateway)
+    missed, _ = await ready(other, project_id=project, since=cursor)
+    assert {m["reason"] for m in missed} == {"cursor_expired"}
+
+
+async def test_a_table_of_ones_own_that_is_silent_at_the_start_is_named_and_nobody_resumes(database, start_gateway):
+    database.execute(PARTITIONED)
+    database.execute("ALTER TABLE docs_b DISABLE TRIGGER docs_changes")
+    project = database.add_project()
+    gateway = start_gateway()
+    assert gateway.wait_for_log("tables don't announce everything")["tables"] == "docs"
+    assert "[!] tables that don't announce everything: docs" in gateway.request("/readyz?verbose", admin=True)[2]
+    cursor = await first_cursor(gateway, project)
+    client = await PythonClient.connect(gateway)
+    missed, _ = await ready(client, project_id=project, since=cursor)
+    assert [m["resource"] for m in missed] == [*RESOURCES, "docs"]
+    assert {m["reason"] for m in missed} == {"cursor_expired"}
+    database.execute("ALTER TABLE docs_b ENABLE TRIGGER docs_changes")
+    database.terminate_questions()
+    gateway.wait_for_log("tables announce again", tables="docs")
+    resync = await client.receive_json()
+    assert (resync["resource"], resync["action"]) == ("docs", "RESYNC")
+
+
+async def test_partitions_that_come_and_go_cost_nobody_anything_and_a_new_table_no_more_than_itself(
+        database, start_gateway):
+    database.execute(PARTITIONED)
+    project = database.add_project()
+    gateway = start_gateway()
+    cursor = await first_cursor(gateway, project)
+    client = await PythonClient.connect(gateway, project=project)
+    await ready(client)
+    for statement in [
+            "CREATE TABLE docs_c PARTITION OF docs FOR VALUES IN ('c')",
+            "CREATE TABLE docs_d (LIKE docs); ALTER TABLE docs ATTACH PARTITION docs_d FOR VALUES IN ('d')",
+            "ALTER TABLE docs DETACH PARTITION docs_d", "ALTER TABLE docs DETACH PARTITION docs_c CONCURRENTLY",
+            "DROP TABLE docs_b", "ALTER TABLE docs ATTACH PARTITION docs_d FOR VALUES IN ('d')",
+            "ALTER TABLE docs ADD COLUMN title text; CREATE INDEX ON docs (title)", "VACUUM FULL docs", "TRUNCATE docs_d"]:
+        database.execute(statement)
+    database.terminate_questions()
+    missed, _ = await ready(await PythonClient.connect(gateway), project_id=project, since=cursor)
+    assert missed == []
+    database.execute(
+        "CREATE TABLE notes (id uuid, project_id uuid); CREATE TRIGGER changes AFTER INSERT ON notes"
+        " FOR EACH ROW EXECUTE FUNCTION notify_cache_invalidation()")
+    database.terminate_questions()
+    assert gateway.wait_for_log("tables announce again")["tables"] == "notes"
+    resync = await client.receive_json()
+    assert (resync["resource"], resync["action"]) == ("notes", "RESYNC")
+    database.add_sprint(project)
+    assert (await client.receive_json())["resource"] == "sprints"
 
 
 async def test_an_unlogged_log_is_not_relied_on(database, start_gateway):
@@ -309,7 +383,7 @@ async def test_an_unlogged_log_is_not_relied_on(database, start_gateway):
 async def test_a_trigger_for_replicas_alone_announces_nothing_here(database, start_gateway):
     database.execute("ALTER TABLE tasks ENABLE REPLICA TRIGGER tasks_cache_invalidate")
     gateway = start_gateway()
-    assert gateway.wait_for_log("tables announce nothing")["tables"] == "tasks"
+    assert gateway.wait_for_log("tables don't announce everything")["tables"] == "tasks"
 
 
 async def test_who_resumes_while_a_table_is_silent_gets_a_resync(database, start_gateway):

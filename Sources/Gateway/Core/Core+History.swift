@@ -109,7 +109,7 @@ extension Core {
         if settings.checksMembership {
             verifyEverything()
         } else {
-            history.resyncPosition = 0
+            history.beginResync(of: nil)
         }
     }
 

@@ -93,7 +93,11 @@ extension Core {
         var budget = Limits.resyncRoomsPerTurn
         while budget > 0, position < hub.roomIndexEnd, outbox.ordered.mayGrow {
             if let room = hub.liveRoom(position) {
-                resync(room, .listenerReconnected)
+                if let resources = history.resyncResources, !hub.isResyncPending(in: room) {
+                    resync(room, of: resources)
+                } else {
+                    resync(room, .listenerReconnected)
+                }
                 budget -= 1
             }
             position += 1
@@ -107,6 +111,21 @@ extension Core {
         replace(room, with: message)
         appendOrdered(message, to: room)
         outbox.discard(message)
+    }
+
+    /// Tells the whole audience of a project that it may have missed something of these resources, behind what it is told
+    /// of others.
+    private mutating func resync(_ room: RoomIndex, of resources: ResourceList) {
+        noteResync(of: room, .listenerReconnected)
+        for position in resources.names.indices {
+            var message = outbox.message()
+            message.writeResync(
+                of: resources.names[position], in: hub.project(of: room), .listenerReconnected,
+                at: clock.wall,
+                spreadMilliseconds: spreadMilliseconds(of: room, .listenerReconnected))
+            broadcast(message, to: room)
+            outbox.discard(message)
+        }
     }
 
     /// Puts a resync in the place of what the project's segment of this turn holds, since it says
@@ -126,17 +145,25 @@ extension Core {
     private mutating func resyncMessage(
         for room: RoomIndex, _ reason: ResyncReason
     ) -> OutgoingMessage {
+        noteResync(of: room, reason)
+        return resyncMessage(
+            of: hub.project(of: room), reason,
+            spreadMilliseconds: spreadMilliseconds(of: room, reason))
+    }
+
+    private mutating func noteResync(of room: RoomIndex, _ reason: ResyncReason) {
         metrics.resyncs[reason] += 1
         log.resync(
             project: hub.project(of: room), cause: reason, clients: hub.memberCount(of: room),
             at: clock.now)
+    }
+
+    private func spreadMilliseconds(of room: RoomIndex, _ reason: ResyncReason) -> UInt32 {
         // Without its listener the gateway notified nobody, so now it notifies everybody.
         let audience =
             reason == .listenerReconnected
             ? Int(metrics.connections) : hub.memberCount(of: room)
-        return resyncMessage(
-            of: hub.project(of: room), reason,
-            spreadMilliseconds: settings.pacing.spreadMilliseconds(audience: audience))
+        return settings.pacing.spreadMilliseconds(audience: audience)
     }
 
     private mutating func resyncMessage(

@@ -43,7 +43,7 @@ extension Core {
         let returned = tables.returned(since: earlier)
         guard !returned.isEmpty else { return }
         log.tablesAnnounceAgain(returned)
-        refetchEverything()
+        refetch(returned)
     }
 
     /// Whether memberships can be asked for: `fault` is the end of a sentence about the table.
@@ -57,6 +57,18 @@ extension Core {
     package mutating func eventLogIsOverdue(seconds: UInt64) {
         database.overdueSeconds = seconds
         if database.isOverdue { log.eventLogIsOverdue(seconds: seconds, at: clock.now) }
+    }
+
+    /// What changed in these tables wasn't heard, of any project. Who isn't a member any more only one of them says:
+    /// with the others memberships are left alone, and those who are here fetch no more than what may be stale.
+    private mutating func refetch(_ tables: [String]) {
+        guard !tables.contains("project_members"), !history.isCatchingUp else {
+            refetchEverything()
+            return
+        }
+        history.expiry.expireEverything()
+        answerAllReads()
+        history.beginResync(of: ResourceList(tables))
     }
 
     /// Something may have been missed of any project, by those who are here and by those who come back.
@@ -84,7 +96,8 @@ extension Core {
         let watch = database.watch
         let silent = database.tables.silent
         text.append(
-            silent.isEmpty ? "[i] no table is silent" : "[!] tables that announce nothing: ")
+            silent.isEmpty
+                ? "[i] no table is silent" : "[!] tables that don't announce everything: ")
         text.append(text: silent.joined(separator: ", "))
         text.append(watch.triggerFailures == 0 && watch.triggerLosses == 0 ? "\n[i] " : "\n[!] ")
         text.append("triggers failed ")

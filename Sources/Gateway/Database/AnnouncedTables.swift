@@ -1,15 +1,16 @@
 /// Which tables announce their changes, as PostgreSQL's catalogue said when it was last looked at.
 package struct AnnouncedTables: Equatable, Sendable {
     /// Those that a resync has to name: the seed's four, whatever has become of them, then the others
-    /// with an enabled trigger, each in the order of the bytes.
+    /// with our trigger, each in the order of the bytes.
     package private(set) var names: [String] = []
-    /// Those of the seed's four that announce nothing.
+    /// Those of them that don't announce everything.
     package private(set) var silent: [String] = []
-    /// By name, which triggers they are and when they were last switched on or off. Another mark means
-    /// that there may have been a time without them.
+    /// By name, a hash of which table and triggers they are and when they were last switched on or off. Another mark
+    /// means that there may have been a time without them; which of two is later it doesn't say, since the transaction
+    /// with the lower number may end last.
     private var marks: [String: String] = [:]
-    /// The transaction in which a trigger of them was last made or switched on or off: what was changed before
-    /// it may be unheard. `nil` when no table announces anything.
+    /// The transaction in which a trigger of them was last made or switched on or off, or a table renamed: what was changed
+    /// before it may be unheard. `nil` when no table announces anything.
     package let switched: Cursor?
 
     package init(switched: Cursor? = nil) { self.switched = switched }
@@ -26,8 +27,9 @@ package struct AnnouncedTables: Equatable, Sendable {
         return names.filter { marks[$0] != nil && marks[$0] != earlier.marks[$0] }
     }
 
-    /// Tables that announced at the earlier look, and don't now.
+    /// Tables that announced at the earlier look, and don't now, and new ones that don't.
     package func lost(since earlier: AnnouncedTables) -> [String] {
         earlier.names.filter { earlier.marks[$0] != nil && marks[$0] == nil }
+            + silent.filter { !earlier.names.contains($0) }
     }
 }

@@ -14,7 +14,7 @@ package struct DatabaseStatus: Sendable {
     package var doubtsDirect = false
     /// What a resync speaks of: the tables with our trigger.
     package var resources = ResourceList.seed
-    /// The same as the catalogue said, and which of them announce nothing.
+    /// The same as the catalogue said, and which of them don't announce everything.
     package var tables = AnnouncedTables()
     /// Why memberships can't be asked for, as the end of a sentence; `nil` while nothing is known
     /// against it.
@@ -30,7 +30,7 @@ package struct DatabaseStatus: Sendable {
     package var isOverdue: Bool { overdueSeconds >= DatabaseLimits.overdueWarningSeconds }
 
     /// Whether a resume can be served from the event log, or may be once it is known. What happens in a
-    /// table that announces nothing isn't recorded either.
+    /// table that doesn't announce isn't recorded either.
     package var mayReadEvents: Bool {
         (eventLog == .usable || eventLog == .unknown) && tables.silent.isEmpty
     }

@@ -15,66 +15,33 @@ struct ResourceCatalogue: Equatable, Sendable {
     /// Why memberships can't be asked for, as the end of a sentence about `project_members`.
     private(set) var membersFault: String?
 
-    /// Rows: a table, the mark of its triggers if it announces, and in every row what there is once: the functions'
+    /// Rows: a table, a hash of its mark if it announces, and in every row what there is once: the functions'
     /// schema, `project_members` with its schema, what is wrong with that, the types of its columns, and the latest
-    /// transaction that made or switched a trigger: its number's low half is the row's xmin.
+    /// transaction that made or switched a trigger, or put a table in its place.
     ///
     /// It also has the bytes of a SQL_ASCII database sent as they are: PostgreSQL would refuse those
     /// that aren't UTF-8.
     ///
     /// The triggers' function is the one on the search_path that the session was given, by its oid, and only while
     /// it belongs to the owner of `projects`, or is run by a trigger of that table: nobody else could make that.
-    /// Temporary tables don't count.
-    /// A trigger that is enabled only for replicas ('R') counts where there are subscriptions: on a logical replica
-    /// that is the one that runs. A partition has its table's trigger, and is announced under the table's name. relname
-    /// has type name, which sorts by bytes. A type of text that isn't PostgreSQL's own is compared
-    /// as text: its own operators aren't on the pinned path.
+    /// A partition is announced under its table's name. relname has type name, which sorts by bytes. A type of text
+    /// that isn't PostgreSQL's own is compared as text: its own operators aren't on the pinned path.
     static let statement = """
         WITH RECURSIVE settings AS MATERIALIZED (
             SELECT pg_catalog.set_config('client_encoding', 'SQL_ASCII', false) AS value
             WHERE pg_catalog.current_setting('server_encoding') = 'SQL_ASCII'
-        ), \(SearchPath.names), functions AS (
-            SELECT p.oid, n.nspname, pg_catalog.pg_get_userbyid(p.proowner) AS owner
-            FROM pg_catalog.pg_proc AS p
-            JOIN pg_catalog.pg_namespace AS n ON n.oid = p.pronamespace
-            JOIN names ON names.functions = p.oid
-            WHERE names.projects IS NULL OR EXISTS (
-                SELECT FROM pg_catalog.pg_class AS c
-                WHERE c.oid = names.projects AND (c.relowner = p.proowner OR EXISTS (
-                    SELECT FROM pg_catalog.pg_trigger AS t
-                    WHERE t.tgrelid = c.oid AND t.tgfoid = p.oid AND NOT t.tgisinternal)))
-        ), clock AS (
-            SELECT now, pg_catalog.div(now, 4294967296) * 4294967296 AS began
-            FROM (
-                SELECT pg_catalog.pg_snapshot_xmax(pg_catalog.pg_current_snapshot())::text::numeric AS now
-            ) AS newest
-        ), announcing AS (
-            SELECT c.oid, c.relname, pg_catalog.string_agg(
-                    t.oid::text || '.' || t.xmin::text, ' ' ORDER BY t.oid) AS mark,
-                pg_catalog.max((
-                    SELECT CASE WHEN began + t.xmin::text::numeric < now OR began = 0
-                        THEN began ELSE began - 4294967296 END + t.xmin::text::numeric
-                    FROM clock)) AS switched
-            FROM pg_catalog.pg_trigger AS t
-            JOIN pg_catalog.pg_class AS c ON c.oid = t.tgrelid
-            JOIN functions ON functions.oid = t.tgfoid
-            WHERE NOT t.tgisinternal AND t.tgparentid = 0
-                AND (t.tgenabled IN ('O', 'A') OR t.tgenabled = 'R' AND EXISTS (
-                    SELECT FROM pg_catalog.pg_subscription AS s
-                    JOIN pg_catalog.pg_database AS d ON d.oid = s.subdbid
-                    WHERE d.datname = pg_catalog.current_database()))
-                AND c.relpersistence <> 't'
-            GROUP BY c.oid, c.relname
-        ), seed AS (
+        ), \(SearchPath.names), \(AnnouncingTriggers.tables), seed AS (
             SELECT wanted.name::name, wanted.oid
             FROM names CROSS JOIN LATERAL (VALUES \(seedRows)) AS wanted (name, oid)
         ), named AS (
             SELECT seed.name, 0 AS rank, (
-                SELECT mark FROM announcing WHERE announcing.oid = seed.oid
+                SELECT mark FROM announcing WHERE announcing.oid = seed.oid AND announces
             ) AS mark
             FROM seed
             UNION ALL
-            SELECT relname, 1, pg_catalog.string_agg(mark, ' ' ORDER BY oid) FROM announcing
+            SELECT relname, 1, CASE WHEN pg_catalog.bool_and(announces)
+                THEN pg_catalog.string_agg(mark, ' ' ORDER BY oid) END
+            FROM announcing
             WHERE NOT EXISTS (SELECT FROM seed WHERE seed.name = announcing.relname)
             GROUP BY relname
         ), member_table AS (
@@ -106,7 +73,7 @@ struct ResourceCatalogue: Equatable, Sendable {
             JOIN pg_catalog.pg_namespace AS n ON n.oid = t.typnamespace
             ORDER BY types.attname, types.depth DESC
         )
-        SELECT named.name, named.mark,
+        SELECT named.name, pg_catalog.hashtextextended(named.mark COLLATE "C", 0),
             (SELECT pg_catalog.format('%I.', nspname) FROM functions),
             member_table.name, member_table.fault,
             (SELECT form FROM forms WHERE attname = 'project_id'),
@@ -114,7 +81,7 @@ struct ResourceCatalogue: Equatable, Sendable {
             pg_catalog.has_table_privilege(member_table.oid, 'SELECT'),
             (SELECT pg_catalog.count(value) FROM settings),
             (SELECT oid FROM functions), (SELECT owner FROM functions),
-            (SELECT pg_catalog.max(switched) FROM announcing)
+            (SELECT pg_catalog.max(switched) FROM announcing WHERE announces)
         FROM named LEFT JOIN member_table ON true
         ORDER BY named.rank, named.name
         LIMIT \(DatabaseLimits.resourcesMax)

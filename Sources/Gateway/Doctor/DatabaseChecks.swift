@@ -56,6 +56,11 @@ package enum DatabaseChecks {
         /// Bits of the triggers that fire in ordinary sessions, and of those that don't.
         package let enabled: Int
         package let disabled: Int
+        /// The function of TRUNCATE's triggers is there: the gateway takes a table without one for silent.
+        package var needsTruncation = false
+        /// The function is there that notes what foreign keys change, and no trigger of it.
+        package var lacksCascade = false
+        package var isCascadeDisabled = false
 
         package init(table: String, exists: Bool, enabled: Int, disabled: Int) {
             self.table = table
@@ -80,7 +85,21 @@ package enum DatabaseChecks {
             return .failure(subject, "the table isn't there", migration(isRecorded: isRecorded))
         }
         let missing = events.filter { found.enabled & $0.1 == 0 }
-        guard let worst = missing.first else { return .ok(subject, "present and enabled") }
+        guard let worst = missing.first else {
+            guard !found.isCascadeDisabled else {
+                return .failure(
+                    subject,
+                    "disabled for what foreign keys change: that has an origin that doesn't know of it",
+                    "ALTER TABLE \(found.table) ENABLE TRIGGER USER")
+            }
+            guard !found.lacksCascade else {
+                return .warning(
+                    subject,
+                    "none for what foreign keys change: that has an origin that doesn't know of it",
+                    migration(isRecorded: isRecorded))
+            }
+            return .ok(subject, "present and enabled")
+        }
         let names = missing.map(\.0).joined(separator: ", ")
         if missing.contains(where: { found.disabled & $0.1 != 0 }) {
             return .failure(
@@ -88,10 +107,26 @@ package enum DatabaseChecks {
                 "ALTER TABLE \(found.table) ENABLE TRIGGER USER")
         }
         // The triggers of older versions knew no TRUNCATE.
-        if worst.0 == "TRUNCATE" {
+        if worst.0 == "TRUNCATE", !found.needsTruncation {
             return .warning(subject, "none for TRUNCATE", migration(isRecorded: isRecorded))
         }
         return .failure(subject, "none for \(names)", migration(isRecorded: isRecorded))
+    }
+
+    /// How many disabled triggers are named.
+    static let disabledTriggersMax = 10
+
+    /// - Parameter disabled: triggers of ours on partitions, and on tables besides the four, with their tables; one more than
+    ///   is named when there are more.
+    package static func otherTriggers(disabled: [String]) -> Finding {
+        let subject = "triggers of other tables, and of partitions"
+        guard !disabled.isEmpty else { return .ok(subject, "none is disabled") }
+        let names = disabled.prefix(disabledTriggersMax).joined(separator: ", ")
+        let rest = disabled.count > disabledTriggersMax ? ", and others" : ""
+        return .failure(
+            subject,
+            "disabled: \(names)\(rest): nobody is told of all that changes there, and nobody can resume",
+            "ALTER TABLE … ENABLE TRIGGER, or DROP TRIGGER where nothing is to be announced")
     }
 
     /// What the gateway's role may do.

@@ -56,22 +56,45 @@ struct DatabaseSurvey {
         for table in Self.tables {
             let row = try connection.query(
                 """
-                WITH \(SearchPath.names)
+                WITH RECURSIVE \(SearchPath.names), \(AnnouncingTriggers.tables), changes AS (
+                    SELECT t.tgtype::int AS events, t.tgenabled IN ('O', 'A') AS is_enabled,
+                        p.proname = 'note_cache_cascade' AS is_cascade
+                    FROM pg_catalog.pg_trigger t
+                    JOIN pg_catalog.pg_proc p ON p.oid = t.tgfoid
+                    WHERE t.tgrelid = (SELECT \(table) FROM names) AND p.proname IN (
+                        'notify_cache_invalidation', 'notify_cache_truncation', 'note_cache_cascade')
+                )
                 SELECT (SELECT \(table) IS NOT NULL FROM names),
-                    coalesce(bit_or(tgtype::int) FILTER (WHERE tgenabled IN ('O', 'A')), 0),
-                    coalesce(bit_or(tgtype::int) FILTER (WHERE tgenabled IN ('D', 'R')), 0)
-                FROM pg_catalog.pg_trigger t
-                JOIN pg_catalog.pg_proc p ON p.oid = t.tgfoid
-                WHERE t.tgrelid = (SELECT \(table) FROM names)
-                    AND p.proname IN ('notify_cache_invalidation', 'notify_cache_truncation')
+                    coalesce(bit_or(events) FILTER (WHERE is_enabled AND NOT is_cascade), 0),
+                    coalesce(bit_or(events) FILTER (WHERE NOT is_enabled AND NOT is_cascade), 0),
+                    (SELECT bool_or(is_truncation) FROM our_functions),
+                    (SELECT bool_or(is_cascade) FROM our_functions) AND NOT coalesce(bool_or(is_cascade), false),
+                    bool_or(is_cascade AND NOT is_enabled)
+                FROM changes
                 """)
-            tell(
-                DatabaseChecks.triggers(
-                    DatabaseChecks.TableTriggers(
-                        table: table, exists: row.text(row: 0, column: 0) == "t",
-                        enabled: Self.number(row, 1), disabled: Self.number(row, 2)),
-                    isRecorded: isRecorded))
+            var found = DatabaseChecks.TableTriggers(
+                table: table, exists: row.text(row: 0, column: 0) == "t",
+                enabled: Self.number(row, 1), disabled: Self.number(row, 2))
+            found.needsTruncation = row.text(row: 0, column: 3) == "t"
+            found.lacksCascade = row.text(row: 0, column: 4) == "t"
+            found.isCascadeDisabled = row.text(row: 0, column: 5) == "t"
+            tell(DatabaseChecks.triggers(found, isRecorded: isRecorded))
         }
+        let others = try connection.query(
+            """
+            WITH RECURSIVE \(SearchPath.names), \(AnnouncingTriggers.tables)
+            SELECT c.oid::regclass || ' (' || quote_ident(t.tgname) || ')'
+            FROM triggers
+            JOIN pg_trigger AS t ON t.oid = triggers.oid
+            JOIN pg_class AS c ON c.oid = t.tgrelid
+            CROSS JOIN names
+            WHERE NOT triggers.is_enabled AND c.relpersistence <> 't'
+                AND (c.oid IN (\(Self.tables.joined(separator: ", ")))) IS NOT TRUE
+            ORDER BY 1 LIMIT \(DatabaseChecks.disabledTriggersMax + 1)
+            """)
+        tell(
+            DatabaseChecks.otherTriggers(
+                disabled: (0..<others.count).map { others.text(row: $0, column: 0) }))
     }
 
     /// What the role may do, and how many sessions it may have.

@@ -23,6 +23,8 @@ package struct History: ~Copyable {
     private var resumeRates: TokenBuckets<UserID>
     /// Where a resync of every project has got to; `nil` when none is under way.
     var resyncPosition: Int?
+    /// What it names; `nil`: all.
+    private(set) var resyncResources: ResourceList?
 
     package init(seed: UInt64) {
         resumeRates = TokenBuckets(
@@ -56,6 +58,19 @@ package struct History: ~Copyable {
     /// Whether the gateway has had its time to catch up.
     package func isCatchUpLate(_ now: Instant) -> Bool {
         catchUpDeadline.map { $0 <= now } ?? false
+    }
+
+    /// A resync of every project, of these resources or all, begins. One that is under way begins again, and names
+    /// what either names.
+    mutating func beginResync(of resources: ResourceList?) {
+        if resyncPosition == nil {
+            resyncResources = resources
+        } else if let resources {
+            resyncResources?.formUnion(resources)
+        } else {
+            resyncResources = nil
+        }
+        resyncPosition = 0
     }
 
     // MARK: Resuming

@@ -12,4 +12,11 @@ package struct ResourceList: Equatable, Sendable {
     package init(_ names: [String]) {
         self.names = names.prefix(Limits.resourcesMax).map { Array($0.utf8) }
     }
+
+    /// Keeps at most `Limits.resourcesMax` names.
+    package mutating func formUnion(_ other: ResourceList) {
+        for name in other.names where names.count < Limits.resourcesMax && !names.contains(name) {
+            names.append(name)
+        }
+    }
 }

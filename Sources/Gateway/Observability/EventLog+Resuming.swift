@@ -129,13 +129,18 @@ extension EventLog {
             suppressed: suppressed)
     }
 
-    /// Tables of the schema announce nothing: what changes in them nobody hears.
+    static let silenceAdvice =
+        "run devhive-gateway migrate --again, or ALTER TABLE ... ENABLE TRIGGER, or DROP TRIGGER where nothing"
+        + " is to be announced; devhive-gateway doctor names them"
+
+    /// Tables of the schema don't announce all their changes: some trigger of theirs, or of a partition, is missing or
+    /// disabled.
     package func tablesAreSilent(_ names: [String]) {
         write(
-            .warning, "tables announce nothing",
+            .warning, "tables don't announce everything",
             [
                 "tables": .string(names.joined(separator: ", ")),
-                "advice": "run devhive-gateway migrate, or ALTER TABLE ... ENABLE TRIGGER",
+                "advice": .string(Self.silenceAdvice),
             ])
     }
 

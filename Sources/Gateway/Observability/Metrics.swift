@@ -143,7 +143,7 @@ package struct Metrics: ~Copyable {
     /// Transactions that cursors are behind, and the seconds for which they have been held back.
     package var cursorLag: UInt64 = 0
     package var cursorAgeSeconds: UInt64 = 0
-    /// Tables of the seed that announce nothing.
+    /// Tables that don't announce everything.
     package var silentTables: UInt64 = 0
     /// By how many seconds the event log's oldest row is older than it should get.
     package var eventLogOverdueSeconds: UInt64 = 0

@@ -13,7 +13,8 @@ extension MetricsWriter {
             help: "Changes that the triggers could not announce to all, as they count.",
             metrics.triggerLosses)
         buffer.gauge(
-            "devhive_tables_silent", help: "Tables of the schema that announce nothing.",
+            "devhive_tables_silent",
+            help: "Tables of which a trigger of ours is missing or disabled.",
             metrics.silentTables)
         buffer.gauge(
             "devhive_cursor_lag_transactions",

@@ -52,12 +52,21 @@ package struct OutgoingMessage: ~Copyable {
         at wall: Timestamp, spreadMilliseconds: UInt32 = 0
     ) {
         for position in resources.names.indices {
-            let name = resources.names[position]
-            ServerMessage.writeResync(
-                ofResource: name.span, project: project, at: wall, reason: reason, into: &text)
-            Notification.addSpread(milliseconds: spreadMilliseconds, to: &text)
-            endFrame()
+            writeResync(
+                of: resources.names[position], in: project, reason, at: wall,
+                spreadMilliseconds: spreadMilliseconds)
         }
+    }
+
+    /// Writes the frame of one resource.
+    package mutating func writeResync(
+        of resource: [UInt8], in project: ProjectID, _ reason: ResyncReason,
+        at wall: Timestamp, spreadMilliseconds: UInt32
+    ) {
+        ServerMessage.writeResync(
+            ofResource: resource.span, project: project, at: wall, reason: reason, into: &text)
+        Notification.addSpread(milliseconds: spreadMilliseconds, to: &text)
+        endFrame()
     }
 
     fileprivate mutating func removeAll() {

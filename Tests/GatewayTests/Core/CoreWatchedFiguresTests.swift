@@ -85,10 +85,10 @@ import Testing
         watched.harness.core.tablesAre(tables)
         let lines = watched.pipe.lines()
         #expect(lines.count == 1, "once")
-        #expect(lines.first?.contains("Z warning tables announce nothing advice=") == true)
+        #expect(lines.first?.contains("Z warning tables don't announce everything advice=") == true)
         #expect(lines.first?.hasSuffix(#" tables="sprints, tasks""#) == true)
         let readiness = try watched.readiness()
-        #expect(readiness.contains("[!] tables that announce nothing: sprints, tasks"))
+        #expect(readiness.contains("[!] tables that don't announce everything: sprints, tasks"))
         let metrics = try watched.metrics()
         #expect(metrics.contains("devhive_tables_silent 2"))
     }

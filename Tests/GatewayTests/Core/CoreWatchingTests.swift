@@ -47,14 +47,81 @@ import Testing
         let client = try harness.open(user: 1, project: 1)
         harness.core.tablesAre(Self.tables("1"))
         harness.core.tablesAre(Self.tables(nil))
+        harness.core.continueResync()
         harness.settle()
         #expect(Self.story(of: client, in: harness) == [])
         harness.core.tablesAre(Self.tables("1"))
+        harness.core.continueResync()
         harness.settle()
         #expect(Self.story(of: client, in: harness) == ["resync"])
         harness.core.tablesAre(Self.tables("2"))
+        harness.core.continueResync()
         harness.settle()
         #expect(Self.story(of: client, in: harness) == ["resync", "resync"])
+    }
+
+    /// The resources that resyncs name, in order.
+    private static func resynced(_ client: Int, in harness: borrowing CoreHarness) -> [String] {
+        harness.stream(of: client).texts.filter { $0.contains(#""RESYNC""#) }.compactMap { text in
+            (["project_members", "projects", "sprints", "tasks", "notes"] as [String]).first {
+                text.contains("\"\($0)\"")
+            }
+        }
+    }
+
+    private static func tables(_ marks: [String: String]) -> AnnouncedTables {
+        var tables = AnnouncedTables()
+        for name in ["project_members", "projects", "sprints", "tasks"] {
+            tables.add(name, mark: marks[name] ?? "1")
+        }
+        if let mark = marks["notes"] { tables.add("notes", mark: mark) }
+        return tables
+    }
+
+    @Test func `a resync names the tables that announce again, and events stay where they were`()
+        throws
+    {
+        var harness = try Self.harness(1...3)
+        let client = try harness.open(user: 1, project: 1)
+        harness.core.tablesAre(Self.tables([:]))
+        let questions = harness.database.asked.count
+        harness.notify(event: 1, project: 1)
+        harness.core.tablesAre(Self.tables(["notes": "1"]))
+        harness.notify(event: 2, project: 1)
+        harness.core.continueResync()
+        harness.settle()
+        #expect(Self.resynced(client, in: harness) == ["notes"])
+        let texts = harness.stream(of: client).texts
+        #expect(texts.count { $0.contains("cache_invalidate") } == 3)
+        #expect(harness.database.asked.count == questions, "memberships are left alone")
+        // Two at once, and one more before the first has been said.
+        harness.core.tablesAre(Self.tables(["notes": "2", "tasks": "2"]))
+        harness.core.tablesAre(Self.tables(["notes": "2", "tasks": "2", "sprints": "2"]))
+        harness.core.continueResync()
+        harness.settle()
+        #expect(
+            Set(Self.resynced(client, in: harness).dropFirst()) == ["notes", "tasks", "sprints"])
+        harness.core.tablesAre(Self.tables(["project_members": "2"]))
+        harness.core.continueResync()
+        harness.settle()
+        #expect(
+            Self.resynced(client, in: harness).suffix(4)
+                == ["project_members", "projects", "sprints", "tasks"])
+        #expect(harness.database.asked.count > questions)
+    }
+
+    @Test func `a resync of all isn't cut short by a table that announces again`() throws {
+        var harness = try CoreHarness()
+        let client = try harness.open(user: 1, project: 1)
+        harness.core.tablesAre(Self.tables([:]))
+        harness.core.databaseIs(DatabaseState())
+        harness.core.databaseIs(DatabaseState(triggerLosses: 1))
+        harness.core.tablesAre(Self.tables(["notes": "1"]))
+        harness.core.continueResync()
+        harness.settle()
+        #expect(
+            Self.resynced(client, in: harness)
+                == ["project_members", "projects", "sprints", "tasks", "notes"])
     }
 
     @Test func `who resumes across a table's silence gets a resync`() throws {
@@ -66,17 +133,20 @@ import Testing
         let clients = try (1...4).map { try harness.open(user: $0) }
         // One asks before anybody knows of it.
         harness.resume(1, since: "100", reference: 1, from: clients[0])
+        harness.core.continueResync()
         harness.settle()
         _ = try harness.askedReads()
         harness.core.tablesAre(Self.tables(nil))
         harness.resume(1, since: "100", reference: 1, from: clients[1])
         harness.core.tablesAre(Self.tables("2"))
         harness.resume(1, since: "100", reference: 1, from: clients[2])
+        harness.core.continueResync()
         harness.settle()
         harness.core.databaseIs(
             DatabaseState(
                 eventLog: .usable, begin: Cursor(transaction: 130), end: Cursor(transaction: 140)))
         harness.resume(1, since: "140", reference: 1, from: clients[3])
+        harness.core.continueResync()
         harness.settle()
         for client in clients {
             #expect(Self.story(of: client, in: harness).first == "resync")
@@ -84,6 +154,7 @@ import Testing
         let unwritten = harness.core.takeExpiry()
         #expect(unwritten == Cursor(transaction: 140))
         harness.resume(1, since: "141", reference: 2, from: clients[3])
+        harness.core.continueResync()
         harness.settle()
         let asked = try harness.askedReads()
         #expect(asked.cursors == "{100}", "and read from where all has been heard")

@@ -94,5 +94,7 @@ import Testing
         #expect(next.returned(since: first) == ["c", "d"])
         let switched = Self.tables([("a", "1.5"), ("b", nil), ("c", "3"), ("d", "4")])
         #expect(switched.returned(since: next) == ["a"])
+        let added = Self.tables([("a", "1.5"), ("b", nil), ("c", "3"), ("d", "4"), ("e", nil)])
+        #expect(added.lost(since: switched) == ["e"])
     }
 }

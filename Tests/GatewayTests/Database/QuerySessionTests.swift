@@ -43,9 +43,136 @@ import Testing
         var clock = TestClock()
         let session = try liveSession(url, &clock)
         let resources = session.resources
-        #expect(resources == Self.seed + ["Sprints"])
+        #expect(resources == Self.seed + ["Sprints", "off"])
         let silent = session.tables.silent
-        #expect(silent == ["project_members", "sprints"])
+        #expect(silent == ["project_members", "sprints", "off"])
+    }
+
+    /// Partitioned, at two levels, with one partition from after the trigger was made.
+    private static let partitioned =
+        function + table("tasks") + """
+            CREATE TABLE docs (id int, kind int) PARTITION BY LIST (kind);
+            CREATE TABLE docs_1 PARTITION OF docs FOR VALUES IN (1) PARTITION BY LIST (kind);
+            CREATE TABLE docs_11 PARTITION OF docs_1 FOR VALUES IN (1);
+            CREATE TRIGGER t AFTER INSERT ON docs FOR EACH ROW
+                EXECUTE FUNCTION notify_cache_invalidation();
+            CREATE TABLE docs_2 PARTITION OF docs FOR VALUES IN (2);
+            """
+
+    /// Statements, one after the other, and the tables that announce again behind each.
+    private static let changes: [(String, [String])] = [
+        ("CREATE TABLE docs_3 PARTITION OF docs FOR VALUES IN (3)", []),
+        ("CREATE TABLE docs_12 (LIKE docs)", []),
+        ("ALTER TABLE docs_1 ATTACH PARTITION docs_12 DEFAULT", []),
+        ("ALTER TABLE docs DETACH PARTITION docs_1", []),
+        ("ALTER TABLE docs ATTACH PARTITION docs_1 FOR VALUES IN (1)", []),
+        ("ALTER TABLE docs DETACH PARTITION docs_3 CONCURRENTLY", []),
+        ("DROP TABLE docs_3", []),
+        ("ALTER TABLE docs_2 RENAME TO docs_two", []),
+        ("ALTER TABLE docs ADD COLUMN title text", []),
+        ("CREATE INDEX ON docs (title)", []),
+        ("ALTER TABLE tasks ALTER id TYPE bigint, ADD PRIMARY KEY (id)", []),
+        ("CLUSTER tasks USING tasks_pkey", []),
+        ("TRUNCATE docs, tasks", []),
+        ("VACUUM FULL", []),
+        ("CREATE TYPE _tasks AS (id int)", []),
+        ("GRANT SELECT ON tasks TO PUBLIC", []),
+        ("ALTER TABLE docs_two DISABLE TRIGGER t", []),
+        ("ALTER TABLE docs_two ENABLE TRIGGER t", ["docs"]),
+        (
+            "ALTER TABLE docs_11 DISABLE TRIGGER ALL; ALTER TABLE docs_11 ENABLE TRIGGER USER",
+            ["docs"]
+        ),
+        (
+            "ALTER TABLE docs_1 DISABLE TRIGGER USER; ALTER TABLE docs_1 ENABLE TRIGGER ALL",
+            ["docs"]
+        ),
+        ("ALTER TABLE docs DISABLE TRIGGER t; ALTER TABLE docs ENABLE TRIGGER t", ["docs"]),
+        (
+            "ALTER TABLE ONLY docs DISABLE TRIGGER t; ALTER TABLE ONLY docs ENABLE TRIGGER t",
+            ["docs"]
+        ),
+        (
+            "CREATE OR REPLACE TRIGGER t AFTER INSERT ON docs FOR EACH ROW"
+                + " EXECUTE FUNCTION notify_cache_invalidation()", ["docs"]
+        ),
+        ("ALTER TRIGGER t ON docs RENAME TO u", ["docs"]),
+        ("CREATE TABLE docs_4 PARTITION OF docs FOR VALUES IN (4)", []),
+        ("DROP TABLE docs_two, docs_4", []),
+        ("ALTER TABLE tasks RENAME TO other; ALTER TABLE other RENAME TO tasks", ["tasks"]),
+        (
+            "CREATE SCHEMA aside; ALTER TABLE tasks SET SCHEMA aside;"
+                + " ALTER TABLE aside.tasks SET SCHEMA public", ["tasks"]
+        ),
+        (table("notes"), ["notes"]),
+    ]
+
+    @Test func `what may have been unheard is told from what wasn't switched`() throws {
+        let url = try server.makeDatabase()
+        try server.execute(Self.partitioned, on: url)
+        var clock = TestClock()
+        var session = try liveSession(url, &clock)
+        for (statement, expected) in Self.changes {
+            let earlier = session.tables
+            try server.execute(statement, on: url)
+            _ = session.refreshResources(clock.now)
+            _ = nextEvent(&session, &clock)
+            let returned = session.tables.returned(since: earlier)
+            #expect(returned == expected, "\(statement)")
+            let switched = session.tables.switched
+            #expect((switched != earlier.switched) == !expected.isEmpty, "\(statement)")
+        }
+        let silent = session.tables.silent
+        #expect(silent == ["project_members", "projects", "sprints"])
+    }
+
+    @Test(arguments: [
+        ("ALTER TABLE docs_2 DISABLE TRIGGER t", "docs"),
+        ("ALTER TABLE docs_11 DISABLE TRIGGER t", "docs"),
+        ("ALTER TABLE docs_1 DISABLE TRIGGER t", "docs"),
+        ("ALTER TABLE docs DISABLE TRIGGER t", "docs"),
+        ("ALTER TABLE ONLY docs DISABLE TRIGGER t", "docs"),
+        ("ALTER TABLE docs_2 ENABLE REPLICA TRIGGER t", "docs"),
+        ("ALTER TABLE tasks DISABLE TRIGGER truncation", "tasks"),
+        ("ALTER TABLE tasks DISABLE TRIGGER cascade", "tasks"),
+        ("DROP TRIGGER truncation ON tasks", "tasks"),
+    ])
+    func `a table with one trigger out of force is silent`(_ statement: String, _ table: String)
+        throws
+    {
+        let url = try server.makeDatabase()
+        try server.execute(
+            Self.partitioned
+                + ["notify_cache_truncation", "note_cache_cascade"].map {
+                    Self.function.replacing("notify_cache_invalidation", with: $0)
+                }.joined() + """
+                    CREATE TRIGGER truncation BEFORE TRUNCATE ON tasks
+                        EXECUTE FUNCTION notify_cache_truncation();
+                    CREATE TRIGGER cascade BEFORE INSERT ON tasks EXECUTE FUNCTION note_cache_cascade();
+                    """, on: url)
+        var clock = TestClock()
+        let before = try liveSession(url, &clock).tables.silent
+        #expect(before == ["project_members", "projects", "sprints"])
+        try server.execute(statement, on: url)
+        let session = try liveSession(url, &clock)
+        let silent = session.tables.silent
+        #expect(silent == before + [table])
+    }
+
+    /// Whoever may make functions in that schema could have nobody resume.
+    @Test func `a trigger for TRUNCATE isn't missed where its function is somebody else's`() throws
+    {
+        let url = try server.makeDatabase()
+        try server.execute(
+            Self.function + Self.table("tasks")
+                + Self.function.replacing(
+                    "notify_cache_invalidation", with: "notify_cache_truncation")
+                + "ALTER FUNCTION notify_cache_truncation() OWNER TO \(PrivatePostgres.passwordRole)",
+            on: url)
+        var clock = TestClock()
+        let session = try liveSession(url, &clock)
+        let silent = session.tables.silent
+        #expect(silent == ["project_members", "projects", "sprints"])
     }
 
     /// Any role could push the real tables out of the list.

@@ -151,6 +151,12 @@ extension Configuration {
             throw ConfigurationError(
                 source: setting.fileVariableName, value: path, reason: "the file is empty")
         }
+        // So is a file that was given its length and never written, or lost its blocks.
+        guard content.contains(where: { $0 != 0 }) else {
+            throw ConfigurationError(
+                source: setting.fileVariableName, value: path,
+                reason: "the file holds nothing but zero bytes")
+        }
         return Secret(content)
     }
 
