@@ -223,6 +223,15 @@ def test_children_and_publications_are_warned_of(database, role):
     assert findings["table public.old_tasks"][0] == findings["publication everything"][0] == "warn"
 
 
+def test_a_table_that_a_crash_empties_is_warned_of(database, role):
+    database.execute("ALTER TABLE tasks SET UNLOGGED")
+    code, findings = examine(role[0])
+    verdict, text = findings["table public.tasks"]
+    assert (code, verdict) == (0, "warn") and "it is UNLOGGED" in text and "ALTER TABLE public.tasks SET LOGGED" in text
+    database.execute("ALTER TABLE tasks SET LOGGED")
+    assert "table public.tasks" not in examine(role[0])[1]
+
+
 @pytest.mark.parametrize("kind, verdict", [("text", "ok"), ("varchar(36)", "ok"), ("char(36)", "ok"), ("bigint", "FAIL")])
 def test_memberships_are_asked_for_as_serve_does(database, role, kind, verdict):
     """They were said to be fine where every handshake was refused."""

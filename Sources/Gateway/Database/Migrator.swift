@@ -62,12 +62,16 @@ package struct Migrator: ~Copyable {
         report: (String, Outcome) -> Void
     ) throws(MigrationFailure) {
         let files = files.filter { $0.name != wish.leavesOut }
-        for hazard in try look() {
-            guard !hazard.isRefused || wish.isDry else { throw .refused(hazard) }
+        let hazards = try look()
+        let plans = wish.isDry ? try plans(files, wish) : []
+        let applies = plans.contains { $0.outcome != .alreadyThere }
+        let refused = hazards.first { $0.isRefused || $0.isRefusedByFiles && applies }
+        for hazard in hazards where hazard != refused && (wish.isDry || !hazard.isRefused) {
             warn("\(hazard.subject): \(hazard.fact); \(hazard.advice)")
         }
+        if let refused { throw .refused(refused) }
         guard !wish.isDry else {
-            for file in files { report(file.name, try plan(file, wish)) }
+            for plan in plans { report(plan.name, plan.outcome) }
             return
         }
         try withPatience(wish) { (migrator: inout Migrator) throws(MigrationFailure) in
@@ -114,6 +118,14 @@ package struct Migrator: ~Copyable {
         } catch {
             warn("memberships can't be checked: \(error)")
         }
+    }
+
+    private mutating func plans(_ files: [MigrationFile], _ wish: Wish) throws(MigrationFailure)
+        -> [(name: String, outcome: Outcome)]
+    {
+        var plans: [(name: String, outcome: Outcome)] = []
+        for file in files { plans.append((file.name, try plan(file, wish))) }
+        return plans
     }
 
     private mutating func plan(_ file: MigrationFile, _ wish: Wish) throws(MigrationFailure)

@@ -8,16 +8,22 @@ package struct SchemaHazard: Equatable, Sendable {
     package let advice: String
     /// Whether `migrate` applies nothing while it is there, and the doctor fails.
     package let isRefused: Bool
+    /// Whether each file refuses to be applied while it is there.
+    let isRefusedByFiles: Bool
 
-    init(subject: String, fact: String, advice: String, isRefused: Bool = false) {
+    init(
+        subject: String, fact: String, advice: String, isRefused: Bool = false,
+        isRefusedByFiles: Bool = false
+    ) {
         self.subject = subject
         self.fact = fact
         self.advice = advice
         self.isRefused = isRefused
+        self.isRefusedByFiles = isRefusedByFiles
     }
 
-    /// Rows: a kind, two names. Children by INHERITS fire no triggers of their parent. A publication of
-    /// all tables has ours too, and stops a subscriber that lacks them at their first row. An operator, or a
+    /// Rows: a kind, two names. Children by INHERITS fire no triggers of their parent. A table that
+    /// isn't logged is empty after a crash. A publication of all tables has ours too, and stops a subscriber that lacks them at their first row. An operator, or a
     /// function named as one of PostgreSQL's, that somebody else made on the path may be meant to be run by
     /// those who mean PostgreSQL's own. So is a function named as one of ours, by applications that call that: PostgreSQL
     /// takes whichever fits their call best. Ours belong to a role that may act as the owner of projects.
@@ -46,6 +52,11 @@ package struct SchemaHazard: Equatable, Sendable {
                 SELECT FROM pg_catalog.pg_trigger AS t
                 WHERE t.tgrelid = c.oid AND t.tgenabled <> 'D'
                     AND t.tgfoid = names.functions)
+        UNION ALL
+        SELECT 'unlogged', c.oid::pg_catalog.regclass::text, ''
+        FROM names CROSS JOIN pg_catalog.pg_class AS c
+        WHERE c.relpersistence = 'u' AND coalesce(pg_catalog.pg_partition_root(c.oid)::oid, c.oid) IN (
+                names.projects, names.sprints, names.tasks, names.project_members)
         UNION ALL
         SELECT 'publication', pg_catalog.quote_ident(pubname), '' FROM pg_catalog.pg_publication
         WHERE puballtables
@@ -76,36 +87,40 @@ package struct SchemaHazard: Equatable, Sendable {
         return (0..<rows.count).map { row in
             let name = rows.text(row: row, column: 1)
             let kind = rows.text(row: row, column: 0)
-            guard kind != "namesake" else {
-                return SchemaHazard(
+            let other = rows.text(row: row, column: 2)
+            return switch kind {
+            case "namesake":
+                SchemaHazard(
                     subject: "function \(name)",
-                    fact:
-                        "it is named as one of ours and belongs to \(rows.text(row: row, column: 2)):"
+                    fact: "it is named as one of ours and belongs to \(other):"
                         + " a call that it fits better runs it with the caller's rights",
                     advice: "find out why, then drop it, and REVOKE CREATE on its schema from who"
                         + " needn't have it", isRefused: true)
-            }
-            guard kind != "overload" else {
-                return SchemaHazard(
+            case "overload":
+                SchemaHazard(
                     subject: "operator or function \(name)",
-                    fact:
-                        "\(rows.text(row: row, column: 2)) made it on the search_path, where it may be"
+                    fact: "\(other) made it on the search_path, where it may be"
                         + " run instead of PostgreSQL's own",
                     advice: "find out why, then drop it: migrate refuses while it is there, and the"
-                        + " gateway does not run it")
-            }
-            guard kind == "child" else {
-                return SchemaHazard(
+                        + " gateway does not run it", isRefusedByFiles: true)
+            case "publication":
+                SchemaHazard(
                     subject: "publication \(name)", fact: "it is FOR ALL TABLES, ours among them",
                     advice: "its subscribers stop unless they have cache_events,"
                         + " cache_events_horizon, devhive_direct_messages and devhive_migrations:"
                         + " make these there first,"
                         + " or publish tables by name")
+            case "unlogged":
+                SchemaHazard(
+                    subject: "table \(name)",
+                    fact: "it is UNLOGGED: a crash of PostgreSQL empties it, and nobody is told",
+                    advice: "ALTER TABLE \(name) SET LOGGED")
+            default:
+                SchemaHazard(
+                    subject: "table \(name)",
+                    fact: "it inherits from \(other) and announces nothing",
+                    advice: "CREATE TRIGGER on it as on \(other), or make it a partition")
             }
-            let parent = rows.text(row: row, column: 2)
-            return SchemaHazard(
-                subject: "table \(name)", fact: "it inherits from \(parent) and announces nothing",
-                advice: "CREATE TRIGGER on it as on \(parent), or make it a partition")
         }
     }
 }

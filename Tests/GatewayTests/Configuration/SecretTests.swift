@@ -82,6 +82,8 @@ import Testing
         #expect(reason("/tmp") == "Is a directory")
         let empty = try Self.withFile("\n") { reason($0) }
         #expect(empty == "the file is empty")
+        let blank = try Self.withFile(String(repeating: "\0", count: 40)) { reason($0) }
+        #expect(blank == "the file holds nothing but zero bytes")
         let most = String(repeating: "k", count: 65_536)
         let large = try Self.withFile(most + "k") { reason($0) }
         #expect(large == "larger than 65536 bytes")
