@@ -6,6 +6,7 @@ extension Core {
     /// Queues what is due, up to the turn's share.
     mutating func tellPresence() {
         guard presence.hasWorkLeft || typing.hasWorkLeft else { return }
+        presence.isPartial = bus?.isPartialOfPeople(clock.now) ?? false
         var budget = Limits.presenceDeliveriesPerTurn
         while budget > 0, let ask = presence.dequeueAsk() {
             budget -= 1

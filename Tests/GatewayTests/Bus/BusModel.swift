@@ -67,7 +67,7 @@ private struct BusWorld {
                 let frames = node.arriving.removeValue(forKey: sender) ?? []
                 for frame in frames {
                     switch node.bus.receive(frame.span, now) {
-                    case .nothing: break
+                    case .nothing, .people, .typing: break
                     case .users(let wanted, let asker):
                         node.bus.answer(wanted, of: asker, with: [], now)
                     }
