@@ -15,11 +15,20 @@ package struct Bus: ~Copyable {
     private var nodes: NodeTable
     private var questions = StatusQuestions()
     private var lists = UserLists()
+    /// Who is present where, and whether that is heard.
+    package var people: People
+    private let hearsPeople: Bool
     package var waiting = WaitingFrames()
     private var counted = BusFigures()
 
-    package init(_ identity: BusIdentity, now: Instant) {
+    /// - Parameter seed: for tables that nobody shall fill.
+    /// - Parameter hearsPeople: whether anybody here is told who is present.
+    package init(
+        _ identity: BusIdentity, seed: UInt64 = 0, hearsPeople: Bool = true, now: Instant
+    ) {
+        self.hearsPeople = hearsPeople
         self.identity = identity
+        people = People(own: identity, seed: seed)
         hearsSince = now
         own = OwnCounts(now: now)
         nodes = NodeTable(own: identity.node)
@@ -32,6 +41,9 @@ package struct Bus: ~Copyable {
         case nothing
         /// Who looks at this project, for `answer`.
         case users(UsersWanted, asker: UInt64)
+        /// To look at those of so many users who may be seen otherwise: `people` has them.
+        case people(Int)
+        case typing([TypingChange])
     }
 
     package mutating func receive(_ bytes: borrowing Span<UInt8>, _ now: Instant) -> Wish {
@@ -59,6 +71,7 @@ package struct Bus: ~Copyable {
             case .newcomer:
                 // One that follows another in its place takes its clients along.
                 questions.forget(sender.node)
+                people.succeed(sender, now)
                 own.isGreetingDue = true
             case .stale: counted.framesStale &+= 1
             case .full: counted.framesRefused &+= 1
@@ -84,7 +97,43 @@ package struct Bus: ~Copyable {
             guard part.target == identity.node else { break }
             if let next = questions.receive(part, from: sender.node) { send(.usersWanted(next)) }
         case .goodbye:
-            if nodes.receiveGoodbye(of: sender, now) { questions.forget(sender.node) }
+            guard nodes.receiveGoodbye(of: sender, now) else { break }
+            questions.forget(sender.node)
+            people.end(sender.node, now)
+        case .people, .peopleWanted, .peoplePart, .typing:
+            return actOnPeople(frame, now)
+        }
+        return .nothing
+    }
+
+    /// Who says something of people has to be heard of before.
+    private mutating func actOnPeople(_ frame: BusFrame, _ now: Instant) -> Wish {
+        guard hearsPeople else { return .nothing }
+        let sender = frame.sender
+        guard nodes.knows(sender) else {
+            counted.framesStale &+= 1
+            return .nothing
+        }
+        switch frame.content {
+        case .people(let told):
+            switch people.receive(told, number: frame.number, from: sender, now) {
+            case .taken, .newcomer: return .people(told.changes.count)
+            case .stale: counted.framesStale &+= 1
+            case .full: break
+            }
+        case .peoplePart(let part):
+            guard part.target == identity.node else { break }
+            guard people.receive(part, number: frame.number, from: sender, now) else {
+                counted.framesStale &+= 1
+                break
+            }
+            return .people(part.entries.count)
+        case .peopleWanted(let wanted):
+            guard wanted.target == identity else { break }
+            let answer = people.part(wanted, for: sender.node)
+            send(.peoplePart(answer.part), number: answer.number)
+        case .typing(let typing): return .typing(typing.changes)
+        default: break
         }
         return .nothing
     }
@@ -99,6 +148,7 @@ package struct Bus: ~Copyable {
 
     private mutating func sendWanted() {
         while let wanted = nodes.dequeueWanted() { send(.snapshotWanted(wanted)) }
+        while let wanted = people.dequeueWanted() { send(.peopleWanted(wanted)) }
     }
 
     private mutating func send(_ content: BusFrame.Content, number: UInt64? = nil) {
@@ -119,6 +169,7 @@ package struct Bus: ~Copyable {
         var nearest = own.due(hasChanges: hasChanges, clients: clients)
         if let due = nodes.checkDue { nearest = min(nearest, due) }
         if let due = questions.deadline { nearest = min(nearest, due) }
+        if let due = people.sweepDue { nearest = min(nearest, due) }
         return nearest
     }
 
@@ -127,16 +178,38 @@ package struct Bus: ~Copyable {
     }
 
     /// Tells the others what has changed, or that this node is there.
-    package mutating func publish(_ changes: [ProjectCount], clients: UInt64, _ now: Instant) {
+    ///
+    /// - Parameter present: users who may be seen otherwise than was told, and how they are.
+    package mutating func publish(
+        _ changes: [ProjectCount], clients: UInt64, present: [PresenceChange] = [], _ now: Instant
+    ) {
+        let isGreeting = own.isGreetingDue
         for batch in own.publish(changes, clients: clients, now) {
             send(.counts(batch.frame), number: batch.number)
+        }
+        for batch in people.publish(present, isGreeting: isGreeting, now) {
+            send(.people(batch.frame), number: batch.number)
+        }
+    }
+
+    /// Tells the others who types.
+    package mutating func publish(typing changes: [TypingChange]) {
+        var rest = changes[...]
+        while !rest.isEmpty {
+            send(.typing(TypingFrame(changes: Array(rest.prefix(BusFrame.typingMax)))))
+            rest = rest.dropFirst(BusFrame.typingMax)
         }
     }
 
     /// Looks at who is silent.
     package mutating func check(_ now: Instant) {
+        people.sweep(now)
         guard let due = nodes.checkDue, due <= now else { return }
-        for node in nodes.check(now) { questions.forget(node) }
+        for node in nodes.check(now) {
+            questions.forget(node)
+            people.remove(node, now)
+        }
+        people.check(now)
         lists.check(now)
         sendWanted()
     }
@@ -202,6 +275,13 @@ package struct Bus: ~Copyable {
             || nodes.isPartial(now)
     }
 
+    /// The same of who is present.
+    package func isPartialOfPeople(_ now: Instant) -> Bool {
+        guard let hearsSince else { return true }
+        return now.nanoseconds(since: hearsSince) < Limits.busSettleNanoseconds
+            || nodes.hasFrozen(now) || people.isPartial
+    }
+
     package mutating func countPartialStatus() { counted.partialStatuses &+= 1 }
 
     // MARK: For operators
@@ -218,9 +298,10 @@ package struct Bus: ~Copyable {
 
     package func figures(_ now: Instant) -> BusFigures {
         var figures = counted
-        figures.framesRefused &+= nodes.refusals
-        figures.gaps = nodes.gaps
-        figures.snapshots = nodes.snapshots
+        figures.framesRefused &+= nodes.refusals &+ people.refusals
+        figures.gaps = nodes.gaps &+ people.gaps
+        figures.snapshots = nodes.snapshots &+ people.snapshots
+        figures.presentElsewhere = UInt64(people.elsewhereCount)
         figures.nodesGone = nodes.ends
         let report = nodes.report(now)
         figures.nodes = UInt64(report.count)

@@ -23,7 +23,10 @@ extension BusFrame {
         self.init(
             sender: BusIdentity(node: bytes.word(at: 4), epoch: bytes.word(at: 12)),
             number: bytes.word(at: 20), content)
-        if case .counts = content { guard number > 0 else { throw .malformed } }
+        switch content {
+        case .counts, .people: guard number > 0 else { throw .malformed }
+        default: break
+        }
     }
 
     private static func content(
@@ -47,6 +50,10 @@ extension BusFrame {
                     project: body.id(at: 12), after: mark ? body.id(at: 28) : nil))
         case 5: return .users(try users(isLast: mark, body))
         case 6 where !mark && body.isEmpty: return .goodbye
+        case 7: return .people(try people(mark, body))
+        case 8 where !mark: return .peopleWanted(try peopleWanted(body))
+        case 9 where !mark: return .peoplePart(try peoplePart(body))
+        case 10 where !mark: return .typing(try typing(body))
         default: throw .malformed
         }
     }
@@ -113,13 +120,13 @@ extension Span<UInt8> {
         return word
     }
 
-    fileprivate func halfWord(at position: Int) -> UInt32 {
+    func halfWord(at position: Int) -> UInt32 {
         var word: UInt32 = 0
         for offset in 0..<4 { word = word << 8 | UInt32(self[position + offset]) }
         return word
     }
 
-    fileprivate func id(at position: Int) -> UUID {
+    func id(at position: Int) -> UUID {
         UUID(high: word(at: position), low: word(at: position + 8))
     }
 }

@@ -12,7 +12,8 @@ package struct BusFrame: Equatable, Sendable {
     static let headerBytes = 28
 
     package let sender: BusIdentity
-    /// How many frames with counts the sender had sent, this one included.
+    /// How many frames with counts the sender had sent, this one included; of one about people how many
+    /// with those who are present.
     package let number: UInt64
     package let content: Content
 
@@ -24,6 +25,10 @@ package struct BusFrame: Equatable, Sendable {
         case users(UsersFrame)
         /// The sender has ended; the carrier says so in its name.
         case goodbye
+        case people(PeopleFrame)
+        case peopleWanted(PeopleWanted)
+        case peoplePart(PeoplePart)
+        case typing(TypingFrame)
     }
 
     package init(sender: BusIdentity, number: UInt64, _ content: Content) {
@@ -114,8 +119,11 @@ package struct UsersFrame: Equatable, Sendable {
 extension BusFrame {
     /// The node that a frame is for; `nil` when it is for all, or isn't whole.
     package static func target(of bytes: borrowing Span<UInt8>) -> UInt64? {
-        guard bytes.count >= headerBytes + 8, (2...5).contains(bytes[2]) else { return nil }
-        return bytes.word(at: headerBytes)
+        guard bytes.count >= headerBytes + 8 else { return nil }
+        switch bytes[2] {
+        case 2...5, 8, 9: return bytes.word(at: headerBytes)
+        default: return nil
+        }
     }
 }
 
@@ -130,6 +138,10 @@ extension BusFrame {
         case .usersWanted: 4
         case .users: 5
         case .goodbye: 6
+        case .people: 7
+        case .peopleWanted: 8
+        case .peoplePart: 9
+        case .typing: 10
         }
     }
 
@@ -138,7 +150,8 @@ extension BusFrame {
         case .counts(let counts): counts.omitsProjects
         case .usersWanted(let wanted): wanted.after != nil
         case .users(let users): users.isLast
-        case .snapshotWanted, .snapshot, .goodbye: false
+        case .people(let people): people.omits
+        case .snapshotWanted, .snapshot, .goodbye, .peopleWanted, .peoplePart, .typing: false
         }
     }
 
@@ -176,14 +189,28 @@ extension BusFrame {
         case .usersWanted(let wanted):
             buffer.append(bigEndian: wanted.target)
             buffer.append(bigEndian: wanted.question)
-            buffer.append(wanted.project)
-            if let after = wanted.after { buffer.append(after) }
+            buffer.append(bigEndian: wanted.project)
+            if let after = wanted.after { buffer.append(bigEndian: after) }
         case .users(let users):
             buffer.append(bigEndian: users.target)
             buffer.append(bigEndian: users.question)
-            for user in users.users { buffer.append(user) }
+            for user in users.users { buffer.append(bigEndian: user) }
         case .goodbye:
             break
+        case .people(let people):
+            buffer.append(bigEndian: people.hash)
+            for change in people.changes { buffer.append(change) }
+        case .peopleWanted(let wanted):
+            buffer.append(bigEndian: wanted.target.node)
+            buffer.append(bigEndian: wanted.target.epoch)
+            buffer.append(bigEndian: wanted.first)
+        case .peoplePart(let part):
+            buffer.append(bigEndian: part.target)
+            buffer.append(bigEndian: part.first)
+            buffer.append(bigEndian: part.end)
+            for entry in part.entries { buffer.append(entry) }
+        case .typing(let typing):
+            for change in typing.changes { buffer.append(change) }
         }
     }
 }
@@ -201,13 +228,13 @@ extension ByteBuffer {
         }
     }
 
-    fileprivate mutating func append(_ id: UUID) {
+    mutating func append(bigEndian id: UUID) {
         append(bigEndian: id.high)
         append(bigEndian: id.low)
     }
 
     fileprivate mutating func append(_ count: ProjectCount) {
-        append(count.project)
+        append(bigEndian: count.project)
         append(bigEndian: count.clients)
     }
 }

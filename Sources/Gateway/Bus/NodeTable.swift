@@ -66,6 +66,16 @@ package struct NodeTable: Sendable {
             .map { ($0.key, Self.isFrozen($0.value, now)) }
     }
 
+    /// Whether the process is there.
+    package func knows(_ process: BusIdentity) -> Bool {
+        guard let node = nodes[process.node] else { return false }
+        return node.isPresent && node.epoch == process.epoch
+    }
+
+    package func hasFrozen(_ now: Instant) -> Bool {
+        nodes.values.contains { $0.isPresent && Self.isFrozen($0, now) }
+    }
+
     /// Whether what is known may be less, or older, than what is.
     package func isPartial(_ now: Instant) -> Bool {
         nodes.values.contains { node in

@@ -15,6 +15,12 @@ extension Core {
             let users = users(of: wanted.project)
             bus?.answer(wanted, of: asker, with: users, clock.now)
             return members
+        case .people(let count):
+            mergePeople()
+            return count * Limits.busPeopleWeight
+        case .typing(let changes):
+            hearTyping(changes)
+            return changes.count * Limits.busPeopleWeight
         }
     }
 
@@ -62,19 +68,24 @@ extension Core {
     package var busDeadline: Instant? {
         switch bus {
         case .some(let bus):
-            bus.deadline(hasChanges: hub.hasChanges, clients: metrics.connections)
+            bus.deadline(hasChanges: hasBusNews, clients: metrics.connections)
         case .none: nil
         }
     }
 
+    private var hasBusNews: Bool { hub.hasChanges || presence.hasNews || typing.hasNews }
+
     package mutating func runBusTimers() {
         let isDue = bus?.isBatchDue(
-            hasChanges: hub.hasChanges, clients: metrics.connections, clock.now)
+            hasChanges: hasBusNews, clients: metrics.connections, clock.now)
         if isDue == true {
             let changes = hub.dequeueChanges(atMost: Limits.busChangesPerBatch)
-            bus?.publish(changes, clients: metrics.connections, clock.now)
+            let present = presence.dequeueNews(atMost: Limits.busPeoplePerBatch)
+            bus?.publish(changes, clients: metrics.connections, present: present, clock.now)
+            if typing.hasNews { bus?.publish(typing: typing.dequeueNews()) }
         }
         bus?.check(clock.now)
+        mergePeople()
     }
 
     // MARK: The status of a project

@@ -14,6 +14,7 @@ extension Core {
             confirm(message.reference, to: index)
             return
         }
+        let isFirst = !presence.concerns(project)
         let outcome = presence.set(
             wish, of: index, user, in: project,
             isSuspended: hub.isSuspended(index, in: project), clock.now)
@@ -23,6 +24,7 @@ extension Core {
                 .unavailable, "too many are present at the moment", message.reference, to: index)
             return
         }
+        if isFirst { bringPeople(into: project) }
         if presence.isHidden(user, in: project) { typing.end(of: user, in: project, clock.now) }
         confirm(message.reference, to: index)
     }
@@ -113,9 +115,11 @@ extension Core {
         typing.end(of: pair.user, in: pair.project, clock.now)
     }
 
-    /// The same of a user who has no connection that would be asked about, but is still seen.
+    /// The same of a user who has no connection that would be asked about, but is still seen, or is
+    /// elsewhere.
     mutating func suspendAbsent(_ pair: MembershipPair) {
         presence.dropLingering(pair.user, in: pair.project, clock.now)
+        shunPeople(pair)
     }
 
     /// The same of members of whom it isn't known who they are; those who are here are asked about.

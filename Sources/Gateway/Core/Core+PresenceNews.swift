@@ -7,6 +7,7 @@ extension Core {
     /// broadcasts do; all else is queued.
     mutating func tellPresence(to transport: inout some Transport & ~Copyable) {
         guard presence.hasWorkLeft || typing.hasWorkLeft else { return }
+        presence.isPartial = bus?.isPartialOfPeople(clock.now) ?? false
         var budget = Limits.presenceDeliveriesPerTurn
         while budget > 0, let ask = presence.dequeueAsk() {
             budget -= 1

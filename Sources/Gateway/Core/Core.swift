@@ -28,7 +28,7 @@ package struct Core: ~Copyable {
     var history: History
     /// Who is present where, and who types.
     var presence: Presence
-    var typing = Typing()
+    var typing: Typing
     /// Messages from user to user.
     package var direct: Direct
     /// Who is let in, and how much those who are in may do.
@@ -67,8 +67,10 @@ package struct Core: ~Copyable {
         admission = Admission(settings.admission, connectionsMax: slots, seed: seed)
         history = History(seed: seed)
         presence = Presence(
-            listsUsers: settings.presence == .on, isPartial: settings.bus != nil, slots: slots,
+            listsUsers: settings.presence == .on,
+            tellsOthers: settings.bus != nil && settings.presence != .off, slots: slots,
             seed: seed)
+        typing = Typing(tellsOthers: settings.bus != nil && settings.presence == .on)
         direct = Direct(seed: seed)
         membership = Membership(
             recheckNanoseconds: settings.checksMembership
@@ -76,7 +78,7 @@ package struct Core: ~Copyable {
         hub = Hub(
             clientCapacity: slots, projectsPerClientMax: Limits.projectsPerConnectionMax)
         if let identity = settings.bus {
-            bus = Bus(identity, now: now)
+            bus = Bus(identity, seed: seed, hearsPeople: settings.presence != .off, now: now)
             hub.notesChanges = true
         }
     }

@@ -46,5 +46,10 @@ extension Limits {
         precondition(busRemovalNanoseconds < busFormerSecretNanoseconds)
         precondition(busFrameBytesMax <= receiveBytes - 1)
         precondition(busFrameBytesMax <= busWaitingBytesMax)
+        precondition(MemoryLayout<PeopleEntry>.stride == 32)
+        // An entry's index, one higher than it is, fits into its links.
+        precondition(busPeoplePerNodeMax <= busPeopleMax && busPeopleMax < Int(UInt32.max))
+        // Whoever is shunned is so for longer than the removal is remembered.
+        precondition(busRemovedNanoseconds < busShunNanoseconds)
     }
 }

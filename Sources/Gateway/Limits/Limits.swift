@@ -329,6 +329,27 @@ package enum Limits {
     /// Projects that are known of all other nodes together: some 50 bytes each. What comes beyond it
     /// isn't counted, and a status says that it is partial.
     package static let busProjectsMax = 1 << 20
+    /// Users present in projects, each counted in each project and node, as nodes say it: of all nodes, the
+    /// own one among them, and of one. At most 43 bytes each, and 59 for each project. What comes beyond it
+    /// isn't known, and presence says that it is partial.
+    package static let busPeopleMax = 1 << 20
+    package static let busPeoplePerNodeMax = 1 << 18
+    /// Of those, users who are told of in one batch: five frames.
+    package static let busPeoplePerBatch = 2_048
+    /// Entries that are looked at in one turn, or for one frame, and those that are taken out of it: at 1 and
+    /// 1,000 ns each.
+    static let busPeopleLooksPerTurn = 65_536
+    static let busPeopleRemovalsPerTurn = 1_024
+    /// Members that a user in a frame counts as, in a turn.
+    static let busPeopleWeight = 8
+    /// Announced removals that are remembered, and nanoseconds for which they are: longer than one process
+    /// hears of them later than another. Users who are shunned for one meanwhile, and nanoseconds until
+    /// those are believed to be what their node says, which hears of it when it hears at all.
+    package static let busRemovalsMax = 4_096
+    package static let busRemovedNanoseconds: UInt64 = 10_000_000_000
+    package static let busShunNanoseconds: UInt64 = 60_000_000_000
+    /// Signs that somebody types, or doesn't any more, that wait to be told; further ones aren't.
+    package static let busTypingMax = 1_024
     /// Bytes that wait until the carrier takes them. A frame beyond that is dropped: what it would have
     /// told the others ask for.
     package static let busWaitingBytesMax = 1 << 20

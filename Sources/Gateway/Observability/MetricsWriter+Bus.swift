@@ -24,14 +24,16 @@ extension MetricsWriter {
             help: "Frames skipped because they came late or twice.", figures.framesStale)
         buffer.counter(
             "devhive_bus_frames_refused_total",
-            help: "Nodes and projects of others not counted because of a bound.",
+            help: "Nodes, projects and present users of others not counted because of a bound.",
             figures.framesRefused)
         buffer.counter(
             "devhive_bus_gaps_total", help: "Times that frames of a process were missed.",
             figures.gaps)
         buffer.counter(
             "devhive_bus_snapshots_total",
-            help: "Times that a process was asked for all that it counts.", figures.snapshots)
+            help:
+                "Times that a process was asked for all that it counts, or for all who are present.",
+            figures.snapshots)
         buffer.counter(
             "devhive_bus_nodes_gone_total", help: "Processes that ended or fell silent.",
             figures.nodesGone)
@@ -44,6 +46,10 @@ extension MetricsWriter {
         buffer.gauge(
             "devhive_bus_nodes_frozen",
             help: "Of those, the ones that have been silent for too long.", figures.nodesFrozen)
+        buffer.gauge(
+            "devhive_bus_present_elsewhere",
+            help: "Users present at other processes, each counted in each project and process.",
+            figures.presentElsewhere)
     }
 
     static func writeCarrier(_ figures: CarrierFigures, into buffer: inout ByteBuffer) {

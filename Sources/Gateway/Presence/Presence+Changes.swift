@@ -22,9 +22,12 @@ extension Presence {
             setMarks(marks, of: watch, position, raw)
             self[raw].hasWaiting = true
         } else {
+            let isOwn = self[raw][position].marks.contains(.isOwn)
             guard watchCount(of: position, in: raw) < Limits.presenceConnectionsPerUserMax,
-                tabs.count < Limits.presenceTabsMax
+                tabs.count < Limits.presenceTabsMax,
+                isOwn || userCount < Limits.presentUsersMax
             else { return .full }
+            if !isOwn { beginOwn(position, raw, isSuspended: isSuspended) }
             // Who has no other connection may have changed his mind about being seen.
             if !self[raw][position].hasConnections {
                 self[raw][position].marks.remove(.staysHidden)
@@ -46,14 +49,30 @@ extension Presence {
         guard userCount < Limits.presentUsersMax,
             self[raw].users.count < Limits.presentUsersPerProjectMax
         else { return .full }
-        var entry = PresentUser(user, PresentUser.none, [])
-        if isSuspended { entry.marks.insert(.isSuspended) }
-        userCount += 1
-        let position = self[raw].append(entry)
+        let position = self[raw].append(PresentUser(user, PresentUser.none, []))
+        beginOwn(position, raw, isSuspended: isSuspended)
         addWatch(client, marks, to: position, raw)
         asks.append(PresenceAsk(client: client, user: user, project: self[raw].project))
         judge(position, raw, now)
         return .done
+    }
+
+    private mutating func beginOwn(_ position: Int, _ raw: UInt32, isSuspended: Bool) {
+        self[raw][position].marks.insert(.isOwn)
+        if isSuspended { self[raw][position].marks.insert(.isSuspended) }
+        self[raw].ownCount += 1
+        userCount += 1
+    }
+
+    /// The user doesn't take part here any more, if nothing is left.
+    private mutating func endOwn(_ position: Int, _ raw: UInt32) {
+        let user = self[raw][position]
+        guard user.marks.contains(.isOwn), !user.hasConnections,
+            user.marks.isDisjoint(with: [.lingers, .staysHidden])
+        else { return }
+        self[raw][position].marks.subtract([.isOwn, .isSuspended, .lingersActive])
+        self[raw].ownCount -= 1
+        userCount -= 1
     }
 
     /// A connection doesn't take part in the project any more; nothing when it didn't.
@@ -68,11 +87,14 @@ extension Presence {
             let watch = watch(of: client, position, raw)
         else { return }
         let wasInvisible = marks(of: watch, position, raw).contains(.isInvisible)
+        let wasSeen = ownVisibility(of: position, raw) ?? .absent
         removeWatch(watch, of: position, raw)
         if let graceNanoseconds {
             let isLast = !self[raw][position].hasConnections
             // Nobody would see a user who comes back and hasn't been seen.
-            if isLast, self[raw][position].current != .absent {
+            if isLast, wasSeen != .absent {
+                self[raw][position].marks.remove(.lingersActive)
+                if wasSeen == .active { self[raw][position].marks.insert(.lingersActive) }
                 self[raw][position].marks.insert(.lingers)
                 wait(for: position, raw, graceNanoseconds, now)
             }
@@ -96,9 +118,19 @@ extension Presence {
 
     // MARK: What follows
 
+    /// Something has happened to a user who takes part here. The position may be another user's
+    /// afterwards, and the room be free.
+    mutating func judge(
+        _ position: Int, _ raw: UInt32, isUrgent: Bool = false, _ now: Instant
+    ) {
+        noteNews(of: self[raw][position].user, in: self[raw].project)
+        endOwn(position, raw)
+        see(position, raw, isUrgent: isUrgent, now)
+    }
+
     /// Sees the user anew, and tells if that is something else than before. The position may be another
     /// user's afterwards, and the room be free.
-    mutating func judge(
+    mutating func see(
         _ position: Int, _ raw: UInt32, isUrgent: Bool = false, _ now: Instant
     ) {
         let before = self[raw][position]
@@ -126,26 +158,41 @@ extension Presence {
     }
 
     private func visibility(of position: Int, _ raw: UInt32) -> Visibility {
+        guard let own = ownVisibility(of: position, raw) else { return .absent }
+        return own.joined(with: self[raw][position].elsewhere)
+    }
+
+    /// How the user is seen here, whatever others say; `nil` for one who is hidden, also from what
+    /// others say.
+    private func ownVisibility(of position: Int, _ raw: UInt32) -> Visibility? {
         let user = self[raw][position]
-        if !user.marks.isDisjoint(with: [.isSuspended, .staysHidden]) { return .absent }
+        if !user.marks.isDisjoint(with: [.isSuspended, .staysHidden]) { return nil }
         guard user.hasConnections else {
-            return user.marks.contains(.lingers) ? user.current : .absent
+            guard user.marks.contains(.lingers) else { return .absent }
+            return user.marks.contains(.lingersActive) ? .active : .away
         }
         var visibility = Visibility.away
         var next = firstWatch(of: position, in: raw)
         while let watch = next {
             let marks = marks(of: watch, position, raw)
-            if marks.contains(.isInvisible) { return .absent }
+            if marks.contains(.isInvisible) { return nil }
             if marks.contains(.isActive) { visibility = .active }
             next = nextWatch(after: watch, of: position, in: raw)
         }
         return visibility
     }
 
+    mutating func ownVisibility(of pair: MembershipPair) -> Visibility {
+        guard let raw = room(of: pair.project), let position = self[raw].position(of: pair.user)
+        else { return .absent }
+        return ownVisibility(of: position, raw) ?? .absent
+    }
+
     /// Takes out a user of whom nothing is left, and who is told to be gone or needn't be.
     mutating func removeIfGone(_ position: Int, _ raw: UInt32) {
         let user = self[raw][position]
-        guard !user.hasConnections, user.marks.isDisjoint(with: [.lingers, .staysHidden])
+        guard !user.hasConnections,
+            user.marks.isDisjoint(with: [.lingers, .staysHidden, .isElsewhere])
         else { return }
         if user.published != .absent {
             // Those who follow the changes have to hear of it.
@@ -154,7 +201,6 @@ extension Presence {
             self[raw].publishedCount -= 1
         }
         self[raw].remove(at: position)
-        userCount -= 1
         if self[raw].users.count == Limits.presenceRestingUsersMax { setTimer(of: raw) }
     }
 
@@ -169,6 +215,7 @@ extension Presence {
         guard place.isAwake else { return rooms.isHidden(user, at: place) }
         let raw = UInt32(place.index)
         guard let position = self[raw].position(of: user) else { return false }
-        return self[raw][position].current == .absent
+        return self[raw][position].marks.contains(.isOwn)
+            && self[raw][position].current == .absent
     }
 }

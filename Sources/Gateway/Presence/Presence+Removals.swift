@@ -5,9 +5,9 @@ extension Presence {
     /// The user's membership was announced to have ended, which is being verified: from here on nobody
     /// sees the user.
     package mutating func suspend(_ user: UserID, in project: ProjectID, _ now: Instant) {
-        guard let raw = room(of: project), let position = self[raw].position(of: user) else {
-            return
-        }
+        guard let raw = room(of: project), let position = self[raw].position(of: user),
+            self[raw][position].marks.contains(.isOwn)
+        else { return }
         self[raw][position].marks.insert(.isSuspended)
         judge(position, raw, isUrgent: true, now)
     }
@@ -16,7 +16,7 @@ extension Presence {
     /// is none in a room at rest.
     package mutating func dropLingering(_ user: UserID, in project: ProjectID, _ now: Instant) {
         guard let raw = awakeRoom(of: project), let position = self[raw].position(of: user),
-            !self[raw][position].hasConnections
+            isLingering(position, raw)
         else { return }
         endLingering(position, raw, now)
     }
@@ -38,15 +38,20 @@ extension Presence {
     package mutating func dropLingering(in project: ProjectID, _ now: Instant) {
         guard let raw = awakeRoom(of: project) else { return }
         for position in self[raw].users.indices.reversed()
-        where !self[raw][position].hasConnections {
+        where isLingering(position, raw) {
             endLingering(position, raw, now)
             guard isInUse(raw) else { return }
         }
     }
 
+    /// Whether the user takes part here without a connection.
+    private func isLingering(_ position: Int, _ raw: UInt32) -> Bool {
+        self[raw][position].marks.contains(.isOwn) && !self[raw][position].hasConnections
+    }
+
     /// Whoever is hidden stays so: the removal may turn out to be none.
     private mutating func endLingering(_ position: Int, _ raw: UInt32, _ now: Instant) {
-        self[raw][position].marks.formIntersection(.staysHidden)
+        self[raw][position].marks.subtract([.lingers, .isSuspended])
         judge(position, raw, isUrgent: true, now)
     }
 }

@@ -41,9 +41,12 @@ extension Presence {
         return raw
     }
 
-    /// Frees a room in which nobody is any more. One whose round is under way is freed at its end.
+    /// Whether somebody takes part in the project here.
+    package func concerns(_ project: ProjectID) -> Bool { rooms.place(of: project) != nil }
+
+    /// Frees a room in which nobody of this process is any more. One whose round is under way is freed at its end.
     mutating func discardIfUnused(_ raw: UInt32) {
-        guard isInUse(raw), self[raw].users.isEmpty, self[raw].cursor == nil else { return }
+        guard isInUse(raw), self[raw].ownCount == 0, self[raw].cursor == nil else { return }
         timers?.cancel(raw)
         let end = rooms.awakeEnd
         rooms.remove(raw)

@@ -10,8 +10,10 @@ package struct Presence: ~Copyable {
     private let place = AddressOnly()
     /// Whether anybody is told who is present; else only how many are.
     let listsUsers: Bool
-    /// Whether other processes have users of the same projects.
-    let isPartial: Bool
+    /// Whether there may be users elsewhere who aren't known.
+    package var isPartial = false
+    /// Whether `news` are noted.
+    private let tellsOthers: Bool
     private let slots: Int
 
     var rooms: PresenceTable
@@ -25,13 +27,17 @@ package struct Presence: ~Copyable {
     /// Connections that wait for their first state, which they get in this turn.
     var asks: [PresenceAsk] = []
     var nextAsk = 0
-    /// Users in projects.
+    /// Users who take part in projects here.
     package internal(set) var userCount = 0
+    /// Users of other processes for whom there was no room in a project.
+    package internal(set) var refusedElsewhere: UInt64 = 0
+    /// Own users who may be seen otherwise than before, for other processes.
+    private var news: Set<MembershipPair> = []
 
     /// - Parameter slots: clients that there can be.
-    /// - Parameter isPartial: whether other processes have users of the same projects.
-    package init(listsUsers: Bool, isPartial: Bool = false, slots: Int, seed: UInt64) {
-        self.isPartial = isPartial
+    /// - Parameter tellsOthers: whether other processes have to know who is present here.
+    package init(listsUsers: Bool, tellsOthers: Bool = false, slots: Int, seed: UInt64) {
+        self.tellsOthers = tellsOthers
         self.listsUsers = listsUsers
         self.slots = slots
         rooms = PresenceTable(seed: seed)
@@ -42,6 +48,24 @@ package struct Presence: ~Copyable {
         case done
         /// There is no room for more users, projects or connections.
         case full
+    }
+
+    // MARK: News for other processes
+
+    package var hasNews: Bool { !news.isEmpty }
+
+    mutating func noteNews(of user: UserID, in project: ProjectID) {
+        if tellsOthers { news.insert(MembershipPair(project: project, user: user)) }
+    }
+
+    /// How these users are seen here now, whatever others say; further ones are left for the next time.
+    package mutating func dequeueNews(atMost countMax: Int) -> [PresenceChange] {
+        var changes: [PresenceChange] = []
+        changes.reserveCapacity(min(countMax, news.count))
+        while changes.count < countMax, let pair = news.popFirst() {
+            changes.append(PresenceChange(pair, ownVisibility(of: pair)))
+        }
+        return changes
     }
 
     // MARK: Clients

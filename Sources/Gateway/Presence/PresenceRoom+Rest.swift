@@ -28,6 +28,7 @@ extension PresenceRoom {
     mutating func resume(_ packed: PackedUser) {
         let user = packed.unpacked(isTruncated: isTruncated)
         _ = append(user)
+        if user.marks.contains(.isOwn) { ownCount += 1 }
         if user.current != .absent {
             visibleCount += 1
             publishedCount += 1

@@ -10,6 +10,8 @@ struct PresenceRoom {
     private(set) var users = UserList()
     private var positions: UserPositions
 
+    /// Users who take part here; without any the room isn't needed.
+    var ownCount = 0
     /// Users that are seen, and the number that was told last.
     var visibleCount = 0
     var publishedCount = 0

@@ -1,10 +1,3 @@
-/// How a user is seen in a project.
-package enum Visibility: UInt8, BitwiseCopyable, Sendable {
-    case absent
-    case away
-    case active
-}
-
 /// What is known of a connection that takes part in a project's presence.
 package struct WatchMarks: OptionSet, BitwiseCopyable, Sendable {
     package let rawValue: UInt8
@@ -49,6 +42,13 @@ struct UserMarks: OptionSet, BitwiseCopyable, Sendable {
     /// So did the last one that was invisible: nobody shall see the user meanwhile, nor when it is back and
     /// hasn't said yet how it takes part.
     static let staysHidden = UserMarks(rawValue: 1 << 2)
+    /// Of one who lingers: the last connection was at the keyboard.
+    static let lingersActive = UserMarks(rawValue: 1 << 3)
+    /// The user takes part here, or did until a moment ago; else others alone say so.
+    static let isOwn = UserMarks(rawValue: 1 << 4)
+    /// The user is seen elsewhere, and in which way.
+    static let isElsewhere = UserMarks(rawValue: 1 << 5)
+    static let isActiveElsewhere = UserMarks(rawValue: 1 << 6)
 }
 
 /// A user who takes part in a project's presence, with the first connection in place, since most have
@@ -78,4 +78,17 @@ struct PresentUser: BitwiseCopyable {
 
     var hasConnections: Bool { client != Self.none || more != 0 }
     var isChanged: Bool { current != published }
+
+    /// How other processes see the user.
+    var elsewhere: Visibility {
+        get {
+            guard marks.contains(.isElsewhere) else { return .absent }
+            return marks.contains(.isActiveElsewhere) ? .active : .away
+        }
+        set {
+            marks.subtract([.isElsewhere, .isActiveElsewhere])
+            if newValue != .absent { marks.insert(.isElsewhere) }
+            if newValue == .active { marks.insert(.isActiveElsewhere) }
+        }
+    }
 }

@@ -12,8 +12,15 @@ package struct Typing: ~Copyable {
     private var topicsOfProject: [ProjectID: [UInt32]] = [:]
     private var timers: TimerWheel?
     var queued = IndexQueue()
+    /// Whether `news` are noted.
+    private let tellsOthers: Bool
+    /// What clients of this process have said, or what has ended with them, for other processes.
+    private var news: [TypingChange] = []
 
-    package init() {}
+    /// - Parameter tellsOthers: whether other processes have to know who types here.
+    package init(tellsOthers: Bool = false) {
+        self.tellsOthers = tellsOthers
+    }
 
     package var isEmpty: Bool { topicsOfProject.isEmpty }
     package var topicCount: Int { topics.count - freeTopics.count }
@@ -23,6 +30,43 @@ package struct Typing: ~Copyable {
     /// The user types in the topic.
     package mutating func sign(
         of user: UserID, by client: ClientIndex, in project: ProjectID,
+        _ topic: borrowing ByteBuffer, _ now: Instant
+    ) -> TypingOutcome {
+        let outcome = take(user, client, project, topic, now)
+        if outcome == .counted, tellsOthers { note(user, project, topic.copy(), isOver: false) }
+        return outcome
+    }
+
+    /// The user types in the topic, or doesn't any more, as another process says.
+    package mutating func hear(
+        _ change: TypingChange, _ topic: borrowing ByteBuffer, _ now: Instant
+    ) {
+        let (user, project) = (change.pair.user, change.pair.project)
+        guard change.isOver else {
+            _ = take(user, Typist.elsewhere, project, topic, now)
+            return
+        }
+        guard let raw = find(project, topic) else { return }
+        end(in: raw, now) { $0.user == user && $0.client == Typist.elsewhere }
+    }
+
+    private mutating func note(
+        _ user: UserID, _ project: ProjectID, _ topic: [UInt8], isOver: Bool
+    ) {
+        guard news.count < Limits.busTypingMax else { return }
+        news.append(
+            TypingChange(MembershipPair(project: project, user: user), topic, isOver: isOver))
+    }
+
+    package var hasNews: Bool { !news.isEmpty }
+
+    package mutating func dequeueNews() -> [TypingChange] {
+        defer { news = [] }
+        return news
+    }
+
+    private mutating func take(
+        _ user: UserID, _ client: ClientIndex, _ project: ProjectID,
         _ topic: borrowing ByteBuffer, _ now: Instant
     ) -> TypingOutcome {
         guard let raw = find(project, topic) ?? make(project, topic, by: user, now) else {
@@ -68,16 +112,21 @@ package struct Typing: ~Copyable {
         for raw in topicsOfProject[project] ?? [] { end(in: raw, now) { $0.client == client } }
     }
 
+    /// - Parameter isExpiry: whether their time is up, of which others take care themselves.
     private mutating func end(
-        in raw: UInt32, _ now: Instant, _ isConcerned: (Typist) -> Bool
+        in raw: UInt32, isExpiry: Bool = false, _ now: Instant, _ isConcerned: (Typist) -> Bool
     ) {
         var hasEnded = false
         for position in topics[Int(raw)].typists.indices.reversed() {
             let typist = topics[Int(raw)].typists[position]
             guard !typist.hasEnded, isConcerned(typist) else { continue }
             hasEnded = true
+            if tellsOthers, !isExpiry, typist.client != Typist.elsewhere {
+                let topic = topics[Int(raw)]
+                note(typist.user, topic.project, topic.bytes, isOver: true)
+            }
             topics[Int(raw)].typists[position].hasEnded = true
-            topics[Int(raw)].typists[position].client = .max
+            topics[Int(raw)].typists[position].client = Typist.elsewhere
         }
         if hasEnded { noteDue(raw, now) }
     }
@@ -132,7 +181,7 @@ package struct Typing: ~Copyable {
     /// Looks at the topics whose time has come: there are few.
     package mutating func runTimers(_ clock: TurnClock) {
         while let raw = timers?.popDue(now: clock.tick) {
-            end(in: raw, clock.now) {
+            end(in: raw, isExpiry: true, clock.now) {
                 clock.now.nanoseconds(since: $0.signedAt) >= Limits.typingNanoseconds
             }
             update(raw, clock.now)

@@ -3,6 +3,9 @@ internal import Reactor
 /// Somebody who types in a topic.
 struct Typist: BitwiseCopyable {
     let user: UserID
+    /// In the place of a connection, of one who types at another process.
+    static var elsewhere: ClientIndex { .max }
+
     /// The connection of the last sign that counted.
     var client: ClientIndex
     var signedAt: Instant
@@ -53,6 +56,8 @@ struct TypingTopic {
     func bears(_ topic: borrowing ByteBuffer) -> Bool {
         topic.isEqual(to: text.span.extracting(0..<textCount))
     }
+
+    var bytes: [UInt8] { (0..<textCount).map { text[$0] } }
 
     var count: Int { typists.count { !$0.hasEnded } }
 

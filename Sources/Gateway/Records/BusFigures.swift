@@ -23,6 +23,8 @@ package struct BusFigures: BitwiseCopyable, Equatable, Sendable {
     /// Other nodes that are known, and those of them that have been silent for too long, now.
     package var nodes: UInt64 = 0
     package var nodesFrozen: UInt64 = 0
+    /// Users present elsewhere, each counted in each project and node, now.
+    package var presentElsewhere: UInt64 = 0
 
     package init() {}
 }

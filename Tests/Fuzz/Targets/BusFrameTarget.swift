@@ -17,8 +17,17 @@ enum BusFrameTarget {
             if case .users(let wanted, let asker) = bus.receive(bytes.span, now) {
                 bus.answer(wanted, of: asker, with: [UserID(high: 0, low: 1)], now)
             }
-            if script.byte() & 1 == 1 { bus.publish([], clients: 1, now) }
+            let act = script.byte()
+            let pair = MembershipPair(
+                project: ProjectID(high: 0, low: UInt64(act >> 6)), user: UserID(high: 0, low: 0))
+            if act & 2 == 2 { bus.people.noteRemoval(of: pair, now) }
+            if act & 1 == 1 {
+                let present = PresenceChange(pair, act & 4 == 4 ? .active : .absent)
+                bus.publish([], clients: 1, present: [present], now)
+            }
+            while let pair = bus.people.dequeueChanged() { _ = bus.people.seen(pair) }
             bus.check(now)
+            precondition(bus.people.elsewhereCount <= Limits.busPeopleMax)
             precondition(bus.nodeCount <= Limits.busNodesMax + 1)
             milliseconds += UInt64(script.byte()) * 50
         }
@@ -43,7 +52,7 @@ enum BusFrameTarget {
         let kind = script.byte()
         guard kind < 128 else { return script.take(Int(script.byte())) }
         let word: (UInt8) -> [UInt8] = { [0, 0, 0, 0, 0, 0, 0, $0] }
-        var bytes = [0xDB, 1, kind & 7, script.byte() & 1]
+        var bytes = [0xDB, 1, kind & 15, script.byte() & 1]
         bytes += word(script.byte() & 3) + word(script.byte() & 3) + word(script.byte())
         return bytes + script.take(Int(script.byte()))
     }

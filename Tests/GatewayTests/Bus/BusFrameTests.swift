@@ -42,6 +42,33 @@ import Testing
                 UsersFrame(
                     target: 5, question: 1, isLast: false, users: users(BusFrame.usersMax))),
             .goodbye,
+        ] + aboutPeople
+    }()
+
+    private static let aboutPeople: [BusFrame.Content] = {
+        let pairs = (0..<UInt64(BusFrame.peopleMax)).map {
+            MembershipPair(project: BusTesting.project($0), user: UserID(high: 3, low: $0))
+        }
+        var omitting = PeopleFrame(hash: .max - 1)
+        omitting.omits = true
+        var full = PeopleFrame(hash: 1)
+        full.changes = pairs.map { PresenceChange($0, .active, isAnew: true) }
+        var few = PeopleFrame(hash: 2)
+        few.changes = [PresenceChange(pairs[0], .absent), PresenceChange(pairs[1], .away)]
+        let entries = pairs.map { PresenceChange($0, .away) }
+        let topic = [UInt8](repeating: 0x61, count: Limits.topicBytesMax)
+        let typing = pairs.prefix(BusFrame.typingMax).map {
+            TypingChange($0, topic, isOver: false)
+        }
+        return [
+            .people(omitting), .people(full), .people(few),
+            .peopleWanted(PeopleWanted(target: sender, first: .max - 1)),
+            .peoplePart(PeoplePart(target: 5, first: 0, end: 1, entries: [])),
+            .peoplePart(
+                PeoplePart(target: 5, first: 7, end: PeoplePart.atEnd, entries: entries)),
+            .typing(TypingFrame(changes: typing)),
+            .typing(
+                TypingFrame(changes: [TypingChange(pairs[0], Array("ä".utf8), isOver: true)])),
         ]
     }()
 
@@ -92,7 +119,7 @@ import Testing
             #expect(BusTesting.read(bytes) == .failure(.malformed))
         }
         var bytes = BusTesting.bytes(of: Self.frame(.goodbye))
-        for kind in [UInt8(0), 7, 255] {
+        for kind in [UInt8(0), 11, 255] {
             bytes[2] = kind
             #expect(BusTesting.read(bytes) == .failure(.malformed))
         }
@@ -122,5 +149,30 @@ import Testing
             let bytes = BusTesting.bytes(of: Self.frame(.users(frame)))
             #expect(BusTesting.read(bytes) == .failure(.malformed))
         }
+    }
+
+    /// How one is seen who is present, and a topic.
+    @Test func `what no node says of people is malformed`() {
+        let pair = MembershipPair(project: BusTesting.project(1), user: UserID(high: 3, low: 1))
+        var people = PeopleFrame(hash: 1)
+        people.changes = [PresenceChange(pair, .active)]
+        var bytes = BusTesting.bytes(of: Self.frame(.people(people)))
+        for byte in [UInt8(3), 4, 7, 8, 255] {
+            bytes[bytes.count - 1] = byte
+            #expect(BusTesting.read(bytes) == .failure(.malformed), "\(byte)")
+        }
+        let part = PeoplePart(
+            target: 5, first: 1, end: 2, entries: [PresenceChange(pair, .active)])
+        bytes = BusTesting.bytes(of: Self.frame(.peoplePart(part)))
+        bytes[bytes.count - 1] = 0
+        #expect(BusTesting.read(bytes) == .failure(.malformed), "nobody who is absent")
+        let standing = PeoplePart(target: 5, first: 2, end: 2, entries: [])
+        bytes = BusTesting.bytes(of: Self.frame(.peoplePart(standing)))
+        #expect(BusTesting.read(bytes) == .failure(.malformed), "it leads nowhere")
+        let typing = TypingFrame(changes: [TypingChange(pair, [0xC3], isOver: false)])
+        bytes = BusTesting.bytes(of: Self.frame(.typing(typing)))
+        #expect(BusTesting.read(bytes) == .failure(.malformed), "half a character")
+        bytes = BusTesting.bytes(of: Self.frame(.typing(TypingFrame(changes: []))))
+        #expect(BusTesting.read(bytes) == .failure(.malformed), "nothing is said")
     }
 }

@@ -10,6 +10,9 @@ private final class Node {
     var counts: [ProjectID: UInt32] = [:]
     var changed: Set<ProjectID> = []
     var clients: UInt64 = 0
+    /// Who is present there.
+    var present: [MembershipPair: Visibility] = [:]
+    var changedPresent: Set<MembershipPair> = []
     /// Frames on their way to it, by who sent them: those of one node stay in their order.
     var arriving: [Int: [[UInt8]]] = [:]
 
@@ -67,18 +70,23 @@ private struct BusWorld {
                 let frames = node.arriving.removeValue(forKey: sender) ?? []
                 for frame in frames {
                     switch node.bus.receive(frame.span, now) {
-                    case .nothing: break
+                    case .nothing, .people, .typing: break
                     case .users(let wanted, let asker):
                         node.bus.answer(wanted, of: asker, with: [], now)
                     }
                 }
             }
+            let hasChanges = !node.changed.isEmpty || !node.changedPresent.isEmpty
             let isDue = node.bus.isBatchDue(
-                hasChanges: !node.changed.isEmpty, clients: node.clients, now)
+                hasChanges: hasChanges, clients: node.clients, now)
             if isDue {
                 let changes = node.changed.map { ProjectCount($0, node.counts[$0] ?? 0) }
                 node.changed = []
-                node.bus.publish(changes, clients: node.clients, now)
+                let present = node.changedPresent.map {
+                    PresenceChange($0, node.present[$0] ?? .absent)
+                }
+                node.changedPresent = []
+                node.bus.publish(changes, clients: node.clients, present: present, now)
             }
             node.bus.check(now)
             for frame in node.bus.takeFrames() { carry(frame, from: place) }
@@ -94,6 +102,30 @@ private struct BusWorld {
             node.changed.insert(project)
         }
         node.clients = random.next() % 1_000
+        for _ in 0..<random.next() % 20 {
+            let pair = Self.pair(random.next() % projects, random.next() % 3)
+            node.present[pair] = Visibility(rawValue: UInt8(random.next() % 3)) ?? .absent
+            node.changedPresent.insert(pair)
+        }
+    }
+
+    static func pair(_ project: UInt64, _ user: UInt64) -> MembershipPair {
+        MembershipPair(project: BusTesting.project(project), user: UserID(high: 2, low: user))
+    }
+
+    private func expectSamePeople(
+        _ node: Node, _ others: [Node], _ projects: UInt64, _ seed: UInt64
+    ) {
+        let isPartial = node.bus.isPartialOfPeople(now)
+        #expect(!isPartial, "seed \(seed)")
+        for number in 0..<projects * 3 {
+            let pair = Self.pair(number / 3, number % 3)
+            let expected = others.reduce(Visibility.absent) {
+                $0.joined(with: $1.present[pair] ?? .absent)
+            }
+            let found = node.bus.people.seen(pair)
+            #expect(found == expected, "seed \(seed)")
+        }
     }
 
     func expectAgreement(_ projects: UInt64, _ seed: UInt64) {
@@ -110,6 +142,7 @@ private struct BusWorld {
                 let found = node.bus.clients(of: project).project
                 #expect(found == expected, "seed \(seed)")
             }
+            expectSamePeople(node, others, projects, seed)
             let clients = others.reduce(0) { $0 + $1.clients }
             let all = node.bus.clients(of: BusTesting.project(0)).all
             #expect(all == clients, "seed \(seed)")
