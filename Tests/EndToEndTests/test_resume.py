@@ -1,5 +1,7 @@
 """Clients that come back with a cursor, and the event log that they read."""
 
+import asyncio
+import contextlib
 import json
 
 import pytest
@@ -378,6 +380,76 @@ async def test_an_unlogged_log_is_not_relied_on(database, start_gateway):
     client = await PythonClient.connect(gateway)
     missed, _ = await ready(client, project_id=project, since=cursor)
     assert {m["action"] for m in missed} == {"RESYNC"}
+
+
+async def test_what_a_short_silence_hid_is_a_resync_though_the_gateway_ends_soon_after_it(database, start_gateway):
+    """A client's cursor goes on with the canaries: it mustn't be beyond a switch that nobody has looked at."""
+    project = database.add_project()
+    gateway = start_gateway()
+    await first_cursor(gateway, project)
+    client = await PythonClient.connect(gateway, project=project)
+    await ready(client)
+    database.execute(
+        "ALTER TABLE tasks DISABLE TRIGGER USER;"
+        f"INSERT INTO tasks (project_id, title) VALUES ('{project}', 'hidden');"
+        "ALTER TABLE tasks ENABLE TRIGGER USER")
+    switched = int(database.execute("SELECT max(xmin::text::bigint) FROM pg_trigger")[0][0])
+    cursor, resyncs = 0, 0
+    while cursor <= switched:
+        database.add_task(project)
+        while (event := await client.receive_json()).get("action") != "INSERT":
+            resyncs += event.get("action") == "RESYNC"
+        cursor = int(event["cursor"])
+        await asyncio.sleep(0.05)
+    with contextlib.suppress(asyncio.TimeoutError):
+        # The look is under way then, for milliseconds.
+        while not resyncs:
+            resyncs += (await asyncio.wait_for(client.receive_json(), 2)).get("action") == "RESYNC"
+    gateway.kill()
+    gateway = start_gateway()
+    client = await PythonClient.connect(gateway)
+    missed, _ = await ready(client, project_id=project, since=str(cursor))
+    assert resyncs or {m["action"] for m in missed} == {"RESYNC"}
+
+
+@pytest.mark.parametrize("is_up", [True, False])
+@pytest.mark.parametrize("away, back", [
+    ("ALTER TABLE cache_events RENAME TO elsewhere", "ALTER TABLE elsewhere RENAME TO cache_events"),
+    ("ALTER TABLE cache_events SET SCHEMA other", "ALTER TABLE other.cache_events SET SCHEMA public"),
+    ("ALTER TABLE cache_events OWNER TO somebody", "ALTER TABLE cache_events OWNER TO CURRENT_USER"),
+    ("ALTER TABLE cache_events_horizon RENAME TO elsewhere", "ALTER TABLE elsewhere RENAME TO cache_events_horizon"),
+    ("ALTER FUNCTION notify_cache_invalidation() OWNER TO somebody",
+     "ALTER FUNCTION notify_cache_invalidation() OWNER TO CURRENT_USER"),
+    ("ALTER SCHEMA public RENAME TO elsewhere", "ALTER SCHEMA elsewhere RENAME TO public"),
+], ids=["renamed", "moved", "given", "horizon", "function", "schema"])
+async def test_what_was_not_recorded_while_the_log_was_away_is_a_resync(database, start_gateway, away, back, is_up):
+    """The triggers announce then, and record nothing."""
+    database.execute("CREATE SCHEMA other; DROP ROLE IF EXISTS somebody; CREATE ROLE somebody SUPERUSER")
+    try:
+        project = database.add_project()
+        gateway = start_gateway()
+        cursor = await first_cursor(gateway, project)
+        if not is_up:
+            gateway.stop()
+        database.execute(away)
+        where = "elsewhere." if "SCHEMA public" in away else ""
+        database.execute(f"INSERT INTO {where}tasks (project_id, title) VALUES ('{project}', 'x')")
+        database.execute(back)
+        if not is_up:
+            gateway = start_gateway()
+        gateway.wait_for_metric("devhive_event_log_usable", 1)
+        client = await PythonClient.connect(gateway)
+        missed, _ = await ready(client, project_id=project, since=cursor)
+        assert {m["reason"] for m in missed} <= {"cursor_expired", "listener_reconnected"} and missed
+        if not is_up:
+            # One from behind it is good. (A gateway that ran gives one at its next canary.)
+            cursor = await first_cursor(gateway, project)
+            database.add_task(project)
+            client = await PythonClient.connect(gateway)
+            missed, _ = await ready(client, project_id=project, since=cursor)
+            assert {m["action"] for m in missed} == {"INSERT"}
+    finally:
+        database.execute("DROP OWNED BY somebody; DROP ROLE somebody")
 
 
 async def test_a_trigger_for_replicas_alone_announces_nothing_here(database, start_gateway):

@@ -3,8 +3,10 @@ internal import Reactor
 // What is found out about the database besides its changes: what it doesn't announce, and what to tell
 // an operator.
 extension Core {
-    /// The answer to a canary's statement.
-    package mutating func databaseIs(_ state: DatabaseState) {
+    /// The answer to a canary's statement. Returns whether the tables have to be looked at now: cursors go on with the
+    /// canaries, and mustn't go far beyond what nobody has looked at.
+    @discardableResult
+    package mutating func databaseIs(_ state: DatabaseState) -> Bool {
         eventLogIs(state.eventLog)
         directIs(state.direct)
         metrics.queueUsageMillionths = state.queueUsageMillionths
@@ -23,6 +25,7 @@ extension Core {
         }
         if findings.needsResync { refetchEverything() }
         history.expiry.noteEnd(state.end)
+        return findings.needsLook
     }
 
     /// Which tables announce their changes, as the catalogue said just now. A resync names them all.

@@ -11,15 +11,6 @@
 enum AnnouncingTriggers {
     private static let truncation = "notify_cache_truncation"
 
-    /// A transaction's number from its lower half, which `xmin` is.
-    private static func transaction(_ xmin: String) -> String {
-        """
-        (SELECT CASE WHEN began + \(xmin)::text::numeric < now OR began = 0
-                        THEN began ELSE began - 4294967296 END + \(xmin)::text::numeric
-                    FROM clock)
-        """
-    }
-
     /// The last of them, `announcing`, has a row for each table with the row trigger, enabled or not:
     ///
     /// - announces: whether all its triggers and all their clones are enabled, and, of the seed's four, that of
@@ -49,12 +40,7 @@ enum AnnouncingTriggers {
                 ON p.pronamespace = functions.pronamespace AND p.proowner = functions.proowner
             WHERE p.proname IN ('notify_cache_invalidation', '\(truncation)', 'note_cache_cascade')
                 AND p.pronargs = 0
-        ), clock AS MATERIALIZED (
-            SELECT now, pg_catalog.div(now, 4294967296) * 4294967296 AS began
-            FROM (
-                SELECT pg_catalog.pg_snapshot_xmax(pg_catalog.pg_current_snapshot())::text::numeric AS now
-            ) AS newest
-        ), modes AS MATERIALIZED (
+        ), \(TransactionNumber.clock), modes AS MATERIALIZED (
             SELECT CASE WHEN EXISTS (
                 SELECT FROM pg_catalog.pg_subscription AS s
                 JOIN pg_catalog.pg_database AS d ON d.oid = s.subdbid
@@ -94,8 +80,8 @@ enum AnnouncingTriggers {
                     OR NOT EXISTS (SELECT FROM our_functions WHERE is_truncation)) AS announces,
                 pg_catalog.concat_ws(' ', c.oid, pg_catalog.max(y.xmin::text),
                     pg_catalog.string_agg(t.oid::text || '.' || t.made::text, ' ' ORDER BY t.oid)) AS mark,
-                greatest(pg_catalog.max(\(transaction("t.made"))),
-                    pg_catalog.max(\(transaction("y.xmin")))) AS switched
+                greatest(pg_catalog.max(\(TransactionNumber.whole(of: "t.made"))),
+                    pg_catalog.max(\(TransactionNumber.whole(of: "y.xmin")))) AS switched
             FROM of_tables AS t
             JOIN pg_catalog.pg_class AS c ON c.oid = t.tgrelid
             JOIN pg_catalog.pg_type AS y ON y.oid = c.reltype

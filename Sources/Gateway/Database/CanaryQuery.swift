@@ -11,7 +11,8 @@ enum CanaryQuery {
     /// ends of its snapshot, and the age in seconds of the oldest transaction that writes, as far as
     /// this role may see it. Those that are prepared, in any database, it may.
     ///
-    /// Last, whether direct messages are there, and whether this role may use them.
+    /// Then, whether direct messages are there, and whether this role may use them; and a sum that another one stands
+    /// for when a trigger of ours was made, switched or dropped, or a table with one renamed or given away.
     ///
     /// Its commit waits for those of others that notify, for as long as the session is waited for.
     ///
@@ -74,7 +75,16 @@ enum CanaryQuery {
                     WHERE relkind IN ('r', 'p') AND relname = '\(DirectQueries.table)'
                         AND EXISTS (
                             SELECT FROM pg_catalog.pg_proc, functions
-                            WHERE oid = send.function AND pg_proc.proowner = functions.proowner))
+                            WHERE oid = send.function AND pg_proc.proowner = functions.proowner)),
+                (SELECT coalesce(pg_catalog.sum(t.xmin::text::bigint + y.xmin::text::bigint), 0)
+                    FROM pg_catalog.pg_trigger AS t
+                    JOIN pg_catalog.pg_class AS c ON c.oid = t.tgrelid
+                    JOIN pg_catalog.pg_type AS y ON y.oid = c.reltype
+                    WHERE t.tgfoid IN (
+                        SELECT p.oid FROM pg_catalog.pg_proc AS p
+                        JOIN functions ON p.pronamespace = functions.pronamespace
+                        WHERE p.proname IN (
+                            'notify_cache_invalidation', 'notify_cache_truncation', 'note_cache_cascade')))
             FROM (SELECT pg_catalog.pg_current_snapshot() AS snapshot) AS own,
                 pg_catalog.set_config('lock_timeout', '0', true) AS patience,
                 pg_catalog.pg_notify($1, $2::text || ' ' || pg_catalog.pg_snapshot_xmin(own.snapshot))
@@ -107,6 +117,8 @@ package struct DatabaseState: Equatable, BitwiseCopyable, Sendable {
     package let end: Cursor
     /// Age of the oldest transaction that writes, as far as the role may see it.
     package let oldestWriterSeconds: UInt64
+    /// Another one when triggers of ours, or tables that have them, aren't what they were.
+    package let triggersMark: UInt64
 
     /// Transactions that a new cursor is behind the newest: what is read again by whoever resumes.
     package var cursorLag: UInt64 { end.transaction - min(begin.transaction, end.transaction) }
@@ -115,7 +127,7 @@ package struct DatabaseState: Equatable, BitwiseCopyable, Sendable {
         queueUsageMillionths: UInt64 = 0, eventLog: EventLogState = .absent,
         direct: EventLogState = .absent, triggerFailures: UInt64 = 0, triggerLosses: UInt64 = 0,
         begin: Cursor = Cursor(transaction: 0), end: Cursor = Cursor(transaction: 0),
-        oldestWriterSeconds: UInt64 = 0
+        oldestWriterSeconds: UInt64 = 0, triggersMark: UInt64 = 0
     ) {
         self.queueUsageMillionths = queueUsageMillionths
         self.eventLog = eventLog
@@ -125,14 +137,16 @@ package struct DatabaseState: Equatable, BitwiseCopyable, Sendable {
         self.begin = begin
         self.end = end
         self.oldestWriterSeconds = oldestWriterSeconds
+        self.triggersMark = triggersMark
     }
 
     /// `nil` when the rows have another shape.
     init?(_ rows: borrowing PostgresRows) {
-        guard rows.count == 1, rows.columnCount == 9,
+        guard rows.count == 1, rows.columnCount == 10,
             let usage = Self.number(rows, 0), let failures = Self.number(rows, 3),
             let losses = Self.number(rows, 4), let begin = Cursor(rows.bytes(row: 0, column: 5)),
-            let end = Cursor(rows.bytes(row: 0, column: 6)), let seconds = Self.number(rows, 7)
+            let end = Cursor(rows.bytes(row: 0, column: 6)), let seconds = Self.number(rows, 7),
+            let mark = Self.number(rows, 9)
         else { return nil }
         queueUsageMillionths = usage
         triggerFailures = failures
@@ -140,6 +154,7 @@ package struct DatabaseState: Equatable, BitwiseCopyable, Sendable {
         self.begin = begin
         self.end = end
         oldestWriterSeconds = seconds
+        triggersMark = mark
         let isThere = rows.bytes(row: 0, column: 1).isEqual(to: "t")
         eventLog = isThere ? Self.state(rows, 2) ?? .forbidden : .absent
         direct = Self.state(rows, 8) ?? .absent

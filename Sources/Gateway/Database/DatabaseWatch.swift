@@ -13,6 +13,8 @@ package struct DatabaseWatch: Sendable {
         package var needsResync = false
         /// Cursors have stood for so long that a warning is due.
         package var warnsOfCursor = false
+        /// Which tables announce has to be looked at now.
+        package var needsLook = false
 
         package init() {}
     }
@@ -24,6 +26,8 @@ package struct DatabaseWatch: Sendable {
     package private(set) var cursorLag: UInt64 = 0
     package private(set) var cursorAgeSeconds: UInt64 = 0
 
+    /// Of triggers and their tables, at the last answer.
+    private var triggersMark: UInt64 = 0
     /// Whether there was an answer to compare the next one with.
     private var hasLooked = false
     /// The oldest transaction that went on, and since when it is that one.
@@ -50,6 +54,7 @@ package struct DatabaseWatch: Sendable {
     package mutating func note(_ state: DatabaseState, _ now: Instant) -> Findings {
         var findings = Findings()
         if hasLooked {
+            findings.needsLook = state.triggersMark != triggersMark
             // A count that fell was set back, and begins anew.
             if state.triggerFailures > triggerFailures {
                 findings.failures = state.triggerFailures - triggerFailures
@@ -61,6 +66,7 @@ package struct DatabaseWatch: Sendable {
             }
         }
         hasLooked = true
+        triggersMark = state.triggersMark
         triggerFailures = state.triggerFailures
         triggerLosses = state.triggerLosses
         noteCursor(state, now)

@@ -28,13 +28,33 @@ package enum EventsQuery {
     /// of a table are of many rows, and one that deletes isn't undone by one that inserts: of those the
     /// last of each action counts.
     ///
+    /// The triggers announce without recording while the log isn't beside their function, or isn't its owner's. So a
+    /// cursor is too old that isn't from behind the last transaction that put one of them where it is, or gave it
+    /// away: that one's number is in the rows that PostgreSQL then writes, of the tables' row types, the
+    /// function and the schema.
+    ///
     /// - Parameter schema: where the log is, quoted and with a dot behind, or empty.
     static func statement(in schema: String) -> String {
         """
+        WITH \(TransactionNumber.clock), placed AS MATERIALIZED (
+            SELECT pg_catalog.max(\(TransactionNumber.whole(of: "made.xmin"))) AS last
+            FROM (
+                SELECT y.xmin FROM pg_catalog.pg_type AS y
+                WHERE y.typrelid IN (\(oid("regclass", schema + "cache_events")),
+                    \(oid("regclass", schema + "cache_events_horizon")))
+                UNION ALL
+                SELECT p.xmin FROM pg_catalog.pg_proc AS p
+                WHERE p.oid = \(oid("regprocedure", schema + "notify_cache_invalidation()"))
+                UNION ALL
+                SELECT n.xmin FROM pg_catalog.pg_namespace AS n
+                WHERE n.oid = \(oid("regnamespace", String(schema.dropLast())))
+            ) AS made
+        )
         SELECT asked.position, verdict.code, event.payload,
             pg_catalog.pg_snapshot_xmin(pg_catalog.pg_current_snapshot()), pg_catalog.pg_snapshot_xmax(pg_catalog.pg_current_snapshot())
         FROM unnest($1::uuid[], $2::xid8[]) WITH ORDINALITY AS asked (project_id, since, position)
         LEFT JOIN \(schema)cache_events_horizon AS horizon ON true
+        CROSS JOIN placed
         CROSS JOIN LATERAL (
             SELECT pg_catalog.count(*) AS count FROM (
                 SELECT FROM \(schema)cache_events AS counted
@@ -45,6 +65,7 @@ package enum EventsQuery {
         CROSS JOIN LATERAL (
             SELECT CASE
                 WHEN horizon.xid IS NULL OR asked.since <= horizon.xid
+                    OR asked.since::text::numeric <= placed.last
                     OR asked.since > pg_catalog.pg_snapshot_xmax(pg_catalog.pg_current_snapshot()) THEN 1
                 WHEN recorded.count > \(recordsMax) THEN 2
                 ELSE 0
@@ -83,4 +104,8 @@ package enum EventsQuery {
     }
 
     static let columnCount = 5
+
+    private static func oid(_ kind: String, _ name: String) -> String {
+        "pg_catalog.to_\(kind)(\(name.quotedLiteral))::pg_catalog.oid"
+    }
 }

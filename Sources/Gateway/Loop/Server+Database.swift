@@ -78,7 +78,7 @@ extension Server {
         }
     }
 
-    private mutating func act(on event: DatabaseEvent) {
+    mutating func act(on event: DatabaseEvent) {
         switch event {
         case .none: break
         case .live:

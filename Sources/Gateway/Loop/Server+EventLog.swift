@@ -39,7 +39,8 @@ extension Server {
         switch consume outcome {
         case .rows(let rows):
             guard let state = DatabaseState(rows) else { return }
-            core.databaseIs(state)
+            guard core.databaseIs(state) else { return }
+            act(on: sessions.queries.refreshResources(core.clock.now))
         case .succeeded: break
         case .failed(let failure):
             // Of a loss the session tells itself.

@@ -31,6 +31,14 @@ import Testing
         #expect(again.failures == 1)
     }
 
+    @Test func `triggers that aren't what they were are a reason to look at the tables`() {
+        var watch = DatabaseWatch()
+        let looks = [7, 7, 8, 8, 7].enumerated().map { step, mark in
+            watch.note(DatabaseState(triggersMark: mark), Self.at(UInt64(step) * 5)).needsLook
+        }
+        #expect(looks == [false, false, true, false, true])
+    }
+
     @Test func `a loss is a resync now, and one when those who wrote it have ended`() {
         var watch = DatabaseWatch()
         _ = watch.note(Self.state(), Self.at(0))
