@@ -28,9 +28,8 @@ extension Core {
         return findings.needsLook
     }
 
-    /// Which tables announce their changes, as the catalogue said just now. A resync names them all.
-    /// What happened in one that didn't announce all the time wasn't heard: not what changed, and not
-    /// who was removed.
+    /// Which tables announce their changes, as the catalogue said just now. What happened in one that didn't
+    /// announce all the time wasn't heard: not what changed, and not who was removed.
     package mutating func tablesAre(_ tables: AnnouncedTables) {
         guard !tables.names.isEmpty else { return }
         let earlier = database.tables
