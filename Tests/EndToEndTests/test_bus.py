@@ -10,7 +10,7 @@ import uuid
 import pytest
 
 from support import tokens
-from support.clients import PythonClient
+from support.clients import PythonClient, Refused
 from support.waiting import wait_until
 from support.workers import clients_of_both, process_of
 
@@ -134,3 +134,29 @@ async def test_without_a_bus_each_worker_counts_for_itself(start_gateway, databa
 def test_the_readiness_of_each_worker_names_those_it_hears(pair):
     lines = pair.request("/readyz?verbose", admin=True)[2].splitlines()
     assert "    [i] bus hears worker 1" in lines and "    [i] bus hears worker 2" in lines
+
+
+async def test_a_user_has_the_connections_of_all_workers_together(start_gateway, database):
+    gateway = start_gateway("--workers", "2", "--connections-per-user", "8")
+    wait_until(lambda: gateway.metrics()["devhive_bus_nodes"] == 1, "each hears the other")
+    user = str(uuid.uuid4())
+    clients = []
+
+    async def is_refused():
+        """Two workers would take 16, if neither knew of the other."""
+        try:
+            clients.append(await PythonClient.connect(gateway, user=user))
+        except Refused as refusal:
+            assert refusal.status == 429
+            return True
+        return False
+
+    for _ in range(8):
+        assert not await is_refused()
+    workers = {line["worker"] for line in gateway.log("client registered", user=user)}
+    wait_until(
+        lambda: gateway.metrics()["devhive_bus_users_elsewhere"] == len(workers), "each hears of the other's")
+    while not await is_refused():
+        await clients.pop().close()  # what is heard may be a second old
+    refusals = [await is_refused() for _ in range(8)]
+    assert all(refusals), refusals

@@ -74,9 +74,24 @@ package struct Admission: ~Copyable {
     // MARK: Users
 
     /// Whether the user may have another connection.
-    package func hasPlace(for user: UserID) -> Bool {
+    ///
+    /// - Parameter elsewhere: those that it has at other processes.
+    package func hasPlace(for user: UserID, elsewhere: Int = 0) -> Bool {
         guard let most = limits.connectionsPerUser else { return true }
-        return users.count(of: user) < most
+        return users.count(of: user) + elsewhere < most
+    }
+
+    package func connectionCount(of user: UserID) -> Int { users.count(of: user) }
+
+    /// Users with at least so many connections, of a part of the table, and where the next part begins.
+    package func busyUsers(
+        from position: Int, looks: Int, least: Int
+    ) -> (users: [UserCount], next: Int?) {
+        var found: [UserCount] = []
+        let next = users.forEach(from: position, looks: looks, least: UInt32(clamping: least)) {
+            found.append(UserCount($0, $1, asksOthers: true))
+        }
+        return (found, next)
     }
 
     /// Counts a connection of the user. Returns whether it was counted: without a limit nobody asks.

@@ -63,6 +63,19 @@ package struct ConnectionCounts<Key: CountedKey>: ~Copyable {
         closeGap(at: position)
     }
 
+    /// Looks at so many places from `position` on for keys with at least so many connections. Returns where to
+    /// look on; `nil` at the end.
+    package func forEach(
+        from position: Int, looks: Int, least: UInt32, _ body: (Key, UInt32) -> Void
+    ) -> Int? {
+        let end = min(position + looks, counts.count)
+        guard position < end else { return nil }
+        for place in position..<end where counts[place] >= least {
+            body(keys[place], counts[place])
+        }
+        return end < counts.count ? end : nil
+    }
+
     /// Where `key` stands, or the free place where it would.
     private func position(of key: Key) -> Int {
         var position = home(of: key)

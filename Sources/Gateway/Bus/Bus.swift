@@ -18,15 +18,22 @@ package struct Bus: ~Copyable {
     /// Who is present where, and whether that is heard.
     package var people: People
     private let hearsPeople: Bool
+    /// Connections of users at other nodes, where their number has a limit.
+    package var users: UserCounts
+    private let countsUsers: Bool
     package var waiting = WaitingFrames()
     private var counted = BusFigures()
 
     /// - Parameter seed: for tables that nobody shall fill.
     /// - Parameter hearsPeople: whether anybody here is told who is present.
+    /// - Parameter countsUsers: whether a user's connections have a limit.
     package init(
-        _ identity: BusIdentity, seed: UInt64 = 0, hearsPeople: Bool = true, now: Instant
+        _ identity: BusIdentity, seed: UInt64 = 0, hearsPeople: Bool = true,
+        countsUsers: Bool = false, now: Instant
     ) {
         self.hearsPeople = hearsPeople
+        self.countsUsers = countsUsers
+        users = UserCounts(now: now)
         self.identity = identity
         people = People(own: identity, seed: seed)
         hearsSince = now
@@ -44,6 +51,8 @@ package struct Bus: ~Copyable {
         /// To look at those of so many users who may be seen otherwise: `people` has them.
         case people(Int)
         case typing([TypingChange])
+        /// To count that these users have sent so many direct messages.
+        case sends([UserCount])
     }
 
     package mutating func receive(_ bytes: borrowing Span<UInt8>, _ now: Instant) -> Wish {
@@ -71,6 +80,7 @@ package struct Bus: ~Copyable {
             case .newcomer:
                 // One that follows another in its place takes its clients along.
                 questions.forget(sender.node)
+                users.remove(sender.node)
                 people.succeed(sender, now)
                 own.isGreetingDue = true
             case .stale: counted.framesStale &+= 1
@@ -99,9 +109,27 @@ package struct Bus: ~Copyable {
         case .goodbye:
             guard nodes.receiveGoodbye(of: sender, now) else { break }
             questions.forget(sender.node)
+            users.remove(sender.node)
             people.end(sender.node, now)
         case .people, .peopleWanted, .peoplePart, .typing:
             return actOnPeople(frame, now)
+        case .connections, .sends:
+            return actOnUsers(frame, now)
+        }
+        return .nothing
+    }
+
+    /// So has who says something of limits.
+    private mutating func actOnUsers(_ frame: BusFrame, _ now: Instant) -> Wish {
+        guard nodes.knows(frame.sender) else {
+            counted.framesStale &+= 1
+            return .nothing
+        }
+        switch frame.content {
+        case .connections(let counts):
+            if countsUsers { users.receive(counts, from: frame.sender, now) }
+        case .sends(let counts): return .sends(counts)
+        default: break
         }
         return .nothing
     }
@@ -170,6 +198,7 @@ package struct Bus: ~Copyable {
         if let due = nodes.checkDue { nearest = min(nearest, due) }
         if let due = questions.deadline { nearest = min(nearest, due) }
         if let due = people.sweepDue { nearest = min(nearest, due) }
+        if looksAtUsers { nearest = min(nearest, users.lookDue) }
         return nearest
     }
 
@@ -201,15 +230,48 @@ package struct Bus: ~Copyable {
         }
     }
 
+    // MARK: Limits of users
+
+    /// Without others there is nobody to be told.
+    private var looksAtUsers: Bool { countsUsers && nodes.presentCount > 0 }
+
+    /// Where to look on for users with many connections; `nil` when it isn't time.
+    package func userLookPosition(_ now: Instant) -> Int? {
+        looksAtUsers ? users.lookPosition(now) : nil
+    }
+
+    /// From how many connections on a user is told of, so that no sum reaches the limit unseen.
+    package func busyCount(limit: Int) -> Int { max(1, limit / nodeCount) }
+
+    package mutating func publish(connections counts: [UserCount]) {
+        send(counts) { .connections($0) }
+    }
+
+    package mutating func publish(sends counts: [UserCount]) {
+        send(counts) { .sends($0) }
+    }
+
+    private mutating func send(
+        _ counts: [UserCount], as content: ([UserCount]) -> BusFrame.Content
+    ) {
+        var rest = counts[...]
+        while !rest.isEmpty {
+            send(content(Array(rest.prefix(BusFrame.userCountsMax))))
+            rest = rest.dropFirst(BusFrame.userCountsMax)
+        }
+    }
+
     /// Looks at who is silent.
     package mutating func check(_ now: Instant) {
         people.sweep(now)
         guard let due = nodes.checkDue, due <= now else { return }
         for node in nodes.check(now) {
             questions.forget(node)
+            users.remove(node)
             people.remove(node, now)
         }
         people.check(now)
+        users.check(now)
         lists.check(now)
         sendWanted()
     }
@@ -298,10 +360,11 @@ package struct Bus: ~Copyable {
 
     package func figures(_ now: Instant) -> BusFigures {
         var figures = counted
-        figures.framesRefused &+= nodes.refusals &+ people.refusals
+        figures.framesRefused &+= nodes.refusals &+ people.refusals &+ users.refusals
         figures.gaps = nodes.gaps &+ people.gaps
         figures.snapshots = nodes.snapshots &+ people.snapshots
         figures.presentElsewhere = UInt64(people.elsewhereCount)
+        figures.usersElsewhere = UInt64(users.count)
         figures.nodesGone = nodes.ends
         let report = nodes.report(now)
         figures.nodes = UInt64(report.count)

@@ -54,6 +54,8 @@ extension BusFrame {
         case 8 where !mark: return .peopleWanted(try peopleWanted(body))
         case 9 where !mark: return .peoplePart(try peoplePart(body))
         case 10 where !mark: return .typing(try typing(body))
+        case 11 where !mark: return .connections(try userCounts(body))
+        case 12 where !mark: return .sends(try userCounts(body))
         default: throw .malformed
         }
     }

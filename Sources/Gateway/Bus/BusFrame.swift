@@ -29,6 +29,9 @@ package struct BusFrame: Equatable, Sendable {
         case peopleWanted(PeopleWanted)
         case peoplePart(PeoplePart)
         case typing(TypingFrame)
+        /// Connections of users at the sender, and direct messages that users have sent there since it last said so.
+        case connections([UserCount])
+        case sends([UserCount])
     }
 
     package init(sender: BusIdentity, number: UInt64, _ content: Content) {
@@ -142,6 +145,8 @@ extension BusFrame {
         case .peopleWanted: 8
         case .peoplePart: 9
         case .typing: 10
+        case .connections: 11
+        case .sends: 12
         }
     }
 
@@ -151,7 +156,9 @@ extension BusFrame {
         case .usersWanted(let wanted): wanted.after != nil
         case .users(let users): users.isLast
         case .people(let people): people.omits
-        case .snapshotWanted, .snapshot, .goodbye, .peopleWanted, .peoplePart, .typing: false
+        case .snapshotWanted, .snapshot, .goodbye, .peopleWanted, .peoplePart, .typing,
+            .connections, .sends:
+            false
         }
     }
 
@@ -211,28 +218,13 @@ extension BusFrame {
             for entry in part.entries { buffer.append(entry) }
         case .typing(let typing):
             for change in typing.changes { buffer.append(change) }
+        case .connections(let counts), .sends(let counts):
+            for count in counts { buffer.append(count) }
         }
     }
 }
 
 extension ByteBuffer {
-    mutating func append(bigEndian value: UInt64) {
-        for shift in stride(from: 56, through: 0, by: -8) {
-            append(UInt8(truncatingIfNeeded: value >> UInt64(shift)))
-        }
-    }
-
-    fileprivate mutating func append(bigEndian value: UInt32) {
-        for shift in stride(from: 24, through: 0, by: -8) {
-            append(UInt8(truncatingIfNeeded: value >> UInt32(shift)))
-        }
-    }
-
-    mutating func append(bigEndian id: UUID) {
-        append(bigEndian: id.high)
-        append(bigEndian: id.low)
-    }
-
     fileprivate mutating func append(_ count: ProjectCount) {
         append(bigEndian: count.project)
         append(bigEndian: count.clients)

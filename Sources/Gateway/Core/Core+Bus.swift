@@ -21,6 +21,9 @@ extension Core {
         case .typing(let changes):
             hearTyping(changes)
             return changes.count * Limits.busPeopleWeight
+        case .sends(let counts):
+            for count in counts { direct.noteElsewhere(count, clock.now) }
+            return counts.count
         }
     }
 
@@ -73,7 +76,9 @@ extension Core {
         }
     }
 
-    private var hasBusNews: Bool { hub.hasChanges || presence.hasNews || typing.hasNews }
+    private var hasBusNews: Bool {
+        hub.hasChanges || presence.hasNews || typing.hasNews || direct.hasNews
+    }
 
     package mutating func runBusTimers() {
         let isDue = bus?.isBatchDue(
@@ -83,9 +88,39 @@ extension Core {
             let present = presence.dequeueNews(atMost: Limits.busPeoplePerBatch)
             bus?.publish(changes, clients: metrics.connections, present: present, clock.now)
             if typing.hasNews { bus?.publish(typing: typing.dequeueNews()) }
+            if direct.hasNews { bus?.publish(sends: direct.dequeueNews()) }
         }
+        tellOfUsers()
         bus?.check(clock.now)
         mergePeople()
+    }
+
+    // MARK: Limits of users
+
+    /// Connections that the user has at other processes.
+    func connectionsElsewhere(of user: UserID) -> Int {
+        switch bus {
+        case .some(let bus): bus.users.connections(of: user)
+        case .none: 0
+        }
+    }
+
+    /// Looks for users with many connections, a portion at a time, and tells the others.
+    private mutating func tellOfUsers() {
+        guard let most = admission.limits.connectionsPerUser,
+            let position = bus?.userLookPosition(clock.now),
+            let least = bus?.busyCount(limit: most)
+        else { return }
+        let busy = admission.busyUsers(
+            from: position, looks: Limits.busUsersLooksPerTurn, least: least)
+        bus?.users.add(busy.users, next: busy.next)
+        guard busy.next == nil else { return }
+        let asked = bus?.users.askedFor ?? []
+        let own = asked.map { user in
+            UserCount(user, UInt32(clamping: admission.connectionCount(of: user)))
+        }
+        bus?.users.add(own, next: nil)
+        if let telling = bus?.users.endLook(clock.now) { bus?.publish(connections: telling) }
     }
 
     // MARK: The status of a project

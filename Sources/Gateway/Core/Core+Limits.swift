@@ -132,7 +132,7 @@ extension Core {
 
     /// Refuses a request of a user who has as many connections as one may have.
     mutating func admitUser(_ user: UserID) throws(HTTPError) {
-        guard admission.hasPlace(for: user) else {
+        guard admission.hasPlace(for: user, elsewhere: connectionsElsewhere(of: user)) else {
             metrics.limitsReached[.user] += 1
             throw .tooManyOfUser
         }
@@ -142,7 +142,7 @@ extension Core {
     /// it stays.
     mutating func admitUser(_ user: UserID, byInitOn index: ClientIndex) -> Bool {
         guard !clients[index].allowance.marks.contains(.countedForUser),
-            !admission.hasPlace(for: user)
+            !admission.hasPlace(for: user, elsewhere: connectionsElsewhere(of: user))
         else { return true }
         closeForAWhile(
             index, .tooManyConnectionsOfUser, because: .user,

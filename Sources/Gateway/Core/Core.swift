@@ -71,14 +71,16 @@ package struct Core: ~Copyable {
             tellsOthers: settings.bus != nil && settings.presence != .off, slots: slots,
             seed: seed)
         typing = Typing(tellsOthers: settings.bus != nil && settings.presence == .on)
-        direct = Direct(seed: seed)
+        direct = Direct(seed: seed, tellsOthers: settings.bus != nil)
         membership = Membership(
             recheckNanoseconds: settings.checksMembership
                 ? settings.membershipRecheckNanoseconds : nil)
         hub = Hub(
             clientCapacity: slots, projectsPerClientMax: Limits.projectsPerConnectionMax)
         if let identity = settings.bus {
-            bus = Bus(identity, seed: seed, hearsPeople: settings.presence != .off, now: now)
+            bus = Bus(
+                identity, seed: seed, hearsPeople: settings.presence != .off,
+                countsUsers: settings.admission.connectionsPerUser != nil, now: now)
             hub.notesChanges = true
         }
     }

@@ -170,11 +170,4 @@ extension ByteBuffer {
         append(bigEndian: UInt32(text.count))
         append(text.extracting(0..<text.count))
     }
-
-    private mutating func append(bigEndian word: UInt32) {
-        append(UInt8(truncatingIfNeeded: word >> 24))
-        append(UInt8(truncatingIfNeeded: word >> 16))
-        append(UInt8(truncatingIfNeeded: word >> 8))
-        append(UInt8(truncatingIfNeeded: word))
-    }
 }

@@ -15,8 +15,12 @@ package struct Direct: ~Copyable {
     private var rate: TokenBuckets<UserID>
     private var longRate: TokenBuckets<UserID>
     private var inboxRate: TokenBuckets<UserID>
+    /// What users have sent here since others were told; `nil` without others.
+    private var sent: [UserID: UInt32]?
 
-    package init(seed: UInt64) {
+    /// - Parameter tellsOthers: whether there are other processes.
+    package init(seed: UInt64, tellsOthers: Bool = false) {
+        sent = tellsOthers ? [:] : nil
         rate = TokenBuckets(
             perSecond: Limits.directPerSecond, burst: Limits.directPerSecond, seed: seed)
         longRate = TokenBuckets(
@@ -45,7 +49,31 @@ package struct Direct: ~Copyable {
 
     /// Whether the user may send one more now.
     package mutating func maySend(_ user: UserID, _ now: Instant) -> Bool {
-        rate.take(user, at: now) == 0 && longRate.take(user, at: now) == 0
+        guard rate.take(user, at: now) == 0, longRate.take(user, at: now) == 0 else { return false }
+        noteSent(user)
+        return true
+    }
+
+    private mutating func noteSent(_ user: UserID) {
+        guard sent != nil else { return }
+        // A sender whom nobody is told of has its rate at each process.
+        guard sent?[user] != nil || sent?.count ?? 0 < Limits.busSendersMax else { return }
+        sent?[user, default: 0] &+= 1
+    }
+
+    /// Whether others have to be told of what users have sent.
+    package var hasNews: Bool { sent?.isEmpty == false }
+
+    package mutating func dequeueNews() -> [UserCount] {
+        let news = sent?.map { UserCount($0.key, $0.value) } ?? []
+        sent?.removeAll(keepingCapacity: true)
+        return news
+    }
+
+    /// A user has sent so many messages at another process: they count here as well.
+    package mutating func noteElsewhere(_ count: UserCount, _ now: Instant) {
+        rate.charge(count.user, Int(count.count), at: now)
+        longRate.charge(count.user, Int(count.count), at: now)
     }
 
     /// False when too much waits.

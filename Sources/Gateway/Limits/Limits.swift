@@ -350,11 +350,22 @@ package enum Limits {
     package static let busShunNanoseconds: UInt64 = 60_000_000_000
     /// Signs that somebody types, or doesn't any more, that wait to be told; further ones aren't.
     package static let busTypingMax = 1_024
+    /// Users of whom others are told how many connections they have, of one node and of all: 40 bytes each, twice.
+    /// Further ones have the limit at each process.
+    package static let busUsersPerNodeMax = 4_096
+    package static let busUsersMax = 32_768
+    /// Nanoseconds between looks for them, places in the table of users that are looked at in one turn, at half a
+    /// nanosecond each, and looks in which each user is told of once, whatever has changed.
+    package static let busUsersLookNanoseconds: UInt64 = 1_000_000_000
+    static let busUsersLooksPerTurn = 65_536
+    static let busUsersLooksPerTelling: UInt64 = 3
+    /// Users in a batch of whom others are told how many direct messages they have sent.
+    package static let busSendersMax = 1_024
     /// Bytes that wait until the carrier takes them. A frame beyond that is dropped: what it would have
     /// told the others ask for.
     package static let busWaitingBytesMax = 1 << 20
     /// Nanoseconds from one frame with changes to the next, and to one without.
-    package static let busBatchNanoseconds: UInt64 = 100_000_000
+    package static let busBatchNanoseconds: UInt64 = 75_000_000
     package static let busHeartbeatNanoseconds: UInt64 = 3_000_000_000
     /// Projects that are told of in one batch; further ones are in the next.
     package static let busChangesPerBatch = 8_192

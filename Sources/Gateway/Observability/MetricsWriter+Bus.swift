@@ -24,7 +24,8 @@ extension MetricsWriter {
             help: "Frames skipped because they came late or twice.", figures.framesStale)
         buffer.counter(
             "devhive_bus_frames_refused_total",
-            help: "Nodes, projects and present users of others not counted because of a bound.",
+            help:
+                "Nodes, projects and users of others that aren't counted, or told of, because of a bound.",
             figures.framesRefused)
         buffer.counter(
             "devhive_bus_gaps_total", help: "Times that frames of a process were missed.",
@@ -50,6 +51,11 @@ extension MetricsWriter {
             "devhive_bus_present_elsewhere",
             help: "Users present at other processes, each counted in each project and process.",
             figures.presentElsewhere)
+        buffer.gauge(
+            "devhive_bus_users_elsewhere",
+            help:
+                "Users whose connections at other processes count here, each counted for each process.",
+            figures.usersElsewhere)
     }
 
     static func writeCarrier(_ figures: CarrierFigures, into buffer: inout ByteBuffer) {

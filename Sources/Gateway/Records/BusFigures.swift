@@ -25,6 +25,8 @@ package struct BusFigures: BitwiseCopyable, Equatable, Sendable {
     package var nodesFrozen: UInt64 = 0
     /// Users present elsewhere, each counted in each project and node, now.
     package var presentElsewhere: UInt64 = 0
+    /// Users of whom other nodes have said how many connections they have, of each node, now.
+    package var usersElsewhere: UInt64 = 0
 
     package init() {}
 }

@@ -58,6 +58,23 @@ package struct TokenBuckets<Key: CountedKey>: ~Copyable {
         return 0
     }
 
+    /// Takes tokens that were used elsewhere, whether they are there or not: of a bucket no more than it holds
+    /// is owed.
+    package mutating func charge(_ key: Key, _ tokens: Int, at now: Instant) {
+        if entries.isEmpty {
+            entries = Array(repeating: Entry(key: key), count: Self.keysMax)
+        }
+        let position = position(of: key)
+        let known = entries[position].key == key
+        let full = known ? max(entries[position].fullAt, now.nanoseconds) : now.nanoseconds
+        let burst = tolerance / interval + 1
+        let used = interval * min(UInt64(clamping: tokens), burst)
+        let most = now.nanoseconds.addingReportingOverflow(2 * (tolerance + interval))
+        let charged = full.addingReportingOverflow(used)
+        guard !most.overflow, !charged.overflow else { return }
+        entries[position] = Entry(key: key, fullAt: min(charged.partialValue, most.partialValue))
+    }
+
     /// The entry of the key, or the one of its set that is soonest full.
     private func position(of key: Key) -> Int {
         let mixed = Int(truncatingIfNeeded: key.mixed(with: seed)) & (Self.setCount - 1)

@@ -8,7 +8,7 @@ enum BusFrameTarget {
 
     static func run(_ input: [UInt8]) {
         readBack(input)
-        var bus = Bus(own, now: Instant(nanoseconds: 0))
+        var bus = Bus(own, countsUsers: true, now: Instant(nanoseconds: 0))
         var script = FuzzInput(input)
         var milliseconds: UInt64 = 0
         while !script.isAtEnd {
@@ -26,12 +26,21 @@ enum BusFrameTarget {
                 bus.publish([], clients: 1, present: [present], now)
             }
             while let pair = bus.people.dequeueChanged() { _ = bus.people.seen(pair) }
+            look(&bus, now)
             bus.check(now)
             precondition(bus.people.elsewhereCount <= Limits.busPeopleMax)
+            precondition(bus.users.count <= Limits.busUsersMax)
             precondition(bus.nodeCount <= Limits.busNodesMax + 1)
             milliseconds += UInt64(script.byte()) * 50
         }
         while bus.waiting.removeFirst(if: isUnderstood) != nil {}
+    }
+
+    /// One of the users has a connection here.
+    private static func look(_ bus: inout Bus, _ now: Instant) {
+        guard bus.userLookPosition(now) != nil else { return }
+        bus.users.add(bus.users.askedFor.map { UserCount($0, 1) }, next: nil)
+        bus.publish(connections: bus.users.endLook(now))
     }
 
     private static func readBack(_ input: [UInt8]) {

@@ -60,4 +60,16 @@ import Testing
         let wait = rates.take(busy, at: Self.instant(seconds: 0))
         #expect(wait > 0)
     }
+
+    @Test func `what was used elsewhere is missing here, and no more than a burst is owed`() {
+        var rates = TokenBuckets<NetworkAddress>(perSecond: 10, burst: 30, seed: 1)
+        rates.charge(Self.address(1), 25, at: Self.instant(seconds: 0))
+        var taken = 0
+        while rates.take(Self.address(1), at: Self.instant(seconds: 0)) == 0 { taken += 1 }
+        #expect(taken == 5)
+        for _ in 0..<100 { rates.charge(Self.address(1), .max, at: Self.instant(seconds: 0)) }
+        let early = rates.take(Self.address(1), at: Self.instant(seconds: 2.9))
+        let late = rates.take(Self.address(1), at: Self.instant(seconds: 3.2))
+        #expect(early > 0 && late == 0)
+    }
 }

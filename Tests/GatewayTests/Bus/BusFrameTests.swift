@@ -21,6 +21,12 @@ import Testing
         (0..<count).map { UserID(high: 3, low: UInt64($0)) }
     }
 
+    private static func userCounts(_ count: Int) -> [UserCount] {
+        (0..<count).map {
+            UserCount(UserID(high: 3, low: UInt64($0)), .max, asksOthers: $0 % 2 == 0)
+        }
+    }
+
     private static let contents: [BusFrame.Content] = {
         var omitting = counts(2)
         omitting.omitsProjects = true
@@ -41,7 +47,8 @@ import Testing
             .users(
                 UsersFrame(
                     target: 5, question: 1, isLast: false, users: users(BusFrame.usersMax))),
-            .goodbye,
+            .goodbye, .connections(userCounts(1)), .connections(userCounts(BusFrame.userCountsMax)),
+            .sends([UserCount(UserID(high: 3, low: 0), 0)]),
         ] + aboutPeople
     }()
 

@@ -4,15 +4,15 @@ import Testing
 
 @Suite struct OwnCountsBehaviour {
     @Test
-    func `a change is told 100 ms after the last frame, and without one a heartbeat after 3 s`() {
+    func `a change is told 75 ms after the last frame, and without one a heartbeat after 3 s`() {
         var own = OwnCounts(now: .at(milliseconds: 0))
-        #expect(own.due(hasChanges: false, clients: 0) == .at(milliseconds: 100), "a greeting")
+        #expect(own.due(hasChanges: false, clients: 0) == .at(milliseconds: 75), "a greeting")
         #expect(own.publish([], clients: 0, .at(milliseconds: 100)).count == 1)
         #expect(own.due(hasChanges: false, clients: 0) == .at(milliseconds: 3_100))
-        #expect(own.due(hasChanges: true, clients: 0) == .at(milliseconds: 200))
-        #expect(own.due(hasChanges: false, clients: 1) == .at(milliseconds: 200))
+        #expect(own.due(hasChanges: true, clients: 0) == .at(milliseconds: 175))
+        #expect(own.due(hasChanges: false, clients: 1) == .at(milliseconds: 175))
         own.isGreetingDue = true
-        #expect(own.due(hasChanges: false, clients: 0) == .at(milliseconds: 200))
+        #expect(own.due(hasChanges: false, clients: 0) == .at(milliseconds: 175))
     }
 
     @Test func `what is as it was told isn't told again`() {
