@@ -78,7 +78,7 @@ import Testing
             """
             CREATE SEQUENCE runs;
             CREATE FUNCTION run(integer) RETURNS integer IMMUTABLE LANGUAGE plpgsql
-                AS $$ BEGIN RETURN nextval('runs'); END $$;
+                AS $$ BEGIN RETURN nextval('public.runs'); END $$;
             CREATE TABLE t (n integer); CREATE INDEX ON t (run(1)); CREATE VIEW v AS SELECT * FROM t WHERE run(2) = 1;
             ALTER TABLE t ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
             CREATE POLICY p ON t USING (run(3) = 1);
