@@ -17,6 +17,7 @@ from support.clients import PythonClient, announce
 from support.false_redis import DribblingRedis, ManyCertificates
 from support.gateway import BINARY
 from support.ports import free_port
+from support.preloaded import Preloaded
 from support.redis import Redis
 from support.waiting import wait_until
 from test_bus import status_of
@@ -358,6 +359,14 @@ async def test_a_user_of_redis_with_no_more_rights_than_it_needs(start, redis, d
     for gateway in (*gateways, wrong, elsewhere):
         text = "".join(gateway.lines)
         assert PASSWORD not in text and word not in text and SECRET not in text
+
+
+def test_redis_that_listens_at_one_address_of_its_host_is_found_at_once(start, redis, tmp_path):
+    names = Preloaded(tmp_path, "names.c", b"")
+    for _ in range(2):
+        gateway = start(url=f"redis://localhost:{redis.port}", environment=names.environment)
+        gateway.wait_for_log("bus up")
+        assert not gateway.log("bus lost")
 
 
 async def test_by_tls_with_a_certificate_that_is_trusted(start_gateway, tmp_path, database):

@@ -20,6 +20,8 @@ package struct SentinelSearch {
     /// What the names of this round led to.
     private var resolved: [ResolvedHost] = []
     private var round = 0
+    /// Addresses of the one that is asked which nobody listens at.
+    private var unreached = 0
     /// Of this round, in the Sentinels' order.
     private var faults: [SentinelFault?]
 
@@ -44,6 +46,7 @@ package struct SentinelSearch {
             return false
         }
         leftCount -= 1
+        unreached = 0
         stage = .asking(position)
         position = (position + 1) % sentinels.hosts.count
         return true
@@ -75,11 +78,18 @@ package struct SentinelSearch {
     package func address() throws(SentinelFault) -> RedisAddress {
         guard case .asking(let index) = stage else { preconditionFailure("nobody is asked") }
         let host = sentinels.hosts[index]
-        if let address = host.address(resolved: resolved, attempt: round & Int.max) {
+        if let address = host.address(resolved: resolved, attempt: (round &+ unreached) & Int.max) {
             return address
         }
         let outcome = resolved.first { $0.name == host.name }
         throw .unresolved(outcome?.failure ?? "no address")
+    }
+
+    /// At the address of the one that is asked nobody listens. Returns whether it has another one.
+    package mutating func turnAddress() -> Bool {
+        guard case .asking(let index) = stage else { preconditionFailure("nobody is asked") }
+        unreached += 1
+        return unreached < sentinels.hosts[index].addressCount(resolved: resolved)
     }
 
     /// The one that is asked said nothing of use.

@@ -24,21 +24,32 @@ extension RedisCarrier {
     /// Asks the next one; the attempt is over when each had its turn.
     private mutating func askSentinel(_ now: Instant) -> CarrierStep {
         while search?.next() == true {
-            let address: RedisAddress?
-            do throws(SentinelFault) {
-                address = try search?.address()
-            } catch {
-                note(error)
-                continue
-            }
-            guard let address else { break }
-            lifecycle.goOn(resolving: false, within: Limits.busSentinelNanoseconds, now)
-            return attempt(now) { (carrier: inout RedisCarrier) throws(RedisFault) in
-                try carrier.open(sentinel: address)
-            }
+            if let step = ask(now) { return step }
         }
         return giveUp(
             .sentinels(report: search?.report ?? "nobody was asked", advice: search?.advice), now)
+    }
+
+    /// Asks the same one, at another address of it.
+    mutating func askAgain(_ now: Instant) -> CarrierStep {
+        close()
+        return ask(now) ?? askSentinel(now)
+    }
+
+    /// Asks the one whose turn it is; `nil` if it has no address.
+    private mutating func ask(_ now: Instant) -> CarrierStep? {
+        let address: RedisAddress?
+        do throws(SentinelFault) {
+            address = try search?.address()
+        } catch {
+            note(error)
+            return nil
+        }
+        guard let address else { return nil }
+        lifecycle.goOn(resolving: false, within: Limits.busSentinelNanoseconds, now)
+        return attempt(now) { (carrier: inout RedisCarrier) throws(RedisFault) in
+            try carrier.open(sentinel: address)
+        }
     }
 
     private mutating func open(sentinel address: RedisAddress) throws(RedisFault) {

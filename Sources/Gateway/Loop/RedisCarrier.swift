@@ -24,6 +24,9 @@ struct RedisCarrier: ~Copyable {
     var lifecycle = LinkLifecycle(connectingNanoseconds: Limits.busConnectingNanoseconds)
     private var jitter: Jitter
     private var attempts = 0
+    /// What the look-up of this attempt found, and addresses of it that are left to be tried.
+    private var hosts: [ResolvedHost] = []
+    private var addressesLeft = 0
 
     /// Whom Sentinels are asked for; `nil` where the URL says where Redis is.
     var search: SentinelSearch?
@@ -124,10 +127,20 @@ struct RedisCarrier: ~Copyable {
     /// To Redis, or to who has to be asked for it first.
     mutating func connect(_ hosts: [ResolvedHost], _ now: Instant) -> CarrierStep {
         if search != nil, search?.primary == nil { return beginSearch(hosts, now) }
-        guard let address = address(hosts) else {
+        self.hosts = hosts
+        let host = search?.primary ?? target.host
+        addressesLeft = host?.addressCount(resolved: hosts) ?? 1
+        guard addressesLeft > 0 else {
             return lose(.unresolved(hosts.first?.failure ?? "no address"), now)
         }
+        return connectToNext(now)
+    }
+
+    /// To the next address of the host.
+    private mutating func connectToNext(_ now: Instant) -> CarrierStep {
+        guard let address = address(hosts) else { return lose(.unresolved("no address"), now) }
         attempts &+= 1  // It only picks an address; wrapping would be harmless.
+        addressesLeft -= 1
         self.address = address
         return attempt(now) { (carrier: inout RedisCarrier) throws(RedisFault) in
             carrier.publisher = try carrier.open(address)
@@ -353,10 +366,31 @@ struct RedisCarrier: ~Copyable {
         }
     }
 
+    /// A host has several addresses, and it may listen at one of them alone, as Redis does behind `localhost`: an
+    /// attempt has failed when nobody listens at any.
     private mutating func lose(_ reason: RedisLoss, _ now: Instant) -> CarrierStep {
-        if search?.isAsking == true { return passOver(reason.ofSentinel, now) }
+        let isUnreached = isUnreached(reason)
+        if search?.isAsking == true {
+            return isUnreached && search?.turnAddress() == true
+                ? askAgain(now) : passOver(reason.ofSentinel, now)
+        }
+        if isUnreached, addressesLeft > 0 {
+            close()
+            return connectToNext(now)
+        }
         guard let primary = search?.primary else { return giveUp(reason, now) }
         return giveUp(.primary(primary.description, reason), now)
+    }
+
+    /// Whether there is no connection because the address can't be reached, as its host has said at once.
+    private func isUnreached(_ reason: RedisLoss) -> Bool {
+        guard case .broken(.failed) = reason, case .connecting = lifecycle.phase else {
+            return false
+        }
+        return switch publisher {
+        case .some(let publisher): publisher.isConnecting
+        case .none: true
+        }
     }
 
     /// The attempt, or the connection, is over.

@@ -4,7 +4,8 @@
 /// none. It has no deadlines: those are its owner's.
 public struct RedisConnection: ~Copyable {
     private let socket: OwnedDescriptor
-    private var isConnecting: Bool
+    /// Whether the server hasn't been reached yet.
+    public private(set) var isConnecting: Bool
     private var session: TLSClientSession?
     private var reader: RedisReader
     /// Commands that weren't handed to the session or the socket.

@@ -65,6 +65,12 @@ public struct RedisHost: Equatable, Sendable {
         name == "localhost" || SocketAddress(host: name, port: 0)?.isLoopback == true
     }
 
+    /// How many addresses there are to try.
+    public func addressCount(resolved: [ResolvedHost]) -> Int {
+        guard nameToResolve != nil else { return 1 }
+        return resolved.first { $0.name == name }?.addresses.count ?? 0
+    }
+
     /// Where to connect, with what a look-up found if it needs one.
     ///
     /// - Parameter attempt: turns the list, so that an address that answers nothing isn't always the

@@ -42,6 +42,29 @@ import Testing
         }
     }
 
+    @Test func `one that doesn't listen at an address is asked at its others, once each`() throws {
+        var search = try Self.search("one,10.0.0.2")
+        for round in 0..<3 {
+            search.begin([ResolvedHost(name: "one", addresses: ["::1", "127.0.0.1"])])
+            var tried: Set<String> = []
+            for number in 1...2 {
+                if number == 1 {
+                    while search.next(), Self.asked(search) != "one" { search.failed(.timeout) }
+                }
+                tried.insert("\(try search.address())")
+                let hasAnother = search.turnAddress()
+                #expect(hasAnother == (number == 1), "round \(round)")
+            }
+            #expect(tried.count == 2)
+            search.failed(.timeout)
+            while search.next() {
+                let hasAnother = search.turnAddress()
+                #expect(!hasAnother)
+                search.failed(.timeout)
+            }
+        }
+    }
+
     @Test func `who has answered isn't the first to be asked again`() throws {
         var search = try Self.search()
         for expected in ["10.0.0.1", "10.0.0.2", "10.0.0.3", "10.0.0.1"] {
