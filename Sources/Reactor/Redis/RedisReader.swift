@@ -16,6 +16,9 @@ public struct RedisReader: ~Copyable {
     /// Elements of an array, of which a message has three and the answer to ROLE as many as there are
     /// replicas.
     public static let elementsMax = 1_024
+    /// Arrays around an element. Some versions of hiredis have a bound of their own, others take some 80 bytes of
+    /// memory for each.
+    public static let depthMax = 8
     /// Bytes without a reply that is whole. A message of a stranger is skipped if it is shorter.
     public static let pendingBytesMax = 1 << 20
 
@@ -93,7 +96,9 @@ public struct RedisReader: ~Copyable {
             }
         }
         unsafe functions.createArray = { task, count in
-            guard let task = unsafe task, Int(count) <= RedisReader.elementsMax else { return nil }
+            guard let task = unsafe task, Int(count) <= RedisReader.elementsMax,
+                unsafe RedisReader.depth(of: task) < RedisReader.depthMax
+            else { return nil }
             return unsafe RedisReader.note(task) { draft, isRoot in
                 if isRoot { draft.kind = .array }
             }
@@ -113,6 +118,17 @@ public struct RedisReader: ~Copyable {
         }
         unsafe functions.freeObject = { _ in }
         return functions
+    }
+
+    /// Arrays around what the task reads, no further than to the bound.
+    @unsafe private static func depth(of task: UnsafePointer<redisReadTask>) -> Int {
+        var depth = 0
+        var parent = unsafe task.pointee.parent
+        while let current = unsafe parent, depth < depthMax {
+            depth += 1
+            unsafe parent = current.pointee.parent
+        }
+        return depth
     }
 
     /// Lets `body` note what was found, unless it stands deeper than in an array of the reply.

@@ -64,11 +64,17 @@ import Testing
     @Test(arguments: [
         "HTTP/1.1 400 Bad Request\r\n", "*x\r\n", "*1025\r\n", "*2147483647\r\n",
         "*9223372036854775807\r\n", "$-2\r\n", "$99999999999999999999\r\n",
-        "*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n:1\r\n",
+        String(repeating: "*1\r\n", count: RedisReader.depthMax + 1) + ":1\r\n",
     ])
     func `what isn't the protocol, or larger than any answer, is malformed`(text: String) {
         let found = Self.read([Array(text.utf8)])
         #expect(found.fault == .malformed, "\(found.replies)")
+    }
+
+    @Test func `arrays in arrays are read up to a depth`() {
+        let text = String(repeating: "*1\r\n", count: RedisReader.depthMax) + ":1\r\n"
+        let found = Self.read([Array(text.utf8)])
+        #expect(found.replies.first?.first?.kind == .array && found.fault == nil)
     }
 
     @Test func `bytes without an end are given up`() {

@@ -245,7 +245,8 @@ extension Setting {
         "Who comes in",
         introduction: """
             What each is for is in [SECURITY.md](../SECURITY.md), and how to choose the limits in \
-            [deployment.md](deployment.md#limits). All count in one process.
+            [deployment.md](deployment.md#limits). All count in one \
+            process, but for [a user's](several-hosts.md#limits-of-a-user).
             """,
         [
             Setting(
