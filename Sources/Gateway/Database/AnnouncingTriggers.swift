@@ -9,7 +9,13 @@
 /// PostgreSQL writes the row of a table's row type when the table is made, renamed, given away or moved to
 /// another schema, and not when its columns, indexes or files change: its xmin tells of another table in its place.
 enum AnnouncingTriggers {
-    private static let truncation = "notify_cache_truncation"
+    /// The functions of our triggers, none of which has a parameter: for rows, for TRUNCATE, and for what foreign
+    /// keys change.
+    static let row = "notify_cache_invalidation"
+    static let truncation = "notify_cache_truncation"
+    static let cascade = "note_cache_cascade"
+    /// The three, for behind IN.
+    static let functionNames = "'\(row)', '\(truncation)', '\(cascade)'"
 
     /// The last of them, `announcing`, has a row for each table with the row trigger, enabled or not:
     ///
@@ -34,12 +40,11 @@ enum AnnouncingTriggers {
                     WHERE t.tgrelid = c.oid AND t.tgfoid = p.oid AND NOT t.tgisinternal)))
         ), our_functions AS (
             SELECT p.oid, p.oid = functions.oid AS is_row, p.proname = '\(truncation)' AS is_truncation,
-                p.proname = 'note_cache_cascade' AS is_cascade
+                p.proname = '\(cascade)' AS is_cascade
             FROM functions
             JOIN pg_catalog.pg_proc AS p
                 ON p.pronamespace = functions.pronamespace AND p.proowner = functions.proowner
-            WHERE p.proname IN ('notify_cache_invalidation', '\(truncation)', 'note_cache_cascade')
-                AND p.pronargs = 0
+            WHERE p.proname IN (\(functionNames)) AND p.pronargs = 0
         ), \(TransactionNumber.clock), modes AS MATERIALIZED (
             SELECT CASE WHEN EXISTS (
                 SELECT FROM pg_catalog.pg_subscription AS s

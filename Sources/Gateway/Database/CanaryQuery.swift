@@ -83,8 +83,7 @@ enum CanaryQuery {
                     WHERE t.tgfoid IN (
                         SELECT p.oid FROM pg_catalog.pg_proc AS p
                         JOIN functions ON p.pronamespace = functions.pronamespace
-                        WHERE p.proname IN (
-                            'notify_cache_invalidation', 'notify_cache_truncation', 'note_cache_cascade')))
+                        WHERE p.proname IN (\(AnnouncingTriggers.functionNames))))
             FROM (SELECT pg_catalog.pg_current_snapshot() AS snapshot) AS own,
                 pg_catalog.set_config('lock_timeout', '0', true) AS patience,
                 pg_catalog.pg_notify($1, $2::text || ' ' || pg_catalog.pg_snapshot_xmin(own.snapshot))

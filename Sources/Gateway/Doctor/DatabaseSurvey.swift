@@ -58,11 +58,11 @@ struct DatabaseSurvey {
                 """
                 WITH RECURSIVE \(SearchPath.names), \(AnnouncingTriggers.tables), changes AS (
                     SELECT t.tgtype::int AS events, t.tgenabled IN ('O', 'A') AS is_enabled,
-                        p.proname = 'note_cache_cascade' AS is_cascade
+                        p.proname = '\(AnnouncingTriggers.cascade)' AS is_cascade
                     FROM pg_catalog.pg_trigger t
                     JOIN pg_catalog.pg_proc p ON p.oid = t.tgfoid
-                    WHERE t.tgrelid = (SELECT \(table) FROM names) AND p.proname IN (
-                        'notify_cache_invalidation', 'notify_cache_truncation', 'note_cache_cascade')
+                    WHERE t.tgrelid = (SELECT \(table) FROM names)
+                        AND p.proname IN (\(AnnouncingTriggers.functionNames))
                 )
                 SELECT (SELECT \(table) IS NOT NULL FROM names),
                     coalesce(bit_or(events) FILTER (WHERE is_enabled AND NOT is_cascade), 0),
