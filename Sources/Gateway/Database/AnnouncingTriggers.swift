@@ -19,6 +19,7 @@ enum AnnouncingTriggers {
 
     /// The last of them, `announcing`, has a row for each table with the row trigger, enabled or not:
     ///
+    /// - relname: the name that it announces under, which of a partition is that of the partitioned table above all;
     /// - announces: whether all its triggers and all their clones are enabled, and, of the seed's four, that of
     ///   TRUNCATE is there if its function is;
     /// - mark: what differs when a trigger was made or switched since, or the table put in this place;
@@ -78,7 +79,7 @@ enum AnnouncingTriggers {
             FROM clones
             JOIN pg_catalog.pg_trigger AS t ON t.oid = clones.above AND t.tgparentid = 0
         ), announcing AS (
-            SELECT c.oid, c.relname,
+            SELECT c.oid, root.relname,
                 pg_catalog.bool_and(t.is_enabled) AND (pg_catalog.bool_or(t.is_truncation)
                     OR pg_catalog.bool_or(c.oid IN (names.project_members, names.projects,
                         names.sprints, names.tasks)) IS NOT TRUE
@@ -90,9 +91,11 @@ enum AnnouncingTriggers {
             FROM of_tables AS t
             JOIN pg_catalog.pg_class AS c ON c.oid = t.tgrelid
             JOIN pg_catalog.pg_type AS y ON y.oid = c.reltype
+            JOIN pg_catalog.pg_class AS root
+                ON root.oid = coalesce(pg_catalog.pg_partition_root(c.oid)::pg_catalog.oid, c.oid)
             CROSS JOIN names
             WHERE c.relpersistence <> 't'
-            GROUP BY c.oid, c.relname
+            GROUP BY c.oid, root.relname
             HAVING pg_catalog.bool_or(t.is_row)
         )
         """

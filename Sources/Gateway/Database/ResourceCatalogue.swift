@@ -24,8 +24,10 @@ struct ResourceCatalogue: Equatable, Sendable {
     ///
     /// The triggers' function is the one on the search_path that the session was given, by its oid, and only while
     /// it belongs to the owner of `projects`, or is run by a trigger of that table: nobody else could make that.
-    /// A partition is announced under its table's name. relname has type name, which sorts by bytes. A type of text
-    /// that isn't PostgreSQL's own is compared as text: its own operators aren't on the pinned path.
+    /// Clients know tables by their names alone, so a name announces when all tables do that announce under it, in
+    /// whichever schema; one of the seed's four has to be among them. relname has type name, which sorts by
+    /// bytes. A type of text that isn't PostgreSQL's own is compared as text: its own operators aren't on the
+    /// pinned path.
     static let statement = """
         WITH RECURSIVE settings AS MATERIALIZED (
             SELECT pg_catalog.set_config('client_encoding', 'SQL_ASCII', false) AS value
@@ -35,7 +37,11 @@ struct ResourceCatalogue: Equatable, Sendable {
             FROM names CROSS JOIN LATERAL (VALUES \(seedRows)) AS wanted (name, oid)
         ), named AS (
             SELECT seed.name, 0 AS rank, (
-                SELECT mark FROM announcing WHERE announcing.oid = seed.oid AND announces
+                SELECT CASE WHEN pg_catalog.bool_and(announces)
+                        AND pg_catalog.bool_or(announcing.oid = seed.oid)
+                    THEN pg_catalog.string_agg(mark, ' ' ORDER BY announcing.oid) END
+                FROM announcing
+                WHERE announcing.oid = seed.oid OR announcing.relname = seed.name
             ) AS mark
             FROM seed
             UNION ALL
