@@ -100,7 +100,7 @@ extension Core {
         text.append(
             silent.isEmpty
                 ? "[i] no table is silent" : "[!] tables that don't announce everything: ")
-        text.append(text: silent.joined(separator: ", "))
+        text.append(visible: silent.joined(separator: ", "))
         text.append(watch.triggerFailures == 0 && watch.triggerLosses == 0 ? "\n[i] " : "\n[!] ")
         text.append("triggers failed ")
         text.append(decimal: watch.triggerFailures)
