@@ -16,8 +16,9 @@ struct ResourceCatalogue: Equatable, Sendable {
     private(set) var membersFault: String?
 
     /// Rows: a table, a hash of its mark if it announces, and in every row what there is once: the functions'
-    /// schema, `project_members` with its schema, what is wrong with that, the types of its columns, and the latest
-    /// transaction that made or switched a trigger, or put a table in its place.
+    /// schema, `project_members` with its schema, what is wrong with that, the types of its columns, the latest
+    /// transaction that made or switched a trigger, or put a table in its place, and how many rows there would be
+    /// without a limit.
     ///
     /// It also has the bytes of a SQL_ASCII database sent as they are: PostgreSQL would refuse those
     /// that aren't UTF-8.
@@ -87,10 +88,11 @@ struct ResourceCatalogue: Equatable, Sendable {
             pg_catalog.has_table_privilege(member_table.oid, 'SELECT'),
             (SELECT pg_catalog.count(value) FROM settings),
             (SELECT oid FROM functions), (SELECT owner FROM functions),
-            (SELECT pg_catalog.max(switched) FROM announcing WHERE announces)
+            (SELECT pg_catalog.max(switched) FROM announcing WHERE announces),
+            (SELECT pg_catalog.count(*) FROM named)
         FROM named LEFT JOIN member_table ON true
         ORDER BY named.rank, named.name
-        LIMIT \(DatabaseLimits.resourcesMax)
+        LIMIT \(DatabaseLimits.tablesMax)
         """
 
     private static let seed = ["project_members", "projects", "sprints", "tasks"]
@@ -100,9 +102,11 @@ struct ResourceCatalogue: Equatable, Sendable {
 
     /// `nil` when the rows have another shape. The limits hold again here, whoever plays the server.
     init?(_ rows: borrowing PostgresRows) {
-        guard rows.columnCount == 12, rows.count > 0 else { return nil }
-        tables = AnnouncedTables(switched: Cursor(rows.bytes(row: 0, column: 11)))
-        for row in 0..<min(rows.count, DatabaseLimits.resourcesMax) {
+        guard rows.columnCount == 13, rows.count > 0 else { return nil }
+        tables = AnnouncedTables(
+            switched: Cursor(rows.bytes(row: 0, column: 11)),
+            total: Int(rows.text(row: 0, column: 12)) ?? 0)
+        for row in 0..<min(rows.count, DatabaseLimits.tablesMax) {
             let length = rows.bytes(row: row, column: 0).count
             guard length > 0, length <= DatabaseLimits.resourceNameBytesMax else { continue }
             let mark = rows.text(row: row, column: 1)

@@ -80,6 +80,16 @@ struct DatabaseSurvey {
             found.isCascadeDisabled = row.text(row: 0, column: 5) == "t"
             tell(DatabaseChecks.triggers(found, isRecorded: isRecorded))
         }
+        let count = try connection.query(
+            """
+            WITH RECURSIVE \(SearchPath.names), \(AnnouncingTriggers.tables)
+            SELECT count(*) FROM (
+                SELECT unnest('{\(Self.tables.joined(separator: ","))}'::name[])
+                UNION SELECT relname FROM announcing
+            ) AS named
+            """)
+        let total = Self.number(count, 0)
+        tell(DatabaseChecks.tables(total))
         let others = try connection.query(
             """
             WITH RECURSIVE \(SearchPath.names), \(AnnouncingTriggers.tables)
@@ -94,7 +104,8 @@ struct DatabaseSurvey {
             """)
         tell(
             DatabaseChecks.otherTriggers(
-                disabled: (0..<others.count).map { others.text(row: $0, column: 0) }))
+                disabled: (0..<others.count).map { others.text(row: $0, column: 0) },
+                areSeen: total <= DatabaseLimits.tablesMax))
     }
 
     /// What the role may do, and how many sessions it may have.

@@ -144,6 +144,21 @@ extension EventLog {
             ])
     }
 
+    static let namingAdvice =
+        "DROP TRIGGER on tables that no client shows: of those beyond the first by name nobody is told to fetch"
+        + " again when something may have been missed"
+
+    /// More tables have the trigger than a resync names.
+    package func tablesAreUnnamed(total: Int) {
+        write(
+            .warning, "a resync doesn't name all tables",
+            [
+                "tables": .stringConvertible(total),
+                "named": .stringConvertible(Limits.resourcesMax),
+                "advice": .string(Self.namingAdvice),
+            ])
+    }
+
     /// They do again, and everybody is told to fetch again what wasn't heard.
     package func tablesAnnounceAgain(_ names: [String]) {
         write(
