@@ -268,9 +268,11 @@ package enum DatabaseChecks {
         return .ok(subject, "installed, readable, prunable")
     }
 
+    static let directSubject = "direct messages"
+
     /// Whether there are direct messages, and the role may do what the gateway does with them.
     package static func directMessages(_ state: EventLogState) -> Finding {
-        let subject = "direct messages"
+        let subject = directSubject
         switch state {
         case .usable: return .ok(subject, "installed, and this role may use them")
         case .unknown, .absent:

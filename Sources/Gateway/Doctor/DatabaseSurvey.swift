@@ -285,6 +285,7 @@ struct DatabaseSurvey {
     func questions(
         _ connection: inout BlockingPostgresConnection, _ tell: (Finding) -> Void
     ) throws(PostgresError) {
+        var direct: EventLogState?
         try ask(&connection, "canary's statement", "run devhive-gateway migrate", tell) {
             (open: inout BlockingPostgresConnection, catalogue) throws(PostgresError) in
             let rows = try open.query(
@@ -296,8 +297,9 @@ struct DatabaseSurvey {
             tell(
                 DatabaseChecks.announcements(
                     failures: state.triggerFailures, losses: state.triggerLosses))
-            tell(DatabaseChecks.directMessages(state.direct))
+            direct = state.direct
         }
+        if let direct { try directMessages(direct, &connection, tell) }
         guard checksMembership else { return }
         try ask(
             &connection, "membership question",
@@ -307,6 +309,29 @@ struct DatabaseSurvey {
             let nobody = "{00000000-0000-0000-0000-000000000000}"
             try open.pass(catalogue.members.tableGuard)
             _ = try open.query(catalogue.statement(of: .members), [nobody, nobody])
+        }
+    }
+
+    /// Where there are direct messages, asks to send one from nobody to nobody, as `serve` does: what is refused
+    /// is neither stored nor announced.
+    private func directMessages(
+        _ state: EventLogState, _ connection: inout BlockingPostgresConnection,
+        _ tell: (Finding) -> Void
+    ) throws(PostgresError) {
+        guard state == .usable else {
+            tell(DatabaseChecks.directMessages(state))
+            return
+        }
+        try ask(
+            &connection, DatabaseChecks.directSubject, "run devhive-gateway migrate --again", tell
+        ) { (open: inout BlockingPostgresConnection, catalogue) throws(PostgresError) in
+            let nobody = "00000000-0000-0000-0000-000000000000"
+            if let tableGuard = catalogue.tableGuard(of: .directSendOne) {
+                try open.pass(tableGuard)
+            }
+            _ = try open.query(
+                catalogue.statement(of: .directSendOne),
+                [nobody, nobody, nobody, "{}", "f", "1", nobody])
         }
     }
 

@@ -217,6 +217,9 @@ extension PostgresError {
             "correct the database in DATABASE_URL, or create it"
         case "42P01":  // undefined_table
             "run devhive-gateway migrate, or correct the database or search_path in DATABASE_URL"
+        case "42883":  // undefined_function, which an operator is too
+            "run devhive-gateway migrate --again: our functions compare the columns of project_members by the types"
+                + " that those had"
         case "53300":  // too_many_connections
             "raise max_connections or the role's CONNECTION LIMIT"
         default: nil
