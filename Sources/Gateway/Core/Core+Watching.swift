@@ -23,6 +23,7 @@ extension Core {
                 seconds: database.watch.cursorAgeSeconds, transactions: database.watch.cursorLag,
                 at: clock.now)
         }
+        if findings.needsRecheck { recheckEverybody() }
         if findings.needsResync { refetchEverything() }
         history.expiry.noteEnd(state.end)
         return findings.needsLook

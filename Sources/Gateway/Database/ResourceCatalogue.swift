@@ -180,7 +180,7 @@ struct ResourceCatalogue: Equatable, Sendable {
         case .path: SearchPath.pinForQueries
         case .resources: Self.statement
         case .members: members.statement
-        case .canary: CanaryQuery.statement(in: schema)
+        case .canary: CanaryQuery.statement(in: schema, members: members.name)
         case .events: EventsQuery.statement(in: schema)
         case .prune: PruneQuery.statement(in: schema)
         case .expire: ExpiryQuery.statement(in: schema)
