@@ -10,31 +10,13 @@ import threading
 import pytest
 
 from support.certificates import Certificate
+from support.doctor import examine
 from support.gateway import BINARY
 from support.ports import free_port
-from support.seccomp import IO_URING_SETUP, forbid
-from support.silences import PARTITIONED
+from support.seccomp import IO_URING_SETUP
+from support.silences import MANY_TABLES, PARTITIONED
 
 TABLES = ["projects", "sprints", "tasks", "project_members"]
-
-
-def examine(url, *options, forbidden=()):
-    """The exit code, and the lines: verdict and text by subject. `forbidden`: numbers of system calls."""
-    clean = {name: value for name, value in os.environ.items() if not name.startswith(("DEVHIVE_", "PG", "JWT_"))}
-    done = subprocess.run(
-        [BINARY, "doctor", *options], env={**clean, "DATABASE_URL": url}, stdin=subprocess.DEVNULL,
-        capture_output=True, text=True, timeout=60, check=False,
-        preexec_fn=lambda: [forbid(number) for number in forbidden])
-    assert done.stderr == ""
-    findings = {}
-    for line in done.stdout.splitlines():
-        verdict, rest = line.split(None, 1)
-        assert verdict in ("ok", "warn", "FAIL"), line
-        subject, text = rest.split(": ", 1)
-        findings[subject] = (verdict, text)
-    assert (done.returncode == 69) == any(verdict == "FAIL" for verdict, _ in findings.values())
-    assert done.returncode in (0, 69)
-    return done.returncode, findings
 
 
 def test_io_uring_that_is_forbidden_is_a_warning(role):
@@ -53,7 +35,7 @@ def test_a_database_that_is_well(role):
     for subject in ["database", "PostgreSQL", "primary server", "notification queue", "clock", "role", "database sessions",
                     "event log", "LISTEN", "announcements", "session timeouts", "oldest transaction that writes", "columns",
                     "canary's statement", "membership question", "event log's statements", "direct messages",
-                    "triggers of other tables, and of partitions", *(f"triggers of {table}" for table in TABLES)]:
+                    "triggers of other tables, and of partitions", "tables with the trigger", *(f"triggers of {table}" for table in TABLES)]:
         assert findings[subject][0] == "ok", findings[subject]
 
 
@@ -91,6 +73,28 @@ def test_triggers_of_partitions_and_of_tables_of_ones_own_are_told(database, rol
     assert verdict == "FAIL" and "disabled: public.docs_aa (docs_changes): nobody is told" in text
     database.execute("ALTER TABLE docs DISABLE TRIGGER ALL")
     assert "disabled: public.docs (docs_changes), public.docs_a (docs_changes), " in examine(role[0])[1][subject][1]
+
+
+def test_more_tables_than_a_resync_names_are_told(database, role):
+    database.execute(MANY_TABLES.format(count=60))
+    assert examine(role[0])[1]["tables with the trigger"] == ("ok", "64, and a resync names each")
+    database.execute(MANY_TABLES.format(count=253).replace("1..", "61..") + "; ALTER TABLE notes_253 DISABLE TRIGGER changes")
+    findings = examine(role[0])[1]
+    verdict, text = findings["tables with the trigger"]
+    assert verdict == "FAIL" and text.startswith("257, of which a resync names 64") and "DROP TRIGGER" in text
+    # Whoever looks at 256 doesn't know of this one, and lets everybody resume.
+    verdict, text = findings["triggers of other tables, and of partitions"]
+    assert verdict == "FAIL" and "nobody is told of all that changes there" in text and "nobody can resume" not in text
+    database.execute("DROP TABLE notes_001")
+    assert "nobody can resume" in examine(role[0])[1]["triggers of other tables, and of partitions"][1]
+
+
+def test_a_name_makes_no_line_and_turns_none_around(database, role):
+    database.execute(
+        'CREATE TABLE "a\nok  b: \u202e" (id uuid, project_id uuid); CREATE TRIGGER "t\u009b" AFTER INSERT ON "a\nok  b: \u202e"'
+        ' FOR EACH ROW EXECUTE FUNCTION notify_cache_invalidation(); ALTER TABLE "a\nok  b: \u202e" DISABLE TRIGGER "t\u009b"')
+    text = examine(role[0])[1]["triggers of other tables, and of partitions"][1]
+    assert text.startswith(r'disabled: public."a\nok  b: \u202e" ("t\u009b"): nobody is told')
 
 
 def test_its_advice_brings_back_what_was_dropped_after_migrate(database, run_command):

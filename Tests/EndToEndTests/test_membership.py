@@ -586,3 +586,34 @@ async def test_removals_in_a_storm_of_writes(gateway, database):
         assert len(watcher.heard) > len(expected) / 10
     assert gateway.metrics()["devhive_revocations_total"] == REMOVALS
     print(f"{REMOVALS} removals among {len(expected)} events")
+
+
+# Partitions
+
+
+@pytest.mark.parametrize("statement", [
+    "TRUNCATE its_members", "DROP TABLE its_members", "ALTER TABLE project_members DETACH PARTITION its_members",
+    "ALTER TABLE project_members DETACH PARTITION its_members CONCURRENTLY", "TRUNCATE its_members_of_any"])
+async def test_who_was_a_member_by_a_partition_that_went_does_not_stay(start_gateway, database, project, user, statement):
+    """Nobody announces that. They heard on until memberships in use were looked at again, after ten minutes."""
+    other = database.add_project(user)
+    database.execute(f"""
+        ALTER TABLE project_members RENAME TO former_members;
+        CREATE TABLE project_members (LIKE former_members INCLUDING DEFAULTS) PARTITION BY LIST (project_id);
+        CREATE TABLE its_members PARTITION OF project_members FOR VALUES IN ('{project}') PARTITION BY HASH (user_id);
+        CREATE TABLE its_members_of_any PARTITION OF its_members FOR VALUES WITH (MODULUS 1, REMAINDER 0);
+        CREATE TABLE others PARTITION OF project_members FOR VALUES IN ('{other}');
+        INSERT INTO project_members SELECT * FROM former_members;
+        CREATE TRIGGER changes AFTER INSERT OR UPDATE OR DELETE ON project_members
+            FOR EACH ROW EXECUTE FUNCTION notify_cache_invalidation();
+        CREATE TRIGGER truncations BEFORE TRUNCATE ON project_members
+            FOR EACH STATEMENT EXECUTE FUNCTION notify_cache_truncation()""")
+    gateway = start_gateway("--membership", "on", "--membership-recheck", "off")
+    gateway.wait_for_metric("devhive_event_log_usable", 1)
+    client = await PythonClient.connect(gateway, project, user)
+    stays = await PythonClient.connect(gateway, other, user)
+    database.execute(statement)
+    told = await client.receive_json()
+    assert (told["type"], told["code"]) == ("error", "membership_revoked")
+    task = database.add_task(other)
+    assert (await stays.receive_json())["data"]["id"] == task, "nobody else is told of anything"

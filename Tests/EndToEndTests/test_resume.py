@@ -7,7 +7,7 @@ import json
 import pytest
 
 from support.clients import PythonClient, announce
-from support.silences import PARTITIONED, SILENCES
+from support.silences import MANY_TABLES, PARTITIONED, SILENCES
 from support.waiting import wait_until
 
 RESOURCES = ["project_members", "projects", "sprints", "tasks"]
@@ -337,6 +337,30 @@ async def test_a_table_of_ones_own_that_is_silent_at_the_start_is_named_and_nobo
     gateway.wait_for_log("tables announce again", tables="docs")
     resync = await client.receive_json()
     assert (resync["resource"], resync["action"]) == ("docs", "RESYNC")
+
+
+async def test_a_table_that_a_resync_has_no_room_for_is_told_and_its_silence_noticed(database, start_gateway):
+    """Nobody knew of the 65th: who resumed across its silence missed what had changed in it."""
+    database.execute(MANY_TABLES.format(count=61) + "; ALTER TABLE notes_061 DISABLE TRIGGER changes")
+    project = database.add_project()
+    gateway = start_gateway()
+    assert gateway.wait_for_log("tables don't announce everything")["tables"] == "notes_061"
+    line = gateway.wait_for_log("a resync doesn't name all tables", tables=65, named=64)
+    assert line["level"] == "warning" and "DROP TRIGGER" in line["advice"]
+    status = gateway.request("/readyz?verbose", admin=True)[2]
+    assert "[!] tables that don't announce everything: notes_061\n" in status
+    assert "[!] 65 tables have the trigger, and a resync names 64 of them\n" in status
+    cursor = await first_cursor(gateway, project)
+    client = await PythonClient.connect(gateway)
+    missed, _ = await ready(client, project_id=project, since=cursor)
+    assert {m["reason"] for m in missed} == {"cursor_expired"}
+    assert [m["resource"] for m in missed] == [*RESOURCES, *(f"notes_{number:03}" for number in range(1, 61))]
+    database.execute("ALTER TABLE notes_061 ENABLE TRIGGER changes")
+    gateway.wait_for_log("tables announce again", tables="notes_061")
+    resync = await client.receive_json()
+    assert (resync["resource"], resync["action"]) == ("notes_061", "RESYNC")
+    database.execute("DROP TABLE notes_001")
+    wait_until(lambda: "resync names" not in gateway.request("/readyz?verbose", admin=True)[2], "all are named")
 
 
 async def test_partitions_that_come_and_go_cost_nobody_anything_and_a_new_table_no_more_than_itself(

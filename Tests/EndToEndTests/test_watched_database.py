@@ -107,6 +107,15 @@ async def test_who_was_removed_from_a_table_that_was_swapped_is_found_when_it_an
     assert metrics["devhive_notifications_received_total"] == metrics["devhive_listener_reconnects_total"] == 0
 
 
+def test_a_name_makes_no_line_and_turns_none_around(database, start_gateway):
+    database.execute(
+        'CREATE TABLE "a\n[+] b\u202e" (id uuid, project_id uuid); CREATE TRIGGER t AFTER INSERT ON "a\n[+] b\u202e"'
+        ' FOR EACH ROW EXECUTE FUNCTION notify_cache_invalidation(); ALTER TABLE "a\n[+] b\u202e" DISABLE TRIGGER t')
+    gateway = start_gateway()
+    gateway.wait_for_log("tables don't announce everything", tables="a\n[+] b\u202e")
+    assert r"[!] tables that don't announce everything: a\n[+] b\u202e" in readiness(gateway)
+
+
 def test_cursors_expire_though_the_log_is_locked_when_they_are_to(database, start_gateway):
     """What was refused once was never written: whoever resumed at another gateway missed what wasn't announced."""
     def horizon():

@@ -182,9 +182,7 @@ extension Core {
         guard let fault else { return text.append("[i] bus reaches other hosts\n") }
         text.append("[i] bus doesn't reach other hosts")
         if !fault.isEmpty { text.append(": ") }
-        for byte in fault.utf8 {
-            text.append(byte < UInt8(ascii: " ") || byte == 0x7F ? UInt8(ascii: "?") : byte)
-        }
+        text.append(visible: fault)
         text.append("\n")
     }
 

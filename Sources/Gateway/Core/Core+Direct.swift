@@ -81,12 +81,14 @@ extension Core {
         }
     }
 
-    /// Why there are no direct messages for now; `nil` when there are.
+    /// Why there are no direct messages for now; `nil` when there are. Clients take `directOff` for final, so what was
+    /// there once is unavailable: a function may be renamed for a moment, or a policy be there for seconds.
     private var directFault: ErrorCode? {
         switch database.direct {
         case .usable: nil
         case .unknown: .unavailable
-        case .absent, .forbidden, .hidden, .unlogged: .directOff
+        case .absent, .forbidden, .hidden, .unlogged:
+            database.hasHadDirect ? .unavailable : .directOff
         }
     }
 
@@ -155,11 +157,12 @@ extension Core {
             return
         }
         failWaitingDirect()
+        guard let code = directFault else { return }
         for reader in direct.removeAskingReaders() {
             guard let request = reader.request, let index = clients.index(of: reader.client) else {
                 continue
             }
-            sendUncounted(.directOff, Self.text(of: .directOff), request, to: index)
+            sendUncounted(code, Self.text(of: code), request, to: index)
         }
     }
 

@@ -122,6 +122,15 @@ extension Core {
         }
     }
 
+    /// Members may have gone unheard, with a partition: all memberships in use are asked about again, as soon as there is
+    /// room for the questions. Those who were let in by an answer from before are asked about once more.
+    mutating func recheckEverybody() {
+        guard settings.checksMembership else { return }
+        membership.checks.outdateEverything()
+        history.reads.unverifyAll()
+        membership.rechecks.hurry(places: clients.highWaterMark)
+    }
+
     /// False when there is no room for the client's questions: it comes again.
     private mutating func recheck(_ index: ClientIndex) -> Bool {
         let count = hub.projectCount(of: index)

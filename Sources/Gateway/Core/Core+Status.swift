@@ -172,7 +172,7 @@ extension Core {
                 ? "[+] memberships can be checked" : "[-] memberships can't be checked")
         if settings.checksMembership, database.answersQueries, let fault = database.membersFault {
             text.append(": project_members ")
-            text.append(text: fault)
+            text.append(visible: fault)
         }
         text.append("\n")
         text.append(drain == nil ? "[+] not draining\n" : "[-] draining\n")

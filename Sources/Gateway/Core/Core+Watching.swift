@@ -23,6 +23,7 @@ extension Core {
                 seconds: database.watch.cursorAgeSeconds, transactions: database.watch.cursorLag,
                 at: clock.now)
         }
+        if findings.needsRecheck { recheckEverybody() }
         if findings.needsResync { refetchEverything() }
         history.expiry.noteEnd(state.end)
         return findings.needsLook
@@ -36,6 +37,9 @@ extension Core {
         database.tables = tables
         database.resources = ResourceList(tables.names)
         guard tables != earlier else { return }
+        if tables.total > Limits.resourcesMax, tables.total != earlier.total {
+            log.tablesAreUnnamed(total: tables.total)
+        }
         // Nobody who runs now may have heard what there was before.
         if earlier.names.isEmpty, let switched = tables.switched {
             history.expiry.expire(through: switched)
@@ -100,7 +104,14 @@ extension Core {
         text.append(
             silent.isEmpty
                 ? "[i] no table is silent" : "[!] tables that don't announce everything: ")
-        text.append(text: silent.joined(separator: ", "))
+        text.append(visible: silent.joined(separator: ", "))
+        if database.tables.total > Limits.resourcesMax {
+            text.append("\n[!] ")
+            text.append(decimal: UInt64(database.tables.total))
+            text.append(" tables have the trigger, and a resync names ")
+            text.append(decimal: UInt64(Limits.resourcesMax))
+            text.append(" of them")
+        }
         text.append(watch.triggerFailures == 0 && watch.triggerLosses == 0 ? "\n[i] " : "\n[!] ")
         text.append("triggers failed ")
         text.append(decimal: watch.triggerFailures)

@@ -1,6 +1,6 @@
 /// Which tables announce their changes, as PostgreSQL's catalogue said when it was last looked at.
 package struct AnnouncedTables: Equatable, Sendable {
-    /// Those that a resync has to name: the seed's four, whatever has become of them, then the others
+    /// Those that a resync has to name, as far as it has room: the seed's four, whatever has become of them, then the others
     /// with our trigger, each in the order of the bytes.
     package private(set) var names: [String] = []
     /// Those of them that don't announce everything.
@@ -13,7 +13,13 @@ package struct AnnouncedTables: Equatable, Sendable {
     /// before it may be unheard. `nil` when no table announces anything.
     package let switched: Cursor?
 
-    package init(switched: Cursor? = nil) { self.switched = switched }
+    /// How many there are, with those beyond what is looked at.
+    package let total: Int
+
+    package init(switched: Cursor? = nil, total: Int = 0) {
+        self.switched = switched
+        self.total = total
+    }
 
     package mutating func add(_ name: String, mark: String?) {
         names.append(name)

@@ -9,10 +9,17 @@
 /// PostgreSQL writes the row of a table's row type when the table is made, renamed, given away or moved to
 /// another schema, and not when its columns, indexes or files change: its xmin tells of another table in its place.
 enum AnnouncingTriggers {
-    private static let truncation = "notify_cache_truncation"
+    /// The functions of our triggers, none of which has a parameter: for rows, for TRUNCATE, and for what foreign
+    /// keys change.
+    static let row = "notify_cache_invalidation"
+    static let truncation = "notify_cache_truncation"
+    static let cascade = "note_cache_cascade"
+    /// The three, for behind IN.
+    static let functionNames = "'\(row)', '\(truncation)', '\(cascade)'"
 
     /// The last of them, `announcing`, has a row for each table with the row trigger, enabled or not:
     ///
+    /// - relname: the name that it announces under, which of a partition is that of the partitioned table above all;
     /// - announces: whether all its triggers and all their clones are enabled, and, of the seed's four, that of
     ///   TRUNCATE is there if its function is;
     /// - mark: what differs when a trigger was made or switched since, or the table put in this place;
@@ -34,12 +41,11 @@ enum AnnouncingTriggers {
                     WHERE t.tgrelid = c.oid AND t.tgfoid = p.oid AND NOT t.tgisinternal)))
         ), our_functions AS (
             SELECT p.oid, p.oid = functions.oid AS is_row, p.proname = '\(truncation)' AS is_truncation,
-                p.proname = 'note_cache_cascade' AS is_cascade
+                p.proname = '\(cascade)' AS is_cascade
             FROM functions
             JOIN pg_catalog.pg_proc AS p
                 ON p.pronamespace = functions.pronamespace AND p.proowner = functions.proowner
-            WHERE p.proname IN ('notify_cache_invalidation', '\(truncation)', 'note_cache_cascade')
-                AND p.pronargs = 0
+            WHERE p.proname IN (\(functionNames)) AND p.pronargs = 0
         ), \(TransactionNumber.clock), modes AS MATERIALIZED (
             SELECT CASE WHEN EXISTS (
                 SELECT FROM pg_catalog.pg_subscription AS s
@@ -73,7 +79,7 @@ enum AnnouncingTriggers {
             FROM clones
             JOIN pg_catalog.pg_trigger AS t ON t.oid = clones.above AND t.tgparentid = 0
         ), announcing AS (
-            SELECT c.oid, c.relname,
+            SELECT c.oid, root.relname,
                 pg_catalog.bool_and(t.is_enabled) AND (pg_catalog.bool_or(t.is_truncation)
                     OR pg_catalog.bool_or(c.oid IN (names.project_members, names.projects,
                         names.sprints, names.tasks)) IS NOT TRUE
@@ -85,9 +91,11 @@ enum AnnouncingTriggers {
             FROM of_tables AS t
             JOIN pg_catalog.pg_class AS c ON c.oid = t.tgrelid
             JOIN pg_catalog.pg_type AS y ON y.oid = c.reltype
+            JOIN pg_catalog.pg_class AS root
+                ON root.oid = coalesce(pg_catalog.pg_partition_root(c.oid)::pg_catalog.oid, c.oid)
             CROSS JOIN names
             WHERE c.relpersistence <> 't'
-            GROUP BY c.oid, c.relname
+            GROUP BY c.oid, root.relname
             HAVING pg_catalog.bool_or(t.is_row)
         )
         """

@@ -11,20 +11,24 @@ enum CanaryQuery {
     /// ends of its snapshot, and the age in seconds of the oldest transaction that writes, as far as
     /// this role may see it. Those that are prepared, in any database, it may.
     ///
-    /// Then, whether direct messages are there, and whether this role may use them; and a sum that another one stands
-    /// for when a trigger of ours was made, switched or dropped, or a table with one renamed or given away.
+    /// Then, whether direct messages are there, and whether this role may use them; a sum that another one stands
+    /// for when a trigger of ours was made, switched or dropped, or a table with one renamed or given away; and a hash
+    /// of the partitions of `project_members` and their files, which another one stands for when one came, went or was
+    /// emptied, of which nothing is announced. No partition is locked for it: a canary waits for nobody.
     ///
     /// Its commit waits for those of others that notify, for as long as the session is waited for.
     ///
     /// Row-level security that binds this role, or the triggers' functions, hides rows without a word.
     /// The log is the one beside the triggers' functions, and only while it belongs to their owner.
     ///
-    /// - Parameter schema: where the functions are, quoted and with a dot behind, or empty.
-    static func statement(in schema: String) -> String {
+    /// - Parameters:
+    ///   - schema: where the functions are, quoted and with a dot behind, or empty.
+    ///   - members: the table of memberships, quoted and with its schema, or empty.
+    static func statement(in schema: String, members: String) -> String {
         let function = schema.split(separator: "'", omittingEmptySubsequences: false)
             .joined(separator: "''")
         return """
-            WITH functions AS (
+            WITH RECURSIVE functions AS (
                 SELECT proowner, pronamespace FROM pg_catalog.pg_proc
                 WHERE oid = pg_catalog.to_regprocedure('\(function)notify_cache_invalidation()')
             ), ours AS (
@@ -40,6 +44,13 @@ enum CanaryQuery {
             ), log AS (
                 SELECT oid, is_lost, is_forced FROM ours
                 WHERE relkind IN ('r', 'p') AND relname <> '\(DirectQueries.table)'
+            ), parts AS (
+                SELECT inhrelid AS oid FROM pg_catalog.pg_inherits
+                WHERE inhparent = pg_catalog.to_regclass(\(members.quotedLiteral))::pg_catalog.oid
+                    AND NOT inhdetachpending
+                UNION ALL
+                SELECT i.inhrelid FROM parts
+                JOIN pg_catalog.pg_inherits AS i ON i.inhparent = parts.oid AND NOT i.inhdetachpending
             )
             SELECT (pg_catalog.pg_notification_queue_usage() * 1000000)::bigint,
                 (SELECT pg_catalog.count(*) = 2 FROM log),
@@ -83,8 +94,11 @@ enum CanaryQuery {
                     WHERE t.tgfoid IN (
                         SELECT p.oid FROM pg_catalog.pg_proc AS p
                         JOIN functions ON p.pronamespace = functions.pronamespace
-                        WHERE p.proname IN (
-                            'notify_cache_invalidation', 'notify_cache_truncation', 'note_cache_cascade')))
+                        WHERE p.proname IN (\(AnnouncingTriggers.functionNames)))),
+                (SELECT coalesce(pg_catalog.hashtextextended(pg_catalog.string_agg(
+                        c.oid::text || '.' || c.relfilenode::text, ' ' ORDER BY c.oid) COLLATE "C", 0)
+                        & 9223372036854775807, 0)
+                    FROM parts JOIN pg_catalog.pg_class AS c ON c.oid = parts.oid)
             FROM (SELECT pg_catalog.pg_current_snapshot() AS snapshot) AS own,
                 pg_catalog.set_config('lock_timeout', '0', true) AS patience,
                 pg_catalog.pg_notify($1, $2::text || ' ' || pg_catalog.pg_snapshot_xmin(own.snapshot))
@@ -119,6 +133,8 @@ package struct DatabaseState: Equatable, BitwiseCopyable, Sendable {
     package let oldestWriterSeconds: UInt64
     /// Another one when triggers of ours, or tables that have them, aren't what they were.
     package let triggersMark: UInt64
+    /// Another one when a partition of the members came, went or was emptied.
+    package let membersMark: UInt64
 
     /// Transactions that a new cursor is behind the newest: what is read again by whoever resumes.
     package var cursorLag: UInt64 { end.transaction - min(begin.transaction, end.transaction) }
@@ -127,7 +143,7 @@ package struct DatabaseState: Equatable, BitwiseCopyable, Sendable {
         queueUsageMillionths: UInt64 = 0, eventLog: EventLogState = .absent,
         direct: EventLogState = .absent, triggerFailures: UInt64 = 0, triggerLosses: UInt64 = 0,
         begin: Cursor = Cursor(transaction: 0), end: Cursor = Cursor(transaction: 0),
-        oldestWriterSeconds: UInt64 = 0, triggersMark: UInt64 = 0
+        oldestWriterSeconds: UInt64 = 0, triggersMark: UInt64 = 0, membersMark: UInt64 = 0
     ) {
         self.queueUsageMillionths = queueUsageMillionths
         self.eventLog = eventLog
@@ -138,15 +154,16 @@ package struct DatabaseState: Equatable, BitwiseCopyable, Sendable {
         self.end = end
         self.oldestWriterSeconds = oldestWriterSeconds
         self.triggersMark = triggersMark
+        self.membersMark = membersMark
     }
 
     /// `nil` when the rows have another shape.
     init?(_ rows: borrowing PostgresRows) {
-        guard rows.count == 1, rows.columnCount == 10,
+        guard rows.count == 1, rows.columnCount == 11,
             let usage = Self.number(rows, 0), let failures = Self.number(rows, 3),
             let losses = Self.number(rows, 4), let begin = Cursor(rows.bytes(row: 0, column: 5)),
             let end = Cursor(rows.bytes(row: 0, column: 6)), let seconds = Self.number(rows, 7),
-            let mark = Self.number(rows, 9)
+            let mark = Self.number(rows, 9), let members = Self.number(rows, 10)
         else { return nil }
         queueUsageMillionths = usage
         triggerFailures = failures
@@ -155,6 +172,7 @@ package struct DatabaseState: Equatable, BitwiseCopyable, Sendable {
         self.end = end
         oldestWriterSeconds = seconds
         triggersMark = mark
+        membersMark = members
         let isThere = rows.bytes(row: 0, column: 1).isEqual(to: "t")
         eventLog = isThere ? Self.state(rows, 2) ?? .forbidden : .absent
         direct = Self.state(rows, 8) ?? .absent

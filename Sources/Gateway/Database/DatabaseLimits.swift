@@ -33,8 +33,9 @@ package enum DatabaseLimits {
     /// Statements that wait for their answers at once, of all kinds: beyond that nothing is asked.
     /// Each kind has a share of its own (`DatabaseQuery.pendingMax`), so that none keeps another out.
     package static let pendingStatementsMax = 64
-    /// Tables with our triggers. The seed has four; a resync costs one message for each.
-    package static let resourcesMax = 64
+    /// Tables with our triggers that are looked at: whether they announce, and whether they did all the time. Of
+    /// those beyond it nobody knows; how many there are is told. A resync names fewer (`Limits.resourcesMax`).
+    package static let tablesMax = 256
     /// PostgreSQL's NAMEDATALEN - 1.
     package static let resourceNameBytesMax = 63
 

@@ -9,7 +9,11 @@ package struct DatabaseStatus: Sendable {
     /// Whether missed events can be read.
     package var eventLog = EventLogState.unknown
     /// Whether there are direct messages.
-    package var direct = EventLogState.unknown
+    package var direct = EventLogState.unknown {
+        didSet { if direct == .usable { hasHadDirect = true } }
+    }
+    /// Whether there were since the process began: then they may come back.
+    package private(set) var hasHadDirect = false
     /// Whether a read of direct messages was refused since the last look at their table.
     package var doubtsDirect = false
     /// What a resync speaks of: the tables with our trigger.

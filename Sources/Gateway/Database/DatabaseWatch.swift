@@ -15,6 +15,8 @@ package struct DatabaseWatch: Sendable {
         package var warnsOfCursor = false
         /// Which tables announce has to be looked at now.
         package var needsLook = false
+        /// Some may be members no more, of which nothing was announced.
+        package var needsRecheck = false
 
         package init() {}
     }
@@ -28,6 +30,8 @@ package struct DatabaseWatch: Sendable {
 
     /// Of triggers and their tables, at the last answer.
     private var triggersMark: UInt64 = 0
+    /// Of the members' partitions, at the last answer.
+    private var membersMark: UInt64 = 0
     /// Whether there was an answer to compare the next one with.
     private var hasLooked = false
     /// The oldest transaction that went on, and since when it is that one.
@@ -55,6 +59,7 @@ package struct DatabaseWatch: Sendable {
         var findings = Findings()
         if hasLooked {
             findings.needsLook = state.triggersMark != triggersMark
+            findings.needsRecheck = state.membersMark != membersMark
             // A count that fell was set back, and begins anew.
             if state.triggerFailures > triggerFailures {
                 findings.failures = state.triggerFailures - triggerFailures
@@ -67,6 +72,7 @@ package struct DatabaseWatch: Sendable {
         }
         hasLooked = true
         triggersMark = state.triggersMark
+        membersMark = state.membersMark
         triggerFailures = state.triggerFailures
         triggerLosses = state.triggerLosses
         noteCursor(state, now)

@@ -16,16 +16,19 @@ struct ResourceCatalogue: Equatable, Sendable {
     private(set) var membersFault: String?
 
     /// Rows: a table, a hash of its mark if it announces, and in every row what there is once: the functions'
-    /// schema, `project_members` with its schema, what is wrong with that, the types of its columns, and the latest
-    /// transaction that made or switched a trigger, or put a table in its place.
+    /// schema, `project_members` with its schema, what is wrong with that, the types of its columns, the latest
+    /// transaction that made or switched a trigger, or put a table in its place, and how many rows there would be
+    /// without a limit.
     ///
     /// It also has the bytes of a SQL_ASCII database sent as they are: PostgreSQL would refuse those
     /// that aren't UTF-8.
     ///
     /// The triggers' function is the one on the search_path that the session was given, by its oid, and only while
     /// it belongs to the owner of `projects`, or is run by a trigger of that table: nobody else could make that.
-    /// A partition is announced under its table's name. relname has type name, which sorts by bytes. A type of text
-    /// that isn't PostgreSQL's own is compared as text: its own operators aren't on the pinned path.
+    /// Clients know tables by their names alone, so a name announces when all tables do that announce under it, in
+    /// whichever schema; one of the seed's four has to be among them. relname has type name, which sorts by
+    /// bytes. A type of text that isn't PostgreSQL's own is compared as text: its own operators aren't on the
+    /// pinned path.
     static let statement = """
         WITH RECURSIVE settings AS MATERIALIZED (
             SELECT pg_catalog.set_config('client_encoding', 'SQL_ASCII', false) AS value
@@ -35,7 +38,11 @@ struct ResourceCatalogue: Equatable, Sendable {
             FROM names CROSS JOIN LATERAL (VALUES \(seedRows)) AS wanted (name, oid)
         ), named AS (
             SELECT seed.name, 0 AS rank, (
-                SELECT mark FROM announcing WHERE announcing.oid = seed.oid AND announces
+                SELECT CASE WHEN pg_catalog.bool_and(announces)
+                        AND pg_catalog.bool_or(announcing.oid = seed.oid)
+                    THEN pg_catalog.string_agg(mark, ' ' ORDER BY announcing.oid) END
+                FROM announcing
+                WHERE announcing.oid = seed.oid OR announcing.relname = seed.name
             ) AS mark
             FROM seed
             UNION ALL
@@ -81,10 +88,11 @@ struct ResourceCatalogue: Equatable, Sendable {
             pg_catalog.has_table_privilege(member_table.oid, 'SELECT'),
             (SELECT pg_catalog.count(value) FROM settings),
             (SELECT oid FROM functions), (SELECT owner FROM functions),
-            (SELECT pg_catalog.max(switched) FROM announcing WHERE announces)
+            (SELECT pg_catalog.max(switched) FROM announcing WHERE announces),
+            (SELECT pg_catalog.count(*) FROM named)
         FROM named LEFT JOIN member_table ON true
         ORDER BY named.rank, named.name
-        LIMIT \(DatabaseLimits.resourcesMax)
+        LIMIT \(DatabaseLimits.tablesMax)
         """
 
     private static let seed = ["project_members", "projects", "sprints", "tasks"]
@@ -94,9 +102,11 @@ struct ResourceCatalogue: Equatable, Sendable {
 
     /// `nil` when the rows have another shape. The limits hold again here, whoever plays the server.
     init?(_ rows: borrowing PostgresRows) {
-        guard rows.columnCount == 12, rows.count > 0 else { return nil }
-        tables = AnnouncedTables(switched: Cursor(rows.bytes(row: 0, column: 11)))
-        for row in 0..<min(rows.count, DatabaseLimits.resourcesMax) {
+        guard rows.columnCount == 13, rows.count > 0 else { return nil }
+        tables = AnnouncedTables(
+            switched: Cursor(rows.bytes(row: 0, column: 11)),
+            total: Int(rows.text(row: 0, column: 12)) ?? 0)
+        for row in 0..<min(rows.count, DatabaseLimits.tablesMax) {
             let length = rows.bytes(row: row, column: 0).count
             guard length > 0, length <= DatabaseLimits.resourceNameBytesMax else { continue }
             let mark = rows.text(row: row, column: 1)
@@ -170,7 +180,7 @@ struct ResourceCatalogue: Equatable, Sendable {
         case .path: SearchPath.pinForQueries
         case .resources: Self.statement
         case .members: members.statement
-        case .canary: CanaryQuery.statement(in: schema)
+        case .canary: CanaryQuery.statement(in: schema, members: members.name)
         case .events: EventsQuery.statement(in: schema)
         case .prune: PruneQuery.statement(in: schema)
         case .expire: ExpiryQuery.statement(in: schema)

@@ -71,8 +71,8 @@ package struct SchemaHazard: Equatable, Sendable {
         (SELECT 'namesake', f.oid::pg_catalog.regprocedure::text, r.rolname::text
         FROM pg_catalog.pg_proc AS f JOIN path ON path.oid = f.pronamespace
         JOIN pg_catalog.pg_roles AS r ON r.oid = f.proowner
-        WHERE f.proname IN ('notify_cache_invalidation', 'notify_cache_truncation', 'note_cache_cascade',
-                'raise_cache_horizon', 'devhive_send_direct')
+        WHERE f.proname IN (
+                \(AnnouncingTriggers.functionNames), 'raise_cache_horizon', 'devhive_send_direct')
             AND NOT r.rolsuper AND r.rolname <> current_user AND NOT EXISTS (
                 SELECT FROM names JOIN pg_catalog.pg_class AS c ON c.oid = names.projects
                 WHERE pg_catalog.pg_has_role(r.oid, c.relowner, 'MEMBER'))

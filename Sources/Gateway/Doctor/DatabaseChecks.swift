@@ -118,15 +118,33 @@ package enum DatabaseChecks {
 
     /// - Parameter disabled: triggers of ours on partitions, and on tables besides the four, with their tables; one more than
     ///   is named when there are more.
-    package static func otherTriggers(disabled: [String]) -> Finding {
+    /// - Parameter areSeen: there are no more tables with the trigger than gateways look at.
+    package static func otherTriggers(disabled: [String], areSeen: Bool = true) -> Finding {
         let subject = "triggers of other tables, and of partitions"
         guard !disabled.isEmpty else { return .ok(subject, "none is disabled") }
         let names = disabled.prefix(disabledTriggersMax).joined(separator: ", ")
         let rest = disabled.count > disabledTriggersMax ? ", and others" : ""
         return .failure(
             subject,
-            "disabled: \(names)\(rest): nobody is told of all that changes there, and nobody can resume",
+            "disabled: \(names)\(rest): nobody is told of all that changes there"
+                + (areSeen ? ", and nobody can resume" : ""),
             "ALTER TABLE … ENABLE TRIGGER, or DROP TRIGGER where nothing is to be announced")
+    }
+
+    /// - Parameter total: names of tables with the trigger, the four among them.
+    package static func tables(_ total: Int) -> Finding {
+        let subject = "tables with the trigger"
+        guard total > Limits.resourcesMax else {
+            return .ok(subject, "\(total), and a resync names each")
+        }
+        let unseen =
+            total > DatabaseLimits.tablesMax
+            ? "; whether those beyond \(DatabaseLimits.tablesMax) announce is not looked at" : ""
+        return .failure(
+            subject,
+            "\(total), of which a resync names \(Limits.resourcesMax), the first by name: of the others nobody"
+                + " is told to fetch again when something may have been missed\(unseen)",
+            "DROP TRIGGER on tables that no client shows")
     }
 
     /// What the gateway's role may do.
@@ -250,9 +268,11 @@ package enum DatabaseChecks {
         return .ok(subject, "installed, readable, prunable")
     }
 
+    static let directSubject = "direct messages"
+
     /// Whether there are direct messages, and the role may do what the gateway does with them.
     package static func directMessages(_ state: EventLogState) -> Finding {
-        let subject = "direct messages"
+        let subject = directSubject
         switch state {
         case .usable: return .ok(subject, "installed, and this role may use them")
         case .unknown, .absent:

@@ -58,11 +58,11 @@ struct DatabaseSurvey {
                 """
                 WITH RECURSIVE \(SearchPath.names), \(AnnouncingTriggers.tables), changes AS (
                     SELECT t.tgtype::int AS events, t.tgenabled IN ('O', 'A') AS is_enabled,
-                        p.proname = 'note_cache_cascade' AS is_cascade
+                        p.proname = '\(AnnouncingTriggers.cascade)' AS is_cascade
                     FROM pg_catalog.pg_trigger t
                     JOIN pg_catalog.pg_proc p ON p.oid = t.tgfoid
-                    WHERE t.tgrelid = (SELECT \(table) FROM names) AND p.proname IN (
-                        'notify_cache_invalidation', 'notify_cache_truncation', 'note_cache_cascade')
+                    WHERE t.tgrelid = (SELECT \(table) FROM names)
+                        AND p.proname IN (\(AnnouncingTriggers.functionNames))
                 )
                 SELECT (SELECT \(table) IS NOT NULL FROM names),
                     coalesce(bit_or(events) FILTER (WHERE is_enabled AND NOT is_cascade), 0),
@@ -80,6 +80,16 @@ struct DatabaseSurvey {
             found.isCascadeDisabled = row.text(row: 0, column: 5) == "t"
             tell(DatabaseChecks.triggers(found, isRecorded: isRecorded))
         }
+        let count = try connection.query(
+            """
+            WITH RECURSIVE \(SearchPath.names), \(AnnouncingTriggers.tables)
+            SELECT count(*) FROM (
+                SELECT unnest('{\(Self.tables.joined(separator: ","))}'::name[])
+                UNION SELECT relname FROM announcing
+            ) AS named
+            """)
+        let total = Self.number(count, 0)
+        tell(DatabaseChecks.tables(total))
         let others = try connection.query(
             """
             WITH RECURSIVE \(SearchPath.names), \(AnnouncingTriggers.tables)
@@ -94,7 +104,8 @@ struct DatabaseSurvey {
             """)
         tell(
             DatabaseChecks.otherTriggers(
-                disabled: (0..<others.count).map { others.text(row: $0, column: 0) }))
+                disabled: (0..<others.count).map { others.text(row: $0, column: 0) },
+                areSeen: total <= DatabaseLimits.tablesMax))
     }
 
     /// What the role may do, and how many sessions it may have.
@@ -274,6 +285,7 @@ struct DatabaseSurvey {
     func questions(
         _ connection: inout BlockingPostgresConnection, _ tell: (Finding) -> Void
     ) throws(PostgresError) {
+        var direct: EventLogState?
         try ask(&connection, "canary's statement", "run devhive-gateway migrate", tell) {
             (open: inout BlockingPostgresConnection, catalogue) throws(PostgresError) in
             let rows = try open.query(
@@ -285,8 +297,9 @@ struct DatabaseSurvey {
             tell(
                 DatabaseChecks.announcements(
                     failures: state.triggerFailures, losses: state.triggerLosses))
-            tell(DatabaseChecks.directMessages(state.direct))
+            direct = state.direct
         }
+        if let direct { try directMessages(direct, &connection, tell) }
         guard checksMembership else { return }
         try ask(
             &connection, "membership question",
@@ -296,6 +309,29 @@ struct DatabaseSurvey {
             let nobody = "{00000000-0000-0000-0000-000000000000}"
             try open.pass(catalogue.members.tableGuard)
             _ = try open.query(catalogue.statement(of: .members), [nobody, nobody])
+        }
+    }
+
+    /// Where there are direct messages, asks to send one from nobody to nobody, as `serve` does: what is refused
+    /// is neither stored nor announced.
+    private func directMessages(
+        _ state: EventLogState, _ connection: inout BlockingPostgresConnection,
+        _ tell: (Finding) -> Void
+    ) throws(PostgresError) {
+        guard state == .usable else {
+            tell(DatabaseChecks.directMessages(state))
+            return
+        }
+        try ask(
+            &connection, DatabaseChecks.directSubject, "run devhive-gateway migrate --again", tell
+        ) { (open: inout BlockingPostgresConnection, catalogue) throws(PostgresError) in
+            let nobody = "00000000-0000-0000-0000-000000000000"
+            if let tableGuard = catalogue.tableGuard(of: .directSendOne) {
+                try open.pass(tableGuard)
+            }
+            _ = try open.query(
+                catalogue.statement(of: .directSendOne),
+                [nobody, nobody, nobody, "{}", "f", "1", nobody])
         }
     }
 

@@ -39,8 +39,8 @@ extension Finding: CustomStringConvertible {
         return "\(mark)  \(sentence)"
     }
 
-    /// The same without the verdict.
+    /// The same without the verdict. Names in it are the database's.
     package var sentence: String {
-        "\(subject): \(fact)" + (advice.isEmpty ? "" : "; \(advice)")
+        "\(subject): \(fact)\(advice.isEmpty ? "" : "; \(advice)")".visible
     }
 }

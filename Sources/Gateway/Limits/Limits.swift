@@ -317,8 +317,9 @@ package enum Limits {
     /// Nanoseconds for which a key encrypts the tickets of TLS sessions, and for which it opens them after
     /// that: a day. Tickets are good for two hours, and the fewer of them one key opens, the better.
     static let ticketKeyNanoseconds: UInt64 = 86_400 * 1_000_000_000
-    /// Names of resources that a resync speaks of.
-    static let resourcesMax = 64
+    /// Names of resources that a resync speaks of, each in a frame: a quarter of what may wait for a client. Of
+    /// tables beyond it an operator is told.
+    package static let resourcesMax = 64
 
     // MARK: The bus
 

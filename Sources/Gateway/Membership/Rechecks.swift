@@ -34,6 +34,12 @@ package struct Rechecks: Sendable {
         end = min(places, next + (places + steps - 1) / steps)
     }
 
+    /// All are to be looked at now, whatever the period.
+    package mutating func hurry(places: Int) {
+        next = 0
+        end = places
+    }
+
     /// The place of the client to be looked at now; `nil` when the step is done.
     package var current: Int? { next < end ? next : nil }
 

@@ -15,9 +15,11 @@ package struct Cursor: Equatable, Comparable, BitwiseCopyable, Sendable {
         self.transaction = transaction
     }
 
-    /// Reads decimal digits and nothing else; `nil` for anything that isn't a cursor of ours.
+    /// Reads decimal digits as they are written, without zeros ahead, and nothing else: a cursor has one text. `nil` for
+    /// anything that isn't a cursor of ours.
     package init?(_ text: borrowing Span<UInt8>) {
         guard text.count > 0, text.count <= Self.textCountMax else { return nil }
+        guard text[0] != UInt8(ascii: "0") || text.count == 1 else { return nil }
         var value: UInt64 = 0
         for index in 0..<text.count {
             guard case UInt8(ascii: "0")...UInt8(ascii: "9") = text[index] else { return nil }

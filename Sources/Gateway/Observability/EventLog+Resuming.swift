@@ -144,6 +144,21 @@ extension EventLog {
             ])
     }
 
+    static let namingAdvice =
+        "DROP TRIGGER on tables that no client shows: of those beyond the first by name nobody is told to fetch"
+        + " again when something may have been missed"
+
+    /// More tables have the trigger than a resync names.
+    package func tablesAreUnnamed(total: Int) {
+        write(
+            .warning, "a resync doesn't name all tables",
+            [
+                "tables": .stringConvertible(total),
+                "named": .stringConvertible(Limits.resourcesMax),
+                "advice": .string(Self.namingAdvice),
+            ])
+    }
+
     /// They do again, and everybody is told to fetch again what wasn't heard.
     package func tablesAnnounceAgain(_ names: [String]) {
         write(
@@ -202,6 +217,9 @@ extension PostgresError {
             "correct the database in DATABASE_URL, or create it"
         case "42P01":  // undefined_table
             "run devhive-gateway migrate, or correct the database or search_path in DATABASE_URL"
+        case "42883":  // undefined_function, which an operator is too
+            "run devhive-gateway migrate --again: our functions compare the columns of project_members by the types"
+                + " that those had"
         case "53300":  // too_many_connections
             "raise max_connections or the role's CONNECTION LIMIT"
         default: nil

@@ -12,7 +12,8 @@ package enum LogFormat: String, CaseIterable, Sendable {
 /// One line of the log while it is written: escaped, and cut so that it never exceeds `limit`.
 ///
 /// Whatever a peer or the database put into a value, the line stays one line, holds no control
-/// character that a terminal would obey, and in JSON stays well-formed also when it is cut.
+/// character that a terminal would obey and none that turns text around, and in JSON stays well-formed also when it
+/// is cut.
 package struct LogLine: ~Copyable {
     /// The line's bytes so far.
     package private(set) var buffer: ByteBuffer
@@ -108,10 +109,10 @@ package struct LogLine: ~Copyable {
         buffer.append(UInt8(ascii: "\""))
     }
 
-    /// Control characters always become escapes; quotes and backslashes only within quotes.
+    /// What isn't shown always becomes an escape; quotes and backslashes only within quotes.
     private mutating func append(escaped text: String, quoting: Bool) {
         for scalar in text.unicodeScalars {
-            guard buffer.count + 6 <= limit else {  // 6: the longest escape, \u0000.
+            guard buffer.count + ByteBuffer.escapeBytesMax <= limit else {
                 buffer.append("…")
                 isCut = true
                 return
@@ -119,36 +120,17 @@ package struct LogLine: ~Copyable {
             switch scalar {
             case "\"" where quoting: buffer.append("\\\"")
             case "\\" where quoting: buffer.append("\\\\")
-            case "\n": buffer.append("\\n")
-            case "\r": buffer.append("\\r")
-            case "\t": buffer.append("\\t")
-            case _ where Self.isControl(scalar):
-                buffer.append("\\u00")
-                buffer.append(Self.digit(scalar.value >> 4 & 0xF))
-                buffer.append(Self.digit(scalar.value & 0xF))
-            default:
-                for byte in UTF8.encode(scalar) ?? UTF8.encodedReplacementCharacter {
-                    buffer.append(byte)
-                }
+            case _ where scalar.isEscaped: buffer.append(escaping: scalar)
+            default: buffer.append(scalar: scalar)
             }
         }
-    }
-
-    /// C0, DEL and C1: all of them can steer a terminal.
-    private static func isControl(_ scalar: Unicode.Scalar) -> Bool {
-        scalar.value < 0x20 || (0x7F...0x9F).contains(scalar.value)
     }
 
     private static func needsQuotes(_ value: String) -> Bool {
         value.isEmpty
             || value.unicodeScalars.contains { scalar in
                 scalar == " " || scalar == "\"" || scalar == "=" || scalar == "\\"
-                    || isControl(scalar)
+                    || scalar.isEscaped
             }
-    }
-
-    private static func digit(_ value: UInt32) -> UInt8 {
-        let value = UInt8(truncatingIfNeeded: value)
-        return value < 10 ? UInt8(ascii: "0") + value : UInt8(ascii: "a") + value - 10
     }
 }

@@ -1,6 +1,6 @@
 internal import CEpollShim
 
-/// A parsed JSON text, by jansson, whose root is an object or an array.
+/// A parsed JSON text, by jansson, whose root is any value (RFC 8259 §2).
 ///
 /// Owns the tree; `JSONValue`s point into it and can't outlive it. Meant to be read and destroyed
 /// at once: what it costs in memory, and why not to keep one, is said at `JSONArena`. Where that
@@ -9,6 +9,8 @@ internal import CEpollShim
 @safe
 public struct JSONDocument: ~Copyable {
     private let tree: UnsafeMutablePointer<json_t>
+
+    private static let flags = Int(JSON_REJECT_DUPLICATES | JSON_DECODE_ANY)
 
     /// Parses the whole of `text`, which isn't needed afterwards. Strict: UTF-8 only, no key
     /// twice in an object, no `\u0000`, no lone surrogates, nothing behind the root.
@@ -21,7 +23,7 @@ public struct JSONDocument: ~Copyable {
             // An empty span has no address, which jansson takes for a misuse.
             unsafe bytes.baseAddress.flatMap { start in
                 unsafe start.withMemoryRebound(to: CChar.self, capacity: bytes.count) { start in
-                    unsafe json_loadb(start, bytes.count, Int(JSON_REJECT_DUPLICATES), &error)
+                    unsafe json_loadb(start, bytes.count, Self.flags, &error)
                 }
             }
         }

@@ -5,7 +5,7 @@ internal import CEpollShim
 /// It says what is wrong and where, and holds nothing of the text itself, which may be a secret.
 public struct JSONError: Error, Equatable, BitwiseCopyable, Sendable {
     public enum Reason: BitwiseCopyable, Sendable {
-        /// Not JSON's grammar, a lone surrogate escape, or a root that is no object and no array.
+        /// Not JSON's grammar, or a lone surrogate escape.
         case invalidSyntax
         /// Bytes that aren't UTF-8.
         case invalidUTF8

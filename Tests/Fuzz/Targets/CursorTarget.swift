@@ -10,11 +10,7 @@ enum CursorTarget {
             precondition(Cursor(input.span) == nil)
         case .cursor(let cursor):
             precondition(input.allSatisfy { UInt8(ascii: "0")...UInt8(ascii: "9") ~= $0 })
-            precondition(Cursor(text(of: cursor).span) == cursor)
-            // The same but for zeros in front.
-            let zero = UInt8(ascii: "0")
-            precondition(
-                text(of: cursor).drop { $0 == zero } == input.drop { $0 == zero })
+            precondition(text(of: cursor) == input)
         }
         guard let canary = CanaryPayload(input.span) else { return }
         let again =

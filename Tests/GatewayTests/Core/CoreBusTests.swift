@@ -231,7 +231,7 @@ private struct Pair: ~Copyable {
         pair.turn()
         let body = pair.body(of: client)
         #expect(
-            body.contains("[i] bus doesn't reach other hosts: refused: no??[+] all is well\n"))
+            body.contains("[i] bus doesn't reach other hosts: refused: no\\r\\n[+] all is well\n"))
     }
 
     @Test func `readiness names the workers that are heard`() throws {

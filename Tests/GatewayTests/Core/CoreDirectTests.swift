@@ -340,7 +340,7 @@ import Testing
         #expect(harness.answers(of: receiver).last?.hasPrefix(#"{"type":"ok","ref":20"#) == true)
     }
 
-    @Test func `without a table they are refused, and readers are told`() throws {
+    @Test func `while their table is away they are unavailable, and readers are told`() throws {
         var harness = try CoreHarness()
         let client = try harness.open(user: 1)
         harness.receive(text: #"{"type":"inbox","ref":1}"#, from: client)
@@ -356,10 +356,32 @@ import Testing
         harness.turn()
         let answers = harness.answers(of: client).dropFirst()
         #expect(answers.count == 3)
-        #expect(answers.allSatisfy { $0.contains(#""code":"direct_off""#) })
+        // A client takes `direct_off` for final, and they may come back.
+        #expect(answers.allSatisfy { $0.contains(#""code":"unavailable""#) })
         harness.direct.answerAll(&harness.core)
         harness.turn()
         #expect(harness.answers(of: client).count == 4)
+    }
+
+    @Test(arguments: [EventLogState.absent, .forbidden, .hidden, .unlogged])
+    func `where there never were any they are off until there are`(state: EventLogState) throws {
+        var harness = try CoreHarness()
+        let client = try harness.open(user: 1)
+        harness.core.databaseIs(DatabaseState(direct: state))
+        harness.receive(text: #"{"type":"inbox","ref":1}"#, from: client)
+        harness.send(1, to: 2, #","ref":2"#, from: client)
+        harness.acknowledge([1], #","ref":3"#, from: client)
+        harness.turn()
+        var answers = harness.answers(of: client)
+        #expect(answers.count == 3)
+        #expect(answers.allSatisfy { $0.contains(#""code":"direct_off""#) })
+        harness.core.databaseIs(DatabaseState(direct: .usable))
+        harness.core.databaseIs(DatabaseState(direct: state))
+        harness.receive(text: #"{"type":"inbox","ref":4}"#, from: client)
+        harness.turn()
+        answers = harness.answers(of: client)
+        #expect(answers.last?.contains(#""code":"unavailable""#) == true)
+        #expect(answers.last?.contains(#""temporary":true"#) == true)
     }
 
     @Test func `a long message passes, and others that are so long don't`() throws {

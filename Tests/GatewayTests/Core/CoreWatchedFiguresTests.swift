@@ -93,6 +93,43 @@ import Testing
         #expect(metrics.contains("devhive_tables_silent 2"))
     }
 
+    @Test func `more tables than a resync names are told of, once for each number`() throws {
+        var watched = try Watched()
+        func tables(_ count: Int) -> AnnouncedTables {
+            var tables = AnnouncedTables(total: count)
+            for number in 0..<min(count, DatabaseLimits.tablesMax) {
+                tables.add("table_\(number)", mark: "1")
+            }
+            return tables
+        }
+        // Those that are new are a resync, and no turn is the last while that is due.
+        for count in [64, 65, 65, 300, 64] {
+            watched.harness.core.tablesAre(tables(count))
+            watched.harness.core.continueResync()
+        }
+        let lines = watched.pipe.lines().filter { $0.contains("doesn't name all tables") }
+        #expect(lines.count == 2)
+        #expect(lines.first?.hasSuffix(" named=64 tables=65") == true)
+        let few = try watched.readiness()
+        #expect(!few.contains { $0.contains("resync names") })
+        watched.harness.core.tablesAre(tables(300))
+        watched.harness.core.continueResync()
+        let many = try watched.readiness()
+        #expect(many.contains("[!] 300 tables have the trigger, and a resync names 64 of them"))
+    }
+
+    @Test func `names of tables make no line and turn none around`() throws {
+        var watched = try Watched()
+        var tables = AnnouncedTables()
+        tables.add("a\n[+] b\u{202E}\u{85}", mark: nil)
+        watched.harness.core.tablesAre(tables)
+        #expect(
+            watched.pipe.lines().first?.hasSuffix(#" tables="a\n[+] b\u202e\u0085""#) == true)
+        let readiness = try watched.readiness()
+        #expect(
+            readiness.contains(#"[!] tables that don't announce everything: a\n[+] b\u202e\u0085"#))
+    }
+
     /// Where members can't be asked for nobody is let in, and not a word of it was in the log.
     @Test func `why memberships can't be checked is said when it is known, where they would be`()
         throws

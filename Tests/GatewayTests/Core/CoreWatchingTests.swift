@@ -188,6 +188,50 @@ import Testing
         #expect(harness.core.metrics.membershipRechecks >= 4)
     }
 
+    /// Nobody announces that a partition was detached, dropped or emptied.
+    @Test(arguments: [nil, 600] as [UInt64?])
+    func `memberships are looked at again at once when a partition of the members is another`(
+        recheckSeconds: UInt64?
+    ) throws {
+        var harness = try Self.harness(1...3, recheckSeconds: recheckSeconds)
+        harness.core.databaseIs(DatabaseState(membersMark: 7))
+        let clients = try (1...2).map { try harness.open(user: $0, project: 1) }
+        let questions = harness.database.asked.count
+        harness.core.databaseIs(DatabaseState(membersMark: 7))
+        harness.settle()
+        #expect(harness.database.asked.count == questions)
+        harness.database.remove(2, from: 1)
+        harness.core.databaseIs(DatabaseState(membersMark: 8))
+        harness.settle()
+        #expect(Self.story(of: clients[0], in: harness) == [])
+        #expect(Self.story(of: clients[1], in: harness) == ["membership_revoked"])
+        #expect(harness.core.metrics.membershipRechecks == 2)
+        // What comes later keeps its pace: with few clients one each second, or none.
+        guard recheckSeconds == nil else { return }
+        harness.database.remove(1, from: 1)
+        harness.pass(milliseconds: 5_000)
+        #expect(Self.story(of: clients[0], in: harness) == [])
+    }
+
+    @Test func `who was let in by an answer from before a partition went is asked about again`()
+        throws
+    {
+        var harness = try Self.harness()
+        harness.core.databaseIs(DatabaseState(membersMark: 7))
+        harness.database.answersAtOnce = false
+        let client = try harness.open(user: 1)
+        harness.receive(
+            text: #"{"type":"join_project","project_id":"\#(CoreHarness.project(1))","ref":1}"#,
+            from: client)
+        harness.turn()
+        harness.answerAll()
+        harness.database.remove(1, from: 1)
+        harness.core.databaseIs(DatabaseState(membersMark: 8))
+        harness.database.answersAtOnce = true
+        harness.settle()
+        #expect(harness.stream(of: client).texts.last?.contains(#""code":"forbidden""#) == true)
+    }
+
     // MARK: What isn't true
 
     @Test func `a cursor of the future passes nobody by`() throws {

@@ -39,6 +39,15 @@ import Testing
         #expect(looks == [false, false, true, false, true])
     }
 
+    @Test func `members' partitions that aren't what they were are a reason to look at members`() {
+        var watch = DatabaseWatch()
+        let looks = [7, 7, 0, 0, 9].enumerated().map { step, mark in
+            watch.note(DatabaseState(membersMark: mark), Self.at(UInt64(step) * 5))
+        }
+        #expect(looks.map(\.needsRecheck) == [false, false, true, false, true])
+        #expect(!looks.contains { $0.needsLook })
+    }
+
     @Test func `a loss is a resync now, and one when those who wrote it have ended`() {
         var watch = DatabaseWatch()
         _ = watch.note(Self.state(), Self.at(0))

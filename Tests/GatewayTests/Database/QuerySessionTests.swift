@@ -288,15 +288,17 @@ import Testing
         #expect(first == .resources(changed: false))
     }
 
-    @Test(arguments: [59, 60, 61])
-    func `keeps at most 64 names`(_ count: Int) throws {
+    @Test(arguments: [251, 252, 253])
+    func `looks at 256 tables at most, and says how many there are`(_ count: Int) throws {
         let url = try server.makeDatabase()
         let tables = (0..<count).map { Self.table("t\($0)") }.joined()
         try server.execute(Self.function + tables, on: url)
         var clock = TestClock()
         let session = try liveSession(url, &clock)
         let resources = session.resources
-        #expect(resources.count == min(count + 4, 64))
+        #expect(resources.count == min(count + 4, 256))
+        let total = session.tables.total
+        #expect(total == count + 4)
     }
 
     @Test func `keeps the list while the connection is lost and comes back`() throws {

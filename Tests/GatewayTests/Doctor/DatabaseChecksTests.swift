@@ -186,4 +186,29 @@ import Testing
         #expect("\(Finding.warning("a", "b", "c"))" == "warn  a: b; c")
         #expect("\(Finding.failure("a", "b", "c"))" == "FAIL  a: b; c")
     }
+
+    @Test(arguments: [
+        (4, Finding.Verdict.ok), (64, .ok), (65, .failure), (256, .failure), (257, .failure),
+    ])
+    func `more tables than a resync names are a failure that says how many`(
+        total: Int, verdict: Finding.Verdict
+    ) {
+        let finding = DatabaseChecks.tables(total)
+        #expect(finding.verdict == verdict)
+        #expect(finding.fact.hasPrefix("\(total), "))
+        #expect(finding.fact.contains("not looked at") == (total > 256))
+    }
+
+    @Test func `nobody can resume while a trigger is disabled of a table that is looked at`() {
+        let seen = DatabaseChecks.otherTriggers(disabled: ["docs (changes)"])
+        #expect(
+            seen.fact.hasSuffix("nobody is told of all that changes there, and nobody can resume"))
+        let unseen = DatabaseChecks.otherTriggers(disabled: ["docs (changes)"], areSeen: false)
+        #expect(unseen.fact.hasSuffix("nobody is told of all that changes there"))
+    }
+
+    @Test func `what the database says makes no line of its own`() {
+        let finding = Finding.warning("table \"a\nok  b\"", "it is \u{202E}UNLOGGED", "\u{1B}[2J")
+        #expect(finding.description == #"warn  table "a\nok  b": it is \u202eUNLOGGED; \u001b[2J"#)
+    }
 }

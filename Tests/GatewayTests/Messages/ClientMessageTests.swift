@@ -111,13 +111,17 @@ private let projectText = "0f8fad5b-d9cb-469f-a165-70867728950e"
 
     @Test(arguments: [
         ("", "JSON ends too early"), ("{", "JSON ends too early"), ("ping", "invalid JSON"),
-        ("\"ping\"", "invalid JSON"), ("{} ", "type is missing"),
+        ("nul", "invalid JSON"), ("{} ", "type is missing"),
         (#"{"type":"ping"}x"#, "something follows the JSON document"),
         (#"{"type":"ping","type":"ping"}"#, "a key stands twice in one object"),
         (#"{"type":"p\u0000"}"#, "a NUL character is not allowed"),
         (#"{"type":"\ud800"}"#, "invalid JSON"),
         ("[]", "the message must be a JSON object"),
         (#"["type"]"#, "the message must be a JSON object"),
+        ("null", "the message must be a JSON object"), ("1", "the message must be a JSON object"),
+        ("\"ping\"", "the message must be a JSON object"),
+        ("true", "the message must be a JSON object"),
+        ("-1.5", "the message must be a JSON object"),
         ("{}", "type is missing"), (#"{"type":null}"#, "type is missing"),
         (#"{"type":7}"#, "type must be a string"), (#"{"type":{}}"#, "type must be a string"),
         (#"{"type":"join_project"}"#, "project_id is missing"),

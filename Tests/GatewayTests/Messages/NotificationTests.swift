@@ -69,7 +69,8 @@ private let otherText = "00000000-0000-0000-0000-000000000001"
 
     @Test(arguments: [
         ("", NotificationError.invalidJSON(JSONError(reason: .prematureEnd, position: 0))),
-        ("[]", .notAnObject), ("{}", .missing(.resource)),
+        ("[]", .notAnObject), ("null", .notAnObject), ("7", .notAnObject),
+        ("{}", .missing(.resource)),
         (#"{"resource":1}"#, .notAString(.resource)),
         (#"{"resource":""}"#, .empty(.resource)), (#"{"resource":"t"}"#, .missing(.id)),
         (#"{"resource":"t","id":7}"#, .notAString(.id)),
@@ -96,7 +97,6 @@ private let otherText = "00000000-0000-0000-0000-000000000001"
     @Test(arguments: [
         ("tasks", JSONError.Reason.invalidSyntax), (#"{"resource":"\u0000"}"#, .nullCharacter),
         (#"{"resource":"\ud800"}"#, .invalidSyntax), (#"{"id":"1","id":"2"}"#, .duplicateKey),
-        ("null", .invalidSyntax),
     ])
     func `payloads that are no JSON are refused`(text: String, reason: JSONError.Reason) {
         guard case .invalidJSON(let error) = fault(text) else {

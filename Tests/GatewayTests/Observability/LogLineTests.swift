@@ -56,11 +56,19 @@ import Testing
     }
 
     @Test(arguments: [LogFormat.text, .json])
+    func `no content turns text around or hides in it`(format: LogFormat) {
+        let hostile = "a\u{202E}b\u{2066}c\u{200B}\u{FEFF}\u{2028}\u{2029}\u{E0041}é\u{1F600}"
+        let line = Self.line(format, message: hostile, [("key", hostile)])
+        let escaped = #"a\u202eb\u2066c\u200b\ufeff\u2028\u2029\udb40\udc41é"# + "\u{1F600}"
+        #expect(line.components(of: escaped) == 2)
+    }
+
+    @Test(arguments: [LogFormat.text, .json])
     func `a line of any length stays within its limit, whole characters and well-formed`(
         format: LogFormat
     ) {
         for length in 0..<200 {
-            let value = String(repeating: "é\"", count: length)
+            let value = String(repeating: "é\"\u{E0041}", count: length)
             let line = Self.line(format, limit: 256, [("key", value), ("next", "value")])
             #expect(line.utf8.count <= 256)
             #expect(line.hasSuffix(format == .json ? "}\n" : "\n"))
@@ -111,5 +119,18 @@ import Testing
             isEscaped = byte == UInt8(ascii: "\\") && !isEscaped
         }
         return quotes
+    }
+}
+
+extension String {
+    /// How often it has the text.
+    fileprivate func components(of text: String) -> Int {
+        var count = 0
+        var rest = self[...]
+        while let found = rest.firstRange(of: text) {
+            count += 1
+            rest = rest[found.upperBound...]
+        }
+        return count
     }
 }

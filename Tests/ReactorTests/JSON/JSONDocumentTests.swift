@@ -40,6 +40,18 @@ import Testing
         #expect(absent)
     }
 
+    @Test(arguments: [
+        ("null", JSONKind.null), ("1", .integer), (" -1.5 ", .real), ("true", .bool),
+        (#""text""#, .string), ("[]", .array), ("{}", .object),
+    ])
+    func `any value is a document`(text: String, kind: JSONKind) throws {
+        let document = try JSONDocument(text.utf8Span.span)
+        let found = document.root.kind
+        #expect(found == kind)
+        let member = document.root.member("a") == nil
+        #expect(member)
+    }
+
     @Test func `strings come with their escapes resolved`() throws {
         let text = #"{"s":"a\"\\\/\b\f\n\r\t\u00e9\ud83d\ude00é"}"#
         let document = try JSONDocument(text.utf8Span.span)
@@ -59,10 +71,10 @@ import Testing
     @Test(arguments: [
         ("", JSONError.Reason.prematureEnd), (" ", .prematureEnd), ("{", .prematureEnd),
         (#"{"a":"#, .prematureEnd), (#"{"a":"b"#, .prematureEnd), ("[1,2", .prematureEnd),
-        ("nonsense", .invalidSyntax), ("1", .invalidSyntax), (#""text""#, .invalidSyntax),
+        ("nonsense", .invalidSyntax), ("nul", .invalidSyntax), (#""text"#, .prematureEnd),
         ("{a:1}", .invalidSyntax), ("{'a':1}", .invalidSyntax), ("[1,]", .invalidSyntax),
         ("[01]", .invalidSyntax), ("[NaN]", .invalidSyntax), ("[Infinity]", .invalidSyntax),
-        ("{} {}", .trailingBytes), ("{}x", .trailingBytes),
+        ("{} {}", .trailingBytes), ("{}x", .trailingBytes), ("1 2", .trailingBytes),
         (#"{"a":1,"a":2}"#, .duplicateKey), (#"{"a":1,"\u0061":2}"#, .duplicateKey),
         (#"{"a":{"b":1,"b":1}}"#, .duplicateKey),
         (#"["\u0000"]"#, .nullCharacter), (#"{"\u0000":1}"#, .nullCharacter),

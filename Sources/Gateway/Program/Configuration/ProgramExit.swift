@@ -16,8 +16,8 @@ package enum Console {
     /// Opens those of descriptors 0 to 2 that the process was started without, before any other.
     package static func openStandardDescriptors() -> Bool { StandardDescriptors.open() }
 
-    /// Writes `devhive-gateway: text` to standard error.
+    /// Writes `devhive-gateway: text` to standard error, as one line.
     package static func complain(_ text: String) {
-        StandardError.writeWaiting("devhive-gateway: \(text)\n")
+        StandardError.writeWaiting("devhive-gateway: \(text.visible)\n")
     }
 }
