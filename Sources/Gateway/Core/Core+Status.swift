@@ -192,6 +192,7 @@ extension Core {
         metrics.subscriptions = UInt64(hub.subscriptionCount)
         metrics.projects = UInt64(hub.projectCount)
         metrics.presentUsers = UInt64(presence.userCount)
+        metrics.presenceRefusedElsewhere = presence.refusedElsewhere
         metrics.directReaders = UInt64(direct.readers.count)
         metrics.note(database)
         metrics.bus = bus?.figures(clock.now)
