@@ -57,7 +57,8 @@ extension Core {
     /// Appends the frame that tells the others that this process ends.
     package func writeGoodbye(into buffer: inout ByteBuffer) {
         switch bus {
-        case .some(let bus): bus.goodbye().write(into: &buffer)
+        case .some(let bus):
+            bus.goodbye(windowMilliseconds: reconnectWindowLeft).write(into: &buffer)
         case .none: break
         }
     }

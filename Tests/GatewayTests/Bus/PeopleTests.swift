@@ -116,6 +116,16 @@ private struct Hearing: ~Copyable {
         #expect(hearing.seen(1) == .absent && hearing.count == 1 && hearing.isPartial() == false)
     }
 
+    @Test func `who is sent away by a node that ends has its window and fifteen seconds`() {
+        var hearing = Hearing()
+        hearing.tell(.active, 1)
+        hearing.hearer.end(Hearing.process.node, windowMilliseconds: 20_000, hearing.now)
+        hearing.pass(seconds: 34)
+        #expect(hearing.seen(1) == .active)
+        hearing.pass(seconds: 2)
+        #expect(hearing.seen(1) == .absent)
+    }
+
     @Test func `a node in which nobody ever was present says nothing`() {
         var hearing = Hearing()
         let first = hearing.publish([PresenceChange(Hearing.pair(1), .absent)])
