@@ -80,13 +80,25 @@ extension Core {
         let isDue = bus?.isBatchDue(
             hasChanges: hasBusNews, clients: metrics.connections, clock.now)
         if isDue == true {
-            let changes = hub.dequeueChanges(atMost: Limits.busChangesPerBatch)
+            let hubChanges = hub.dequeueChanges(atMost: Limits.busChangesPerBatch)
             let present = presence.dequeueNews(atMost: Limits.busPeoplePerBatch)
+            let changes = countVisible(hubChanges, present)
             bus?.publish(changes, clients: metrics.connections, present: present, clock.now)
             if typing.hasNews { bus?.publish(typing: typing.dequeueNews()) }
         }
         bus?.check(clock.now)
         mergePeople()
+    }
+
+    /// Connections of invisible users aren't counted, and a user may hide, or not hide any more, while nobody
+    /// comes or goes.
+    private func countVisible(
+        _ changes: [ProjectCount], _ present: [PresenceChange]
+    ) -> [ProjectCount] {
+        guard presence.projectCount > 0 || !present.isEmpty else { return changes }
+        var projects = Set(changes.map(\.project))
+        for change in present { projects.insert(change.pair.project) }
+        return projects.map { ProjectCount($0, UInt32(clamping: visibleCount(of: $0))) }
     }
 
     // MARK: The status of a project
