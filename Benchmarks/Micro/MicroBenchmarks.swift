@@ -19,17 +19,20 @@ struct MicroBenchmarks: ParsableCommand {
         try Codecs.measure(with: &meter)
         try Structures.measure(with: &meter)
         let memory = try PresenceMemory.measure()
+        let growth = try PeopleGrowth.measure(isSmall: small)
         if json {
             print(Self.json(meter.results))
         } else {
             Self.printTable(meter.results)
             Self.printTable(memory)
+            print("\n\(growth)")
         }
         let large = memory.filter(\.isTooLarge)
         for figure in large {
             print("FAILED: \(figure.shape.name): over \(PresenceMemory.bytesMax) bytes each")
         }
-        guard large.isEmpty else { throw ExitCode(1) }
+        if growth.isTooSlow { print("FAILED: \(growth)") }
+        guard large.isEmpty, !growth.isTooSlow else { throw ExitCode(1) }
         guard let thresholds else { return }
         let differences = try Thresholds(path: thresholds).differences(from: meter.results)
         for difference in differences { print("FAILED: \(difference)") }

@@ -16,6 +16,7 @@ package struct Shrinker {
         repeat {
             length = shrinker.shortest.actions.count
             try shrinker.removeActions()
+            try shrinker.removeNodes()
             try shrinker.simplifyActions()
         } while shrinker.shortest.actions.count < length
         return shrinker
@@ -42,6 +43,15 @@ package struct Shrinker {
                 end = start
             }
             size /= 2
+        }
+    }
+
+    /// Whoever is at a gateway that isn't there any more is at another one.
+    private mutating func removeNodes() throws {
+        var candidate = shortest
+        while candidate.facts.nodes > 1 {
+            candidate.facts.nodes -= 1
+            guard try keepIfFailing(candidate) else { return }
         }
     }
 
@@ -81,6 +91,8 @@ extension Action {
             [1, seconds / 2].map { .pass(seconds: $0) }
         case .say(let seat, let utterance, let frames) where frames > 1:
             [.say(seat: seat, utterance)]
+        case .at(_, let action): [action] + action.simplerForms
+        case .carry(let weather) where weather != Weather(): [.carry(Weather())]
         case .connect(let seat, var greeting) where greeting.address > 0:
             {
                 greeting.address = 0

@@ -106,11 +106,11 @@ package struct Bus: ~Copyable {
         case .users(let part):
             guard part.target == identity.node else { break }
             if let next = questions.receive(part, from: sender.node) { send(.usersWanted(next)) }
-        case .goodbye:
+        case .goodbye(let goodbye):
             guard nodes.receiveGoodbye(of: sender, now) else { break }
             questions.forget(sender.node)
             users.remove(sender.node)
-            people.end(sender.node, now)
+            people.end(sender.node, windowMilliseconds: goodbye.windowMilliseconds, now)
         case .people, .peopleWanted, .peoplePart, .typing:
             return actOnPeople(frame, now)
         case .connections, .sends:
@@ -289,7 +289,12 @@ package struct Bus: ~Copyable {
     package mutating func greet() { own.isGreetingDue = true }
 
     /// What tells the others that this process ends.
-    package func goodbye() -> BusFrame { BusFrame(sender: identity, number: 0, .goodbye) }
+    ///
+    /// - Parameter windowMilliseconds: within which its clients shall come back, from now on.
+    package func goodbye(windowMilliseconds: UInt32 = 0) -> BusFrame {
+        let goodbye = GoodbyeFrame(windowMilliseconds: windowMilliseconds)
+        return BusFrame(sender: identity, number: 0, .goodbye(goodbye))
+    }
 
     // MARK: The status of a project
 

@@ -49,7 +49,7 @@ extension BusFrame {
                     target: body.word(at: 0), question: body.halfWord(at: 8),
                     project: body.id(at: 12), after: mark ? body.id(at: 28) : nil))
         case 5: return .users(try users(isLast: mark, body))
-        case 6 where !mark && body.isEmpty: return .goodbye
+        case 6 where !mark: return .goodbye(try goodbye(body))
         case 7: return .people(try people(mark, body))
         case 8 where !mark: return .peopleWanted(try peopleWanted(body))
         case 9 where !mark: return .peoplePart(try peoplePart(body))
@@ -58,6 +58,18 @@ extension BusFrame {
         case 12 where !mark: return .sends(try userCounts(body))
         default: throw .malformed
         }
+    }
+
+    private static func goodbye(
+        _ body: borrowing Span<UInt8>
+    ) throws(BusFrameFault) -> GoodbyeFrame {
+        guard !body.isEmpty else { return GoodbyeFrame() }
+        guard body.count == 4 else { throw .malformed }
+        let milliseconds = body.halfWord(at: 0)
+        guard (1...UInt32(Limits.reconnectWindowMillisecondsMax)).contains(milliseconds) else {
+            throw .malformed
+        }
+        return GoodbyeFrame(windowMilliseconds: milliseconds)
     }
 
     private static func counts(

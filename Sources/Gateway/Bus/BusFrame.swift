@@ -24,7 +24,7 @@ package struct BusFrame: Equatable, Sendable {
         case usersWanted(UsersWanted)
         case users(UsersFrame)
         /// The sender has ended; the carrier says so in its name.
-        case goodbye
+        case goodbye(GoodbyeFrame)
         case people(PeopleFrame)
         case peopleWanted(PeopleWanted)
         case peoplePart(PeoplePart)
@@ -119,6 +119,18 @@ package struct UsersFrame: Equatable, Sendable {
     }
 }
 
+/// What its end means for the sender's users.
+package struct GoodbyeFrame: Equatable, Sendable {
+    /// What is left of the time within which the clients that it has sent away shall come back, to
+    /// whichever node. Without a drain there is none, and then it isn't in the frame.
+    package let windowMilliseconds: UInt32
+
+    package init(windowMilliseconds: UInt32 = 0) {
+        self.windowMilliseconds = min(
+            windowMilliseconds, UInt32(Limits.reconnectWindowMillisecondsMax))
+    }
+}
+
 extension BusFrame {
     /// The node that a frame is for; `nil` when it is for all, or isn't whole.
     package static func target(of bytes: borrowing Span<UInt8>) -> UInt64? {
@@ -202,8 +214,9 @@ extension BusFrame {
             buffer.append(bigEndian: users.target)
             buffer.append(bigEndian: users.question)
             for user in users.users { buffer.append(bigEndian: user) }
-        case .goodbye:
-            break
+        case .goodbye(let goodbye):
+            guard goodbye.windowMilliseconds > 0 else { break }
+            buffer.append(bigEndian: goodbye.windowMilliseconds)
         case .people(let people):
             buffer.append(bigEndian: people.hash)
             for change in people.changes { buffer.append(change) }

@@ -317,9 +317,11 @@ package struct People: ~Copyable {
         retire(place, now.advanced(byNanoseconds: Limits.presenceGraceNanoseconds))
     }
 
-    /// The node's process is over: of its users it isn't known whether they are.
-    package mutating func end(_ node: UInt64, _ now: Instant) {
-        end(node, at: now.advanced(byNanoseconds: Limits.presenceGraceNanoseconds))
+    /// The node's process is over: of its users it isn't known whether they are. They have as long to come
+    /// back as there: the time that they were told, and what everybody has.
+    package mutating func end(_ node: UInt64, windowMilliseconds: UInt32 = 0, _ now: Instant) {
+        let window = UInt64(windowMilliseconds) * 1_000_000
+        end(node, at: now.advanced(byNanoseconds: Limits.presenceGraceNanoseconds + window))
     }
 
     /// The node has been silent for so long that its users are gone.

@@ -46,14 +46,15 @@ struct PeopleEntry: BitwiseCopyable {
     }
 }
 
+/// A project of which a node says something.
+struct PeopleProject: BitwiseCopyable {
+    let id: ProjectID
+    /// One more than an index; of a free record the next free one, zero for none.
+    var firstEntry: UInt32
+}
+
 /// The records of entries and of their projects, by index, each project with a list of its entries.
 struct PeopleStore: ~Copyable {
-    private struct Project: BitwiseCopyable {
-        let id: ProjectID
-        /// One more than an index; zero for a free record.
-        var firstEntry: UInt32
-    }
-
     private let seed: UInt64
     private var entries = ReservedTable(
         capacity: Limits.busPeopleMax, of: PeopleEntry.self, zeroIsValid: true)
@@ -61,8 +62,11 @@ struct PeopleStore: ~Copyable {
     private(set) var end = 0
     private var firstFree: UInt32 = 0
     private(set) var count = 0
-    private var projects: [Project] = []
-    private var freeProjects: [UInt32] = []
+    private var projects = ReservedTable(
+        capacity: Limits.busPeopleMax, of: PeopleProject.self, zeroIsValid: true)
+    /// The same of projects.
+    private var projectEnd: UInt32 = 0
+    private var firstFreeProject: UInt32 = 0
 
     init(seed: UInt64) { self.seed = seed }
 
@@ -80,24 +84,30 @@ struct PeopleStore: ~Copyable {
         hash(of: entries[index].user, in: entries[index].project)
     }
 
-    func projectID(_ index: UInt32) -> ProjectID { projects[Int(index)].id }
-    func hasEntries(_ project: UInt32) -> Bool { projects[Int(project)].firstEntry != 0 }
-    func firstEntry(_ project: UInt32) -> UInt32? { Self.index(projects[Int(project)].firstEntry) }
+    func projectID(_ index: UInt32) -> ProjectID { projects[index].id }
+    func hasEntries(_ project: UInt32) -> Bool { projects[project].firstEntry != 0 }
+    func firstEntry(_ project: UInt32) -> UInt32? { Self.index(projects[project].firstEntry) }
     func nextEntry(after index: UInt32) -> UInt32? { Self.index(entries[index].next) }
 
     private static func index(_ link: UInt32) -> UInt32? { link == 0 ? nil : link - 1 }
 
     mutating func makeProject(_ id: ProjectID) -> UInt32 {
-        let made = Project(id: id, firstEntry: 0)
-        guard let free = freeProjects.popLast() else {
-            projects.append(made)
-            return UInt32(projects.count - 1)
+        let index: UInt32
+        if firstFreeProject == 0 {
+            index = projectEnd
+            projectEnd += 1
+        } else {
+            index = firstFreeProject - 1
+            firstFreeProject = projects[index].firstEntry
         }
-        projects[Int(free)] = made
-        return free
+        projects[index] = PeopleProject(id: id, firstEntry: 0)
+        return index
     }
 
-    mutating func removeProject(_ index: UInt32) { freeProjects.append(index) }
+    mutating func removeProject(_ index: UInt32) {
+        projects[index].firstEntry = firstFreeProject
+        firstFreeProject = index + 1
+    }
 
     /// There has to be room for it.
     mutating func insert(_ entry: PeopleEntry) -> UInt32 {
@@ -111,11 +121,11 @@ struct PeopleStore: ~Copyable {
         }
         count += 1
         entries[index] = entry
-        let first = projects[Int(entry.project)].firstEntry
+        let first = projects[entry.project].firstEntry
         entries[index].next = first
         entries[index].previous = 0
         if first != 0 { entries[first - 1].previous = index + 1 }
-        projects[Int(entry.project)].firstEntry = index + 1
+        projects[entry.project].firstEntry = index + 1
         return index
     }
 
@@ -125,7 +135,7 @@ struct PeopleStore: ~Copyable {
         if entry.previous != 0 {
             entries[entry.previous - 1].next = entry.next
         } else {
-            projects[Int(entry.project)].firstEntry = entry.next
+            projects[entry.project].firstEntry = entry.next
         }
         entries[index].seen = .absent
         entries[index].next = firstFree

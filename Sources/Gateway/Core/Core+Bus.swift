@@ -60,7 +60,8 @@ extension Core {
     /// Appends the frame that tells the others that this process ends.
     package func writeGoodbye(into buffer: inout ByteBuffer) {
         switch bus {
-        case .some(let bus): bus.goodbye().write(into: &buffer)
+        case .some(let bus):
+            bus.goodbye(windowMilliseconds: reconnectWindowLeft).write(into: &buffer)
         case .none: break
         }
     }
@@ -84,8 +85,9 @@ extension Core {
         let isDue = bus?.isBatchDue(
             hasChanges: hasBusNews, clients: metrics.connections, clock.now)
         if isDue == true {
-            let changes = hub.dequeueChanges(atMost: Limits.busChangesPerBatch)
+            let hubChanges = hub.dequeueChanges(atMost: Limits.busChangesPerBatch)
             let present = presence.dequeueNews(atMost: Limits.busPeoplePerBatch)
+            let changes = countVisible(hubChanges, present)
             bus?.publish(changes, clients: metrics.connections, present: present, clock.now)
             if typing.hasNews { bus?.publish(typing: typing.dequeueNews()) }
             if direct.hasNews { bus?.publish(sends: direct.dequeueNews()) }
@@ -93,6 +95,17 @@ extension Core {
         tellOfUsers()
         bus?.check(clock.now)
         mergePeople()
+    }
+
+    /// Connections of invisible users aren't counted, and a user may hide, or not hide any more, while nobody
+    /// comes or goes.
+    private func countVisible(
+        _ changes: [ProjectCount], _ present: [PresenceChange]
+    ) -> [ProjectCount] {
+        guard presence.projectCount > 0 || !present.isEmpty else { return changes }
+        var projects = Set(changes.map(\.project))
+        for change in present { projects.insert(change.pair.project) }
+        return projects.map { ProjectCount($0, UInt32(clamping: visibleCount(of: $0))) }
     }
 
     // MARK: Limits of users

@@ -6,8 +6,9 @@ package struct Drain: BitwiseCopyable, Sendable {
     let began: Instant
     /// WebSockets when it began.
     let total: Int
-    /// Of those, how many were notified.
+    /// Of those, how many were notified, and when the last one was.
     var notified = 0
+    var lastNotified: Instant?
     /// Slots below this one were looked at.
     var position: UInt32 = 0
 }
@@ -33,7 +34,10 @@ extension Core {
         let share = elapsed >= length ? 1 : Double(elapsed) / Double(length)
         let due = share >= 1 ? Int.max : Int((Double(drain.total) * share).rounded(.up))
         while drain.position < UInt32(clients.highWaterMark), drain.notified < due {
-            if sendAway(drain.position) { drain.notified += 1 }
+            if sendAway(drain.position) {
+                drain.notified += 1
+                drain.lastNotified = clock.now
+            }
             drain.position += 1
         }
         self.drain = drain
@@ -47,6 +51,14 @@ extension Core {
     var reconnectWindowMilliseconds: UInt32 {
         Pacing.reconnectWindowMilliseconds(
             connections: max(Int(metrics.connections), drain?.total ?? 0))
+    }
+
+    /// What is left of that for the one who was notified last, in milliseconds; zero when nobody was.
+    package var reconnectWindowLeft: UInt32 {
+        guard let last = drain?.lastNotified else { return 0 }
+        let passed = clock.now.nanoseconds(since: last) / 1_000_000
+        return reconnectWindowMilliseconds
+            - UInt32(min(passed, UInt64(reconnectWindowMilliseconds)))
     }
 
     private mutating func sendAway(_ index: ClientIndex) -> Bool {

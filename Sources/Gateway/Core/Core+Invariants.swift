@@ -76,4 +76,12 @@ extension Core {
             ("audiences to read for", history.reads.audienceCount),
         ]
     }
+
+    /// Users present at other processes, and those of whom they were told, for when there are none.
+    package var peopleOfBus: (elsewhere: Int, own: Int) {
+        switch bus {
+        case .some(let bus): (bus.people.elsewhereCount, bus.people.ownCount)
+        case .none: (0, 0)
+        }
+    }
 }

@@ -99,8 +99,9 @@ extension Core {
     }
 
     /// The connections that look at the project here, without those of invisible users.
-    private func visibleCount(of project: ProjectID) -> Int {
+    func visibleCount(of project: ProjectID) -> Int {
         guard let room = hub.room(of: project) else { return 0 }
+        guard presence.mayHideSomebody(in: project) else { return hub.memberCount(of: room) }
         return (0..<hub.memberCount(of: room)).count { position in
             let user = clients[hub.client(at: position, in: room)].user
             return !presence.isHidden(user, in: project)
@@ -192,6 +193,7 @@ extension Core {
         metrics.subscriptions = UInt64(hub.subscriptionCount)
         metrics.projects = UInt64(hub.projectCount)
         metrics.presentUsers = UInt64(presence.userCount)
+        metrics.presenceRefusedElsewhere = presence.refusedElsewhere
         metrics.directReaders = UInt64(direct.readers.count)
         metrics.note(database)
         metrics.bus = bus?.figures(clock.now)

@@ -71,7 +71,7 @@ struct BusRoundTrip: ~Copyable {
             if bus.isLive, !isSaid {
                 isSaid = true
                 var text = ByteBuffer()
-                BusFrame(sender: identity, number: 0, .goodbye).write(into: &text)
+                BusFrame(sender: identity, number: 0, .goodbye(GoodbyeFrame())).write(into: &text)
                 bus.publish(text.bytes, now)
             }
             let nanoseconds = bus.figures.roundTripNanoseconds

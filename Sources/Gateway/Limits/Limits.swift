@@ -331,8 +331,8 @@ package enum Limits {
     /// isn't counted, and a status says that it is partial.
     package static let busProjectsMax = 1 << 20
     /// Users present in projects, each counted in each project and node, as nodes say it: of all nodes, the
-    /// own one among them, and of one. At most 43 bytes each, and 59 for each project. What comes beyond it
-    /// isn't known, and presence says that it is partial.
+    /// own one among them, and of one. At most 43 bytes each, and 35 for each project; 5 more while their
+    /// tables grow. What comes beyond it isn't known, and presence says that it is partial.
     package static let busPeopleMax = 1 << 20
     package static let busPeoplePerNodeMax = 1 << 18
     /// Of those, users who are told of in one batch: five frames.

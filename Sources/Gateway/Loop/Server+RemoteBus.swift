@@ -235,11 +235,15 @@ extension Server {
         core.metrics.carrier = remoteBus?.figures
     }
 
-    /// The others hear that this process ends, as far as the socket takes it now.
+    /// The others hear that this process ends, as far as the sockets take it now: also the other workers, to
+    /// which the parent says so too, without knowing of a drain.
     mutating func sayGoodbye() {
-        guard remoteBus?.isLive == true else { return }
         var goodbye = ByteBuffer()
         core.writeGoodbye(into: &goodbye)
+        if let descriptor = busSocket?.descriptor {
+            _ = ClientSocket.send(goodbye.bytes, to: descriptor)
+        }
+        guard remoteBus?.isLive == true else { return }
         remoteBus?.publish(goodbye.bytes, core.clock.now)
         _ = remoteBus?.flush(core.clock.now)
     }

@@ -66,6 +66,8 @@ package struct Metrics: ~Copyable {
     package var presenceMissed: UInt64 = 0
     /// Wishes that were refused because there are so many already.
     package var presenceRefused: UInt64 = 0
+    /// Users of other processes who aren't shown in a project, because there are so many already.
+    package var presenceRefusedElsewhere: UInt64 = 0
     package var typingSigns = LabelledCounter<TypingOutcome>()
 
     // Direct messages.

@@ -17,6 +17,10 @@ extension MetricsWriter {
             "devhive_presence_refused_total",
             help: "Clients refused because too many are present.", metrics.presenceRefused)
         buffer.counter(
+            "devhive_presence_refused_elsewhere_total",
+            help: "Users of other processes who aren't shown because too many are present.",
+            metrics.presenceRefusedElsewhere)
+        buffer.counter(
             "devhive_typing_signs_total", help: "Signs of clients that somebody types, by outcome.",
             label: "outcome", metrics.typingSigns)
     }

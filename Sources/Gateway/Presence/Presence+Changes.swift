@@ -209,6 +209,19 @@ extension Presence {
         !listsUsers || self[raw].visibleCount > Limits.presenceListMax
     }
 
+    /// Whether others may know nothing of some user of the project, who takes part.
+    package func mayHideSomebody(in project: ProjectID) -> Bool {
+        guard let place = rooms.place(of: project) else { return false }
+        // A room at rest is small.
+        guard place.isAwake else { return true }
+        let raw = UInt32(place.index)
+        for position in self[raw].users.indices
+        where self[raw][position].marks.contains(.isOwn)
+            && self[raw][position].current == .absent
+        { return true }
+        return false
+    }
+
     /// Whether others know nothing of the user, who takes part, or did until a moment ago.
     package func isHidden(_ user: UserID, in project: ProjectID) -> Bool {
         guard let place = rooms.place(of: project) else { return false }

@@ -46,7 +46,7 @@ extension Supervisor {
         ClientSocket.close(end.descriptor)
         workers[index].bus = nil
         var goodbye = ByteBuffer()
-        BusFrame(sender: end.identity, number: 0, .goodbye).write(into: &goodbye)
+        BusFrame(sender: end.identity, number: 0, .goodbye(GoodbyeFrame())).write(into: &goodbye)
         relay(goodbye.bytes, from: index)
     }
 

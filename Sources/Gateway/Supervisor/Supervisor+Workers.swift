@@ -62,6 +62,8 @@ extension Supervisor {
     /// Returns the nanoseconds until the place is taken again.
     @discardableResult
     private mutating func forget(_ index: Int) -> UInt64 {
+        // Its last frame may be its own goodbye, which says more than the parent's.
+        relayFrames(of: index)
         closeBus(of: index)
         workers[index].process = nil
         workers[index].address = nil

@@ -56,7 +56,8 @@ enum BusEnvelopeTarget {
         change(&listener, to: 4, now)
         change(&speaker, to: 4, now)
         var frame = ByteBuffer()
-        BusFrame(sender: BusIdentity(node: 512, epoch: 2), number: 1, .goodbye).write(into: &frame)
+        BusFrame(sender: BusIdentity(node: 512, epoch: 2), number: 1, .goodbye(GoodbyeFrame()))
+            .write(into: &frame)
         for isLast in [false, true] {
             let envelope = speaker.wrap(frame.bytes) ?? []
             let opened = listener.open(envelope.span, now)

@@ -47,8 +47,10 @@ import Testing
             .users(
                 UsersFrame(
                     target: 5, question: 1, isLast: false, users: users(BusFrame.usersMax))),
-            .goodbye, .connections(userCounts(1)), .connections(userCounts(BusFrame.userCountsMax)),
+            .connections(userCounts(1)), .connections(userCounts(BusFrame.userCountsMax)),
             .sends([UserCount(UserID(high: 3, low: 0), 0)]),
+            .goodbye(GoodbyeFrame()), .goodbye(GoodbyeFrame(windowMilliseconds: 1)),
+            .goodbye(GoodbyeFrame(windowMilliseconds: 60_000)),
         ] + aboutPeople
     }()
 
@@ -112,7 +114,7 @@ import Testing
 
     @Test(arguments: [UInt8(0), 2, 255])
     func `another version is told from what is malformed`(version: UInt8) {
-        var bytes = BusTesting.bytes(of: Self.frame(.goodbye))
+        var bytes = BusTesting.bytes(of: Self.frame(.goodbye(GoodbyeFrame())))
         bytes[1] = version
         #expect(BusTesting.read(bytes) == .failure(.version))
         bytes[0] = 0
@@ -125,10 +127,23 @@ import Testing
             bytes[3] = 2
             #expect(BusTesting.read(bytes) == .failure(.malformed))
         }
-        var bytes = BusTesting.bytes(of: Self.frame(.goodbye))
+        var bytes = BusTesting.bytes(of: Self.frame(.goodbye(GoodbyeFrame())))
         for kind in [UInt8(0), 11, 255] {
             bytes[2] = kind
             #expect(BusTesting.read(bytes) == .failure(.malformed))
+        }
+    }
+
+    @Test func `a goodbye without a window has none, and none has more than clients are told`() {
+        let bytes = BusTesting.bytes(of: Self.frame(.goodbye(GoodbyeFrame())))
+        #expect(BusTesting.read(bytes) == .success(Self.frame(.goodbye(GoodbyeFrame()))))
+        #expect(GoodbyeFrame(windowMilliseconds: 60_001).windowMilliseconds == 60_000)
+        let wrong: [[UInt8]] = [
+            [0], [0, 0, 1], [0, 0, 0, 0], [0, 0, 0xEA, 0x61], [0xFF, 0xFF, 0xFF, 0xFF],
+            [0, 0, 0, 1, 0],
+        ]
+        for body in wrong {
+            #expect(BusTesting.read(bytes + body) == .failure(.malformed), "\(body)")
         }
     }
 

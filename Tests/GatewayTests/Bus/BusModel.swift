@@ -46,7 +46,7 @@ private struct BusWorld {
     mutating func end(_ place: Int) {
         guard let node = nodes[place] else { return }
         nodes[place] = nil
-        let goodbye = BusFrame(sender: node.identity, number: 0, .goodbye)
+        let goodbye = BusFrame(sender: node.identity, number: 0, .goodbye(GoodbyeFrame()))
         if !isLossy || !once(in: 3) { carry(BusTesting.bytes(of: goodbye), from: place) }
     }
 

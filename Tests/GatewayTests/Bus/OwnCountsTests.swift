@@ -40,7 +40,7 @@ import Testing
 
 @Suite struct WaitingFramesBehaviour {
     private static func frame(_ number: UInt64) -> BusFrame {
-        BusFrame(sender: BusIdentity(node: 1, epoch: 1), number: number, .goodbye)
+        BusFrame(sender: BusIdentity(node: 1, epoch: 1), number: number, .goodbye(GoodbyeFrame()))
     }
 
     @Test func `frames are taken in their order, and one that isn't stays the first`() {

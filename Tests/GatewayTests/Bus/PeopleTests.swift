@@ -116,6 +116,46 @@ private struct Hearing: ~Copyable {
         #expect(hearing.seen(1) == .absent && hearing.count == 1 && hearing.isPartial() == false)
     }
 
+    @Test func `whoever comes and goes while the tables grow and shrink is found`() {
+        var hearing = Hearing()
+        var random = Jitter(seed: 11)
+        var there: [UInt64] = []
+        var isThere = Array(repeating: false, count: 20_000)
+        // Up to as many as make the tables grow several times, and down to few, twice.
+        for (count, most) in [(9_000, 8_000), (9_000, 100), (5_000, 4_000), (6_000, 1)] {
+            var wrong = 0
+            for _ in 0..<count {
+                let other = random.next() % 20_000
+                if there.count < most, !isThere[Int(other)] {
+                    hearing.tell(.active, other)
+                    there.append(other)
+                    isThere[Int(other)] = true
+                } else if there.count > most {
+                    let position = Int(random.next() % UInt64(there.count))
+                    there.swapAt(position, there.count - 1)
+                    let user = there.removeLast()
+                    hearing.tell(.absent, user)
+                    isThere[Int(user)] = false
+                }
+                if (hearing.seen(other) == .active) != isThere[Int(other)] { wrong += 1 }
+            }
+            for user in 0..<20_000 as Range<UInt64>
+            where (hearing.seen(user) == .active) != isThere[Int(user)] { wrong += 1 }
+            #expect(wrong == 0)
+            #expect(hearing.count == there.count)
+        }
+    }
+
+    @Test func `who is sent away by a node that ends has its window and fifteen seconds`() {
+        var hearing = Hearing()
+        hearing.tell(.active, 1)
+        hearing.hearer.end(Hearing.process.node, windowMilliseconds: 20_000, hearing.now)
+        hearing.pass(seconds: 34)
+        #expect(hearing.seen(1) == .active)
+        hearing.pass(seconds: 2)
+        #expect(hearing.seen(1) == .absent)
+    }
+
     @Test func `a node in which nobody ever was present says nothing`() {
         var hearing = Hearing()
         let first = hearing.publish([PresenceChange(Hearing.pair(1), .absent)])

@@ -103,6 +103,23 @@ private struct Pair: ~Copyable {
         #expect(body == Pair.status(total: 5, project: 4, users: [1, 2, 3]))
     }
 
+    @Test func `an invisible user of another process isn't counted, and is again when seen`() throws
+    {
+        var pair = try Pair.make()
+        _ = try pair.first.open(user: 1, project: 1)
+        let hides = try pair.second.open(user: 2, project: 1)
+        pair.pass(milliseconds: 110)
+        for (fields, users) in [(#","invisible":true"#, [1]), ("", [1, 2])] as [(String, [UInt64])]
+        {
+            pair.second.presence(fields, from: hides)
+            pair.pass(milliseconds: 220)
+            let client = try pair.askStatus()
+            pair.pass(milliseconds: 30)
+            let body = pair.body(of: client)
+            #expect(body == Pair.status(total: 2, project: users.count, users: users))
+        }
+    }
+
     @Test func `who leaves is counted no more`() throws {
         var pair = try Pair.make()
         let stays = try pair.second.open(user: 1, project: 1)

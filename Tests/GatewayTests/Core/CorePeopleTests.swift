@@ -127,6 +127,32 @@ private struct Several: ~Copyable {
         #expect(several.presentFirst(watcher) == [1: "active"])
     }
 
+    @Test func `who is sent away by a process that ends may come back in the window and 15 s`()
+        throws
+    {
+        var several = try Several.make()
+        let watcher = try several.first.open(user: 1, project: 1)
+        several.first.presence(from: watcher)
+        let other = try several.second.open(user: 2, project: 1)
+        several.second.presence(from: other)
+        several.pass(milliseconds: 2_500)
+        several.second.core.beginDrain()
+        several.pass(milliseconds: 10_000)
+        _ = several.second.core.continueDrain()
+        several.pass(milliseconds: 200)
+        // Clients were told to come back within a second, of which a fifth has passed.
+        let left = several.second.core.reconnectWindowLeft
+        #expect((750...850).contains(left))
+        var goodbye = ByteBuffer()
+        several.second.core.writeGoodbye(into: &goodbye)
+        _ = several.first.core.receiveBusFrame(goodbye.bytes)
+        several.isConnected = false
+        several.pass(milliseconds: 15_500)
+        #expect(several.presentFirst(watcher).count == 2)
+        several.pass(milliseconds: 3_000)
+        #expect(several.presentFirst(watcher) == [1: "active"])
+    }
+
     @Test func `an invisible user isn't spoken of`() throws {
         var several = try Several.make()
         let watcher = try several.first.open(user: 1, project: 1)

@@ -332,6 +332,17 @@ private func state(_ user: Int, _ state: String = "active") -> String {
         #expect(driver.takesPart(7) == false)
     }
 
+    @Test func `users of other processes beyond the room of a project are counted as refused`() {
+        var driver = PresenceDriver()
+        driver.set(0, user: 1)
+        for user in 2...Limits.presentUsersPerProjectMax + 3 {
+            driver.presence.setElsewhere(
+                PresenceDriver.user(user), in: PresenceDriver.project, .active, driver.now)
+        }
+        let refused = driver.presence.refusedElsewhere
+        #expect(refused == 3)
+    }
+
     @Test func `a user has so many connections in a project, and no more`() {
         var driver = PresenceDriver()
         for client in 0..<256 {

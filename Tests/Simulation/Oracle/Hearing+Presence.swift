@@ -8,6 +8,9 @@ extension Hearing {
         guard !isLawless else { return }
         guard facts.presence != .off else { throw Violation(.presence, "told of it at all") }
         present[project, default: PresenceView()].hear(text)
+        if facts.nodes > 1, object["type"] == "presence_state" {
+            partials.append(object["partial"] == "true")
+        }
         if let fault = present[project]?.faults.first { throw Violation(.presence, fault) }
     }
 

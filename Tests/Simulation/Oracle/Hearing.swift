@@ -49,6 +49,8 @@ struct Hearing {
     /// it was told of it.
     var wishes: [Int: PresenceWish] = [:]
     var present: [Int: PresenceView] = [:]
+    /// Of several gateways: whether the lists that came in this turn say that they aren't whole.
+    var partials: [Bool] = []
 
     init(_ greeting: Greeting, _ facts: WorldFacts, heardCommit: Int, expiresAt: Int64) {
         self.greeting = greeting
@@ -59,6 +61,7 @@ struct Hearing {
 
     var isOpen: Bool { reader.isOpen && !isClosed }
     var isWhole: Bool { reader.isWhole }
+    var statusBody: [UInt8] { reader.body }
     var isWaiting: Bool { !expectations.isEmpty || !resumes.isEmpty || !directs.isEmpty }
 
     /// When the token may have expired at the earliest: one that was sent may be in use already.

@@ -111,6 +111,25 @@ struct Ledger {
         }
     }
 
+    /// What the event says of memberships that have ended.
+    func ending(of number: Int) -> World.Ending? {
+        let event = events[number]
+        if event.resource == "projects" {
+            return World.Ending(user: nil, project: event.project, commit: event.commit)
+        }
+        guard event.resource == "project_members", !event.isInsertion else { return nil }
+        let user = event.id == "*" ? nil : Names.number(event.id)
+        return World.Ending(user: user, project: event.project, commit: event.commit)
+    }
+
+    /// Whether word of such an end is on its way.
+    func awaitsEnding(of project: Int) -> Bool {
+        pending.contains { notification in
+            guard case .event(let number) = notification else { return false }
+            return ending(of: number)?.project == project
+        }
+    }
+
     // MARK: The event log
 
     /// What the event log says of one project.
@@ -232,6 +251,11 @@ struct Ledger {
 
     /// Whether the user ever lost the membership.
     func wasRemoved(_ user: Int, from project: Int) -> Bool { removedAt[slot(user, project)] > 0 }
+
+    /// Whether the user isn't a member, and hasn't been one since that commit.
+    func isRemoved(_ user: Int, from project: Int, since commit: Int) -> Bool {
+        !isMember(user, of: project) && removedAt[slot(user, project)] <= commit
+    }
 
     mutating func addMalformed(_ bytes: [UInt8]) { pending.append(.malformed(bytes)) }
 

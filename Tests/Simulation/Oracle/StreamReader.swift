@@ -16,6 +16,8 @@ struct StreamReader {
     private var position = 0
     private(set) var isOpen = false
     private(set) var isClosed = false
+    /// Of the last answer that was no error.
+    private(set) var body: [UInt8] = []
 
     /// Whether the stream stands at the end of a piece.
     var isWhole: Bool { position == rest.count }
@@ -59,6 +61,7 @@ struct StreamReader {
         guard status == 200 || FlatObject(rest[end..<end + length]) != nil else {
             throw Violation(.message, "a body that isn't JSON")
         }
+        if status == 200 { body = Array(rest[end..<end + length]) }
         position = end + length
         return .answer(status: status)
     }

@@ -19,6 +19,14 @@ package struct Violation: Error, Equatable, Sendable {
         /// A list of those who are present that isn't what was told before and what has changed, or in
         /// the end not what is so.
         case presence
+        /// Somebody who is listed, though nobody can have said so who is believed.
+        case ghost
+        /// Somebody who left, and was there all the time.
+        case flicker
+        /// A list that says that it is whole, or that it isn't, and isn't, or is.
+        case partial
+        /// The status of a project that isn't what is so.
+        case status
         /// A direct message that came to somebody else, was confirmed and isn't there, or never came.
         case direct
         /// A connection that was opened, or kept, against a limit or a bad token.

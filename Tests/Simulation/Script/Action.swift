@@ -67,6 +67,24 @@ package enum Action: Equatable, Sendable {
     /// The oldest statement, if it sends, fails as it is committed.
     case refuseDirect
 
+    // MARK: Several gateways
+
+    /// The same, but of what happens at each gateway only that at this one.
+    indirect case at(node: Int, Action)
+    /// From here on frames between the two are lost, or arrive again.
+    case cut(Int, Int)
+    case heal(Int, Int)
+    /// How frames travel from here on.
+    case carry(Weather)
+    /// Whether the gateway has a carrier, of which it knows.
+    case carrier(node: Int, isLive: Bool)
+    /// The process ends, with a goodbye or killed. A new one takes its place when it begins.
+    case stop(node: Int, saysGoodbye: Bool)
+    case begin(node: Int)
+    /// The process stands still, while the others go on, or goes on itself.
+    case freeze(node: Int)
+    case thaw(node: Int)
+
     // MARK: The program
 
     case drain
@@ -75,6 +93,17 @@ package enum Action: Equatable, Sendable {
     /// So much time, in which the loop turns twice a second. After a single turn that takes as long
     /// the process has stood still.
     case pass(seconds: Int)
+}
+
+/// What happens to frames between gateways. Those of one for another stay in their order.
+package struct Weather: Equatable, Sendable {
+    /// One frame of so many is lost, or comes twice; none with zero.
+    package var losesOneIn = 0
+    package var repeatsOneIn = 0
+    /// How long one may be on its way.
+    package var millisecondsMax = 0
+
+    package init() {}
 }
 
 /// How a client begins.

@@ -15,6 +15,8 @@ struct Generator {
     /// they are without.
     private var messages: Jitter
     private let sendsMessages: Bool
+    /// What happens between several gateways.
+    private var several: Jitter
 
     init(_ facts: WorldFacts, _ random: Jitter) {
         self.facts = facts
@@ -23,9 +25,12 @@ struct Generator {
         let chosen = others[self.random.below(others.count)]
         // By a chance of its own, so that all other worlds are as they are without.
         var people = Jitter(seed: facts.seed ^ 0x9E0B1E)
-        mood = people.once(in: 4) ? .people : chosen
+        let isOfPeople = people.once(in: 4) || facts.nodes > 1 && !people.once(in: 3)
+        mood = isOfPeople ? .people : chosen
+        several = Jitter(seed: facts.seed ^ 0x5E7E4A)
         messages = Jitter(seed: facts.seed ^ 0xD12EC7)
-        sendsMessages = messages.once(in: 3)
+        // Nothing of them goes by the bus.
+        sendsMessages = messages.once(in: 3) && facts.nodes == 1
     }
 
     mutating func makeActions() -> [Action] {
@@ -39,8 +44,18 @@ struct Generator {
             actions.append(.connect(seat: seat, greeting()))
         }
         actions.append(.turn(milliseconds: 1))
+        if facts.nodes > 1 { actions += gathering() }
         for _ in 0..<(60 + random.below(140)) {
-            actions.append(action())
+            if facts.nodes > 1 {
+                if several.once(in: 6) { actions += nodeActions() }
+                if !several.once(in: 4) {
+                    actions += meetingActions()
+                } else {
+                    actions.append(placed(action()))
+                }
+            } else {
+                actions.append(action())
+            }
             if sendsMessages, messages.once(in: 2) { actions.append(messageAction()) }
             if random.once(in: 2) { actions.append(.turn(milliseconds: turnMilliseconds())) }
             if random.once(in: 160) { actions.append(.pass(seconds: 5 + random.below(80))) }
@@ -189,6 +204,117 @@ struct Generator {
         case 1: .read(seat: seat(), bytes: 1 + random.below(200))
         case 2: .read(seat: seat(), bytes: 200 + random.below(20_000))
         default: .read(seat: seat(), bytes: .max)
+        }
+    }
+
+    // MARK: Several gateways
+
+    /// Most are there, mostly in the same project.
+    private mutating func gathering() -> [Action] {
+        var actions: [Action] = []
+        for seat in 0..<facts.seats { actions += coming(seat) }
+        return actions + [.pass(seconds: 2)]
+    }
+
+    private mutating func coming(_ seat: Int) -> [Action] {
+        let project = several.once(in: 6) ? several.below(facts.projects) : 0
+        let greeting = Greeting(
+            user: several.below(facts.users), project: project, token: .valid(seconds: 36_000),
+            address: seat)
+        return [
+            .connect(seat: seat, greeting), .turn(milliseconds: 1 + several.below(50)),
+            .turn(milliseconds: 1 + several.below(50)),
+            .say(seat: seat, .join(project: project, keep: true)),
+            .say(seat: seat, .presence(project: project, wish())),
+        ]
+    }
+
+    private mutating func wish() -> PresenceWish {
+        var wish = PresenceWish()
+        if several.once(in: 12) { wish.mode = several.once(in: 2) ? .off : .count }
+        wish.isAway = several.once(in: 4)
+        wish.isInvisible = several.once(in: 16)
+        return wish
+    }
+
+    /// People come, go, come back elsewhere, are away, and now and then removed.
+    private mutating func meetingActions() -> [Action] {
+        let seat = several.below(facts.seats)
+        let (user, project) = (several.below(facts.users), several.once(in: 4) ? project() : 0)
+        switch several.below(24) {
+        case 0..<6: return coming(seat)
+        case 6..<9: return [.say(seat: seat, .presence(project: 0, wish()))]
+        case 9: return [.reset(seat: seat)]
+        case 10: return [.say(seat: seat, .close(code: several.once(in: 2) ? 1_000 : 1_001))]
+        case 11: return [.say(seat: seat, .leave(project: 0))]
+        case 12: return [.vanish(seat: seat)]
+        case 13, 14:
+            return [
+                .say(seat: seat, .typing(project: 0, topic: several.below(4), stops: false))
+            ]
+        case 15: return [.commit(.addMember(user: user, project: project))]
+        case 16 where several.once(in: 2):
+            return [
+                .at(node: several.below(facts.nodes), .holdNotifications(true)),
+                .commit(.removeMember(user: user, project: project)),
+                .pass(seconds: 1 + several.below(14)), .holdNotifications(false),
+            ]
+        case 17 where several.once(in: 3):
+            return [.commit(.replaceMember(user: user, project: project))]
+        case 18: return [.commit(.event(project: project))]
+        default: return [.pass(seconds: 1 + several.below(4))]
+        }
+    }
+
+    /// What happens at gateways happens at one of them, mostly.
+    private mutating func placed(_ action: Action) -> Action {
+        guard facts.nodes > 1, !several.once(in: 5) else { return action }
+        switch action {
+        case .holdNotifications, .loseListener, .regainListener, .holdAnswers, .look, .answer,
+            .refuse, .loseQueries, .regainQueries, .drain:
+            return .at(node: several.below(facts.nodes), action)
+        default: return action
+        }
+    }
+
+    private mutating func nodeActions() -> [Action] {
+        let node = several.below(facts.nodes)
+        let other = (node + 1 + several.below(facts.nodes - 1)) % facts.nodes
+        switch several.below(12) {
+        case 0...2: return [.cut(node, other), .pass(seconds: absence()), .heal(node, other)]
+        case 3: return [.cut(node, other)]
+        case 4: return [.heal(node, other)]
+        case 5:
+            var weather = Weather()
+            if several.once(in: 2) { weather.losesOneIn = 4 + several.below(8) }
+            if several.once(in: 2) { weather.repeatsOneIn = 1 + several.below(8) }
+            if several.once(in: 2) { weather.millisecondsMax = several.below(2_000) }
+            return [.carry(weather)]
+        case 6:
+            return [
+                .stop(node: node, saysGoodbye: several.once(in: 2)), .pass(seconds: absence()),
+                .begin(node: node),
+            ]
+        case 7:
+            return [.stop(node: node, saysGoodbye: several.once(in: 2)), .begin(node: node)]
+        case 8: return [.freeze(node: node), .pass(seconds: absence()), .thaw(node: node)]
+        case 9:
+            return [
+                .carrier(node: node, isLive: false), .pass(seconds: absence()),
+                .carrier(node: node, isLive: true),
+            ]
+        case 10 where several.once(in: 3):
+            return [.at(node: node, .drain), .pass(seconds: 16), .begin(node: node)]
+        default: return [.pass(seconds: 1 + several.below(12))]
+        }
+    }
+
+    /// Seconds after which nothing has happened, one is silent, or gone.
+    private mutating func absence() -> Int {
+        switch several.below(3) {
+        case 0: 1 + several.below(9)
+        case 1: 10 + several.below(19)
+        default: 31 + several.below(20)
         }
     }
 

@@ -7,6 +7,8 @@ package struct WorldFacts: Equatable, Sendable {
     package var seed: UInt64
     /// Places for clients; each has one connection at a time.
     package var seats = 8
+    /// Gateways beside each other, joined by a bus; one on its own has none. A seat is at one of them.
+    package var nodes = 1
     package var users = 4
     package var projects = 3
     package var connectionsMax = 64
@@ -68,6 +70,19 @@ extension WorldFacts {
         if turns.once(in: 2) { writesPerTurn = 1 + turns.below(4) }
         if turns.once(in: 4) { writtenBytesPerTurn = 1 + turns.below(500) }
         if turns.once(in: 2) { closesPerTurn = 1 + turns.below(2) }
+        var several = Jitter(seed: seed ^ 0x5EE7)
+        if several.once(in: 8) { beSeveral(&several) }
+    }
+
+    /// Mostly without limits that keep people from being there for long.
+    private mutating func beSeveral(_ random: inout Jitter) {
+        nodes = 2 + random.below(2)
+        seats = max(seats, 3 * nodes)
+        guard !random.once(in: 4) else { return }
+        connectionsMax = 64
+        admission = AdmissionLimits()
+        turn = .unlimited
+        presence = .on
     }
 }
 

@@ -25,6 +25,12 @@ struct Peer {
     var lastArrivalAwake: UInt64 = 0
     var longestSilence: UInt64 = 0
 
+    /// Who it may be, and of which projects it has said that it is present, or invisible: of several
+    /// gateways.
+    var mayBe: Set<Int> = []
+    var claims: Set<Int> = []
+    var hides: Set<Int> = []
+
     // From the gateway.
 
     /// Bytes that the socket takes in a turn, and those of them that are left of this one.
@@ -54,9 +60,27 @@ struct Peer {
         self.seat = seat
         self.greeting = greeting
         self.hearing = hearing
+        mayBe = [greeting.user]
         connectedAt = now
         lastArrival = now
         lastTaken = now
+    }
+
+    /// Whether it keeps to the protocol, waits for nothing, and all bytes arrive at once.
+    var isPrompt: Bool {
+        hearing.isOpen && !hearing.isLawless && !hearing.isWaiting && outbox.isEmpty && !isEnded
+            && !isReset && !isVanished && !wasShort && readingBytes == .max && arrivingBytes == .max
+    }
+
+    /// What it says of itself, as far as others may hear of it.
+    mutating func note(_ utterance: Utterance) {
+        switch utterance {
+        case .presence(let project, let wish) where wish.mode != .off:
+            claims.insert(project)
+            if wish.isInvisible { hides.insert(project) }
+        case .initialize(let user?, _, _): mayBe.insert(user)
+        default: break
+        }
     }
 
     /// What came in this turn, decrypted.

@@ -16,13 +16,21 @@ package enum PlantedFault: String, CaseIterable, Sendable {
     case losesPresence
     /// What is announced of direct messages isn't heard.
     case losesDirect
+    /// A gateway that has missed who is present elsewhere never gets it.
+    case losesPeopleParts
+    /// What a killed gateway once said is said again and again.
+    case raisesTheDead
+    /// A gateway that was silent for 10 s is taken for one that has ended.
+    case endsTheSilent
 
     /// What is in the bytes that vanish on their way to a client.
     var lostText: String? {
         switch self {
         case .losesResync: "slow_consumer"
         case .losesPresence: "presence_diff"
-        case .losesRemoval, .losesWhatComesMeanwhile, .leaksSegment, .losesDirect: nil
+        case .losesRemoval, .losesWhatComesMeanwhile, .leaksSegment, .losesDirect,
+            .losesPeopleParts, .raisesTheDead, .endsTheSilent:
+            nil
         }
     }
 }
@@ -37,7 +45,9 @@ extension World {
             return event.resource == "project_members" && !event.isInsertion
                 && !database.queries.isEmpty
         case .losesWhatComesMeanwhile: return !database.reads.isEmpty
-        case .losesResync, .leaksSegment, .losesPresence, .losesDirect, nil: return false
+        case .losesResync, .leaksSegment, .losesPresence, .losesDirect, .losesPeopleParts,
+            .raisesTheDead, .endsTheSilent, nil:
+            return false
         }
     }
 

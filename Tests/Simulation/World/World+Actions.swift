@@ -54,6 +54,9 @@ extension World {
         case .refuseDirect: database.direct.refuseFirst(&core)
         case .canary: database.ledger.addCanary()
         case .prune(let kept): database.ledger.prune(keeping: kept)
+        case .at(_, let action): try act(action)
+        case .carrier(_, let isLive): core.busCarrierIs(live: isLive)
+        case .cut, .heal, .carry, .stop, .begin, .freeze, .thaw: break
         case .drain:
             if drainBegan == nil { drainBegan = now }
             core.beginDrain()
@@ -127,7 +130,7 @@ extension World {
                 + "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n").utf8)
     }
 
-    private mutating func say(_ utterance: Utterance, _ frames: Int, _ seat: Int) {
+    mutating func say(_ utterance: Utterance, _ frames: Int, _ seat: Int) {
         guard let number = seats[seat], !kernel.peers[number].isEnded else { return }
         references += 1
         let speech = Speech(
@@ -137,6 +140,7 @@ extension World {
             heardCommit: database.ledger.heardCommit, commits: database.ledger.commits,
             gotten: kernel.peers[number].hearing.gotten)
         kernel.peers[number].outbox += speech.bytes
+        if facts.nodes > 1 { kernel.peers[number].note(utterance) }
         if speech.isLawful {
             if let expectation = speech.expectation {
                 kernel.peers[number].hearing.expect(expectation, database.ledger)

@@ -6,19 +6,10 @@ internal import Reactor
 // and nothing is left.
 extension World {
     /// Turns that it may take to come to rest: so many that it never should.
-    private static var turnsMax: Int { 4_000 }
+    static var turnsMax: Int { 4_000 }
 
     mutating func finish() throws(Violation) {
-        regainListener()
-        database.holdsNotifications = false
-        database.holdsAnswers = false
-        database.holdsDirect = false
-        database.answersQueries = true
-        core.database.answersQueries = true
-        for number in live {
-            kernel.peers[number].readingBytes = .max
-            kernel.peers[number].arrivingBytes = .max
-        }
+        releaseAll()
         try settle()
         for project in 0..<facts.projects {
             database.ledger.commit(.event(project: project))
@@ -36,6 +27,20 @@ extension World {
         try waitForPresence()
         try checkNothingLeft()
         try checkMetrics()
+    }
+
+    /// Nothing is held back any more.
+    mutating func releaseAll() {
+        regainListener()
+        database.holdsNotifications = false
+        database.holdsAnswers = false
+        database.holdsDirect = false
+        database.answersQueries = true
+        core.database.answersQueries = true
+        for number in live {
+            kernel.peers[number].readingBytes = .max
+            kernel.peers[number].arrivingBytes = .max
+        }
     }
 
     /// Who has gone is given up by then, also during a drain, and what has changed is told.
@@ -111,7 +116,7 @@ extension World {
         } while !isAtRest
     }
 
-    private var isAtRest: Bool {
+    var isAtRest: Bool {
         guard !core.hasWorkLeft, core.membershipDeadline == nil, database.queries.isEmpty,
             !core.wantsReads, !isLossDue, !core.isCatchingUp, database.reads.isEmpty,
             database.backlog.isEmpty, database.ledger.pending.isEmpty, !database.direct.isBusy,
@@ -123,14 +128,14 @@ extension World {
         }
     }
 
-    private func checkNothingLeft() throws(Violation) {
+    func checkNothingLeft() throws(Violation) {
         guard live.isEmpty else { throw Violation(.remains, "\(live.count) connections") }
         for remain in core.remains() where remain.count != 0 {
             throw Violation(.remains, "\(remain.count) of \(remain.what)")
         }
     }
 
-    private func checkMetrics() throws(Violation) {
+    func checkMetrics() throws(Violation) {
         let closed = CloseLabel.allCases.reduce(0) { $0 + core.metrics.connectionsClosed[$1] }
         let outcomes = MembershipLabel.allCases.reduce(0) {
             $0 + core.metrics.membershipOutcomes[$1]

@@ -7,15 +7,23 @@ extension World: TurnPhases {
     package typealias Failure = Violation
 
     mutating func turn(milliseconds: UInt64) throws(Violation) {
+        try runTurn()
+        pass(milliseconds: milliseconds)
+        core.beginTurn(now: now, wall: wall)
+    }
+
+    mutating func runTurn() throws(Violation) {
         try runInboundPhases()
         try runOutboundPhases()
         try listen()
         try checkTurn()
+    }
+
+    mutating func pass(milliseconds: UInt64) {
         now = now.advanced(byMilliseconds: milliseconds)
         if milliseconds <= Self.awakeMillisecondsMax {
             awakeNanoseconds += milliseconds * 1_000_000
         }
-        core.beginTurn(now: now, wall: wall)
     }
 
     // MARK: Readiness
@@ -26,8 +34,16 @@ extension World: TurnPhases {
     package mutating func receiveReady() {
         // epoll reports in no order that can be relied on.
         let first = random.below(max(live.count, 1))
+        let hearsOthersFirst = !busArrivals.isEmpty && random.once(in: 2)
+        if hearsOthersFirst { receiveFrames() }
         for offset in live.indices { takeClient(live[(first + offset) % live.count]) }
+        if !hearsOthersFirst { receiveFrames() }
         receiveAnswers()
+    }
+
+    private mutating func receiveFrames() {
+        for frame in busArrivals { _ = core.receiveBusFrame(frame.span) }
+        busArrivals = []
     }
 
     private mutating func takeClient(_ number: Int) {
@@ -110,7 +126,10 @@ extension World: TurnPhases {
         if directRandom.once(in: 2) { database.direct.answerFirst(&core) }
     }
 
-    package mutating func handleMembershipAnswers() { core.handleMembershipAnswers() }
+    package mutating func handleMembershipAnswers() {
+        core.handleMembershipAnswers()
+        core.answerStatuses()
+    }
 
     package mutating func answerResumes() { core.answerResumes() }
 
@@ -128,7 +147,8 @@ extension World: TurnPhases {
 
     package mutating func runTimers() {
         while core.runTimers(heardEveryone: true) {}
-        if core.drain != nil { _ = core.continueDrain() }
+        core.runBusTimers()
+        if core.drain != nil { isDrained = core.continueDrain() == nil }
         core.expireReads()
         lookAtDatabase()
     }
@@ -175,6 +195,9 @@ extension World: TurnPhases {
         switch notification {
         case .canary: return
         case .event(let number):
+            if facts.nodes > 1, let ending = database.ledger.ending(of: number) {
+                endings.append(ending)
+            }
             let payload = database.ledger.events[number].payload
             core.notify(payload.span)
         case .malformed(let payload):

@@ -17,6 +17,20 @@ package struct World: ~Copyable {
     var directRandom: Jitter
     var area = ReceiveArea(receiveCapacity: 65_536, leftoverCapacity: 16_384)
 
+    /// Which gateway of several it is; 0 on its own.
+    let node: Int
+    /// Frames of other gateways that arrive in this turn.
+    var busArrivals: [[UInt8]] = []
+    /// Announcements that memberships have ended, which came in this turn.
+    var endings: [Ending] = []
+
+    struct Ending {
+        /// `nil` when it isn't said whose.
+        let user: Int?
+        let project: Int
+        let commit: Int
+    }
+
     var now = World.start
     /// The time in which the process didn't stand still: no turn was longer than half a second.
     var awakeNanoseconds: UInt64 = 0
@@ -27,23 +41,37 @@ package struct World: ~Copyable {
     var live: [Int] = []
     var references = 0
     var drainBegan: Instant?
+    var isDrained = false
     /// Whether the next look at the database shows something new.
     var isLossDue = true
     /// When the database last said something about memberships, in time awake.
     var lastAnswer: UInt64 = 0
     var tally = Tally()
-    package private(set) var transcript = Transcript()
+    package internal(set) var transcript = Transcript()
     /// Whether what happens is printed.
     package var isTraced = false
 
     package init(_ facts: WorldFacts) throws {
+        try self.init(facts, as: nil, at: Self.start, SimulatedDatabase(Ledger(facts)))
+    }
+
+    /// - Parameter identity: of one of several gateways.
+    init(
+        _ facts: WorldFacts, as identity: BusIdentity?, node: Int = 0, at now: Instant,
+        _ database: SimulatedDatabase
+    ) throws {
         self.facts = facts
-        random = Jitter(seed: facts.seed ^ 0x5EED)
+        self.node = node
+        self.now = now
+        let turn = identity.map { $0.node &* 31 &+ $0.epoch } ?? 0
+        random = Jitter(seed: facts.seed ^ 0x5EED ^ turn)
         directRandom = Jitter(seed: facts.seed ^ 0xD1EC7)
-        seats = Array(repeating: nil, count: facts.seats)
-        database = SimulatedDatabase(Ledger(facts))
+        // One is for those who ask in the end.
+        seats = Array(repeating: nil, count: facts.seats + (identity == nil ? 0 : 1))
+        self.database = database
         var settings = CoreSettings(
-            connectionsMax: facts.connectionsMax, jitterSeed: facts.seed)
+            connectionsMax: facts.connectionsMax, jitterSeed: facts.seed ^ turn)
+        settings.bus = identity
         settings.pacing = Pacing(refetchesPerSecond: nil)
         settings.checksMembership = facts.checksMembership
         settings.membershipRecheckNanoseconds = facts.recheckSeconds.map { $0 * 1_000_000_000 }
@@ -59,18 +87,21 @@ package struct World: ~Copyable {
             settings: settings, verifier: try TokenVerifier(secret: secret.span),
             connectionIDs: try ConnectionIDs(key: secret.span),
             log: EventLog(format: .text, level: .critical), now: now,
-            wall: Timestamp(unixSeconds: Self.startSeconds))
+            wall: Self.wall(at: now))
         kernel.lostText = facts.plantedFault?.lostText
         core.database.answersQueries = true
         core.eventLogIs(facts.hasEventLog ? .usable : .absent)
         core.listenerBecameLive()
         // As the server does at once.
-        if let canary = CanaryPayload(Array("1 1".utf8).span) { core.receiveCanary(canary) }
+        let canary = "1 \(database.ledger.commits + 1)"
+        if let canary = CanaryPayload(Array(canary.utf8).span) { core.receiveCanary(canary) }
     }
 
-    var wall: Timestamp {
-        let elapsed = Int64(now.nanoseconds(since: Self.start) / 1_000)
-        return Timestamp(microseconds: Self.startSeconds * 1_000_000 + elapsed)
+    var wall: Timestamp { Self.wall(at: now) }
+
+    private static func wall(at now: Instant) -> Timestamp {
+        let elapsed = Int64(now.nanoseconds(since: start) / 1_000)
+        return Timestamp(microseconds: startSeconds * 1_000_000 + elapsed)
     }
 
     /// Plays the whole script, and what comes after: everything comes to rest, and ends.
@@ -85,11 +116,13 @@ package struct World: ~Copyable {
     private func trace(_ bytes: [UInt8], _ number: Int) {
         let text = bytes.map { (0x20..<0x7F).contains($0) ? Character(Unicode.Scalar($0)) : "·" }
         let milliseconds = now.nanoseconds(since: Self.start) / 1_000_000
-        print("  at \(milliseconds) ms connection \(number) got \(String(text))")
+        let place = facts.nodes > 1 ? "node \(node), " : ""
+        print("  at \(milliseconds) ms \(place)connection \(number) got \(String(text))")
     }
 
     /// Holds what every client has heard in this turn against the ledger.
     mutating func listen() throws(Violation) {
+        if facts.nodes > 1 { for number in live { kernel.peers[number].hearing.partials = [] } }
         for number in live where !kernel.peers[number].received.isEmpty {
             transcript.note(kernel.peers[number].received, connection: number)
             let bytes = kernel.peers[number].open()
@@ -119,8 +152,8 @@ struct Tally {
 /// What all clients got, in the order in which they got it.
 package struct Transcript: Equatable, Sendable {
     /// A number that two transcripts share only when they are equal, but for a chance of 2⁻⁶⁴.
-    package private(set) var digest: UInt64 = 0xCBF2_9CE4_8422_2325
-    package private(set) var byteCount = 0
+    package internal(set) var digest: UInt64 = 0xCBF2_9CE4_8422_2325
+    package internal(set) var byteCount = 0
 
     /// FNV-1a.
     mutating func note(_ bytes: [UInt8], connection: Int) {
