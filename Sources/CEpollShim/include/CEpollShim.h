@@ -104,6 +104,55 @@ static inline int ces_getpeername(int descriptor, struct sockaddr *address, sock
     return getpeername(descriptor, address, length);
 }
 
+// A packet with one descriptor beside it, or with none for a negative one (SCM_RIGHTS, unix(7)): its control
+// messages are made and read by macros.
+static inline ssize_t ces_send_descriptor(int socket, const void *bytes, size_t count,
+                                          int descriptor) {
+    union {
+        char bytes[CMSG_SPACE(sizeof(int))];
+        struct cmsghdr aligned;
+    } control;
+    struct iovec part = {(void *)bytes, count};
+    struct msghdr message = {0};
+    message.msg_iov = &part;
+    message.msg_iovlen = 1;
+    if (descriptor >= 0) {
+        memset(&control, 0, sizeof control);
+        message.msg_control = control.bytes;
+        message.msg_controllen = sizeof control.bytes;
+        struct cmsghdr *header = CMSG_FIRSTHDR(&message);
+        header->cmsg_level = SOL_SOCKET;
+        header->cmsg_type = SCM_RIGHTS;
+        header->cmsg_len = CMSG_LEN(sizeof(int));
+        memcpy(CMSG_DATA(header), &descriptor, sizeof descriptor);
+    }
+    return sendmsg(socket, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
+}
+
+// The same for receiving. Without a descriptor `*descriptor` is -1.
+static inline ssize_t ces_receive_descriptor(int socket, void *bytes, size_t count,
+                                             int *descriptor) {
+    union {
+        char bytes[CMSG_SPACE(sizeof(int))];
+        struct cmsghdr aligned;
+    } control;
+    struct iovec part = {bytes, count};
+    struct msghdr message = {0};
+    message.msg_iov = &part;
+    message.msg_iovlen = 1;
+    message.msg_control = control.bytes;
+    message.msg_controllen = sizeof control.bytes;
+    *descriptor = -1;
+    ssize_t received = recvmsg(socket, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+    if (received < 0) return received;
+    struct cmsghdr *header = CMSG_FIRSTHDR(&message);
+    if (header && header->cmsg_level == SOL_SOCKET && header->cmsg_type == SCM_RIGHTS &&
+        header->cmsg_len == CMSG_LEN(sizeof(int))) {
+        memcpy(descriptor, CMSG_DATA(header), sizeof *descriptor);
+    }
+    return received;
+}
+
 // The user of the process at the other end of a Unix socket (SO_PEERCRED, unix(7)), or (uid_t)-1.
 static inline uid_t ces_peer_user(int descriptor) {
     struct ucred peer;

@@ -15,6 +15,8 @@ extension Core {
         announceOwn()
     }
 
+    package mutating func noteDirect(_ payload: borrowing ByteBuffer) { noteDirect(payload.bytes) }
+
     /// What was announced of this process's own messages reaches clients, as far as it is known to be committed.
     mutating func announceOwn() {
         while let own = direct.removeAnnounced(mayRead: mayReadDirect, clock.now) {

@@ -184,8 +184,22 @@ extension Core {
         text.append("\n[i] sends by ")
         text.append(metrics.sendMethod.name)
         text.append("\n")
+        writeSessions(into: &text)
         writeNodes(into: &text)
         writeWatched(into: &text)
+    }
+
+    private func writeSessions(into text: inout ByteBuffer) {
+        guard database.sharesSessions else { return }
+        switch database.role {
+        case .own: text.append("[!] database sessions of its own, as nobody leads\n")
+        case .waiting: text.append("[!] database sessions: waiting to hear who leads\n")
+        case .follower: text.append("[i] database sessions of the leader\n")
+        case .leader:
+            text.append("[i] database sessions of its own, for other workers: ")
+            text.append(decimal: UInt64(database.followers))
+            text.append("\n")
+        }
     }
 
     mutating func answerMetrics(as form: ResponseForm, to index: ClientIndex) {

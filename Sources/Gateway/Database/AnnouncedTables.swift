@@ -26,6 +26,9 @@ package struct AnnouncedTables: Equatable, Sendable {
         if let mark { marks[name] = mark } else { silent.append(name) }
     }
 
+    /// `nil` for a table that doesn't announce everything.
+    func mark(of name: String) -> String? { marks[name] }
+
     /// Tables that announce now, and did not all the time since the earlier look: what changed in
     /// them meanwhile may be unheard. None for a first look.
     package func returned(since earlier: AnnouncedTables) -> [String] {

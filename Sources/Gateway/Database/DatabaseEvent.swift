@@ -35,6 +35,14 @@ package enum DatabaseLoss: Error, Equatable, Sendable {
     case flooded(bytesMax: Int)
     /// The listener didn't hear the canaries.
     case silent
+    /// The leader of this host has lost the session.
+    case lostByLeader
+    /// The leader didn't show in time that it runs.
+    case leaderIsSilent
+    /// The link to the leader has ended.
+    case leaderIsGone
+    /// Another worker leads, or this one now does.
+    case handedOver
 }
 
 extension DatabaseLoss: CustomStringConvertible {
@@ -51,6 +59,10 @@ extension DatabaseLoss: CustomStringConvertible {
         case .flooded(let bytesMax):
             "more than \(bytesMax >> 20) MiB sent without an answer or a notification"
         case .silent: "no canary came back"
+        case .lostByLeader: "lost by the worker that leads"
+        case .leaderIsSilent: "the worker that leads doesn't show that it runs"
+        case .leaderIsGone: "the link to the worker that leads has ended"
+        case .handedOver: "another worker leads from now on"
         }
     }
 
@@ -69,7 +81,9 @@ extension DatabaseLoss: CustomStringConvertible {
                 + " password; devhive-gateway doctor tries them"
         case .connectingTimeout:
             "check the host and port in DATABASE_URL, and the firewalls on the way"
-        case .answerTimeout, .outOfMemory: nil
+        case .answerTimeout, .outOfMemory, .lostByLeader, .leaderIsSilent, .leaderIsGone,
+            .handedOver:
+            nil
         }
     }
 }

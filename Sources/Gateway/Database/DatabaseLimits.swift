@@ -55,6 +55,23 @@ package enum DatabaseLimits {
     package static let waitingCountMax = 131_072
     package static let waitingBytesMax = 16 << 20
 
+    /// How often a leader shows that it runs, and after which silence it counts as hanging: a turn takes
+    /// milliseconds, and clients are told of nothing meanwhile.
+    package static let beatNanoseconds: UInt64 = 1_000_000_000
+    package static let beatSilenceNanoseconds: UInt64 = 3_000_000_000
+    /// How long a worker without a leader waits to hear who leads before it opens sessions of its own: the
+    /// parent names one within milliseconds, unless it hangs itself.
+    package static let leaderWaitNanoseconds: UInt64 = 2_000_000_000
+    /// A link that has held for so long was well: the next loss of it is told at once.
+    package static let steadyLinkNanoseconds: UInt64 = 10_000_000_000
+    /// Followers of a leader: workers but one.
+    package static let followersMax = 255
+    /// Bytes that wait for a follower which doesn't read, as notifications that wait for their turns. Beyond that
+    /// the link is cut, and the follower catches up. One answer may go beyond it.
+    package static let linkWaitingBytesMax = waitingBytesMax
+    /// Bytes that are read of a link in a turn: the others are to have their turns.
+    package static let linkBytesPerTurn = 1 << 20
+
     /// How often old events are looked for, and how soon again when there were as many as one
     /// statement deletes.
     package static let pruneIntervalNanoseconds: UInt64 = 60_000_000_000

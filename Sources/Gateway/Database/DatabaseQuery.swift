@@ -55,6 +55,17 @@ package enum DatabaseQuery: UInt8, CaseIterable, Sendable {
         }
     }
 
+    /// Whether a follower asks it of the leader. What goes on whether anybody is there or not the leader does
+    /// alone: canaries, pruning, and looking at the catalogue.
+    package var isRelayed: Bool {
+        switch self {
+        case .members, .events, .expire, .directSend, .directSendOne, .directAck, .directRead,
+            .directInbox:
+            true
+        case .path, .resources, .canary, .prune, .directPrune: false
+        }
+    }
+
     /// Whether it is run by one plan again and again: it calls a function, and nothing else. Of the others each plan is for
     /// the tables as they are then, however fast they grow.
     var keepsPlan: Bool {
@@ -93,11 +104,17 @@ package struct QueryAnswer: ~Copyable {
     package let query: DatabaseQuery
     /// What the asker gave.
     package let tag: UInt64
+    /// The follower that asked; `nil` for this process itself.
+    package let follower: Handle?
     package let outcome: QueryOutcome
 
-    package init(query: DatabaseQuery, tag: UInt64, outcome: consuming QueryOutcome) {
+    package init(
+        query: DatabaseQuery, tag: UInt64, for follower: Handle? = nil,
+        outcome: consuming QueryOutcome
+    ) {
         self.query = query
         self.tag = tag
+        self.follower = follower
         self.outcome = outcome
     }
 }

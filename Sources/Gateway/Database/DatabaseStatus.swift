@@ -1,5 +1,25 @@
+/// How a process has the sessions with the database.
+package enum SessionRole: Equatable, Sendable {
+    /// Its own, for itself alone.
+    case own
+    /// Its own, for all workers of the host.
+    case leader
+    /// Those of the leader.
+    case follower
+    /// None, until it hears who leads.
+    case waiting
+
+    package var hasSessions: Bool { self == .own || self == .leader }
+}
+
 /// What is known of the database: set by its sessions, and read by whoever has to decide.
 package struct DatabaseStatus: Sendable {
+    /// Whether the workers of this host share sessions.
+    package var sharesSessions = false
+    /// By whose sessions it is known.
+    package var role = SessionRole.own
+    /// Workers that have this one's.
+    package var followers = 0
     /// Whether it announces changes to us now.
     package var isListening = false
     /// Whether the last canary came back in time.

@@ -114,6 +114,12 @@ package struct ListenerSession: ~Copyable {
         return .lost(link.lose(reason, now))
     }
 
+    /// Drops the connection, or the attempt to get one, if there is any. Nothing begins again but by `timer`.
+    package mutating func close(_ reason: DatabaseLoss, _ now: Instant) -> DatabaseEvent {
+        if case .disconnected = phase { return .none }
+        return .lost(link.lose(reason, now))
+    }
+
     private mutating func act(_ step: DatabaseLink.Step, _ now: Instant) -> DatabaseEvent {
         switch step {
         case .nothing: return .none

@@ -34,6 +34,10 @@ package struct NotificationBacklog: ~Copyable {
         young.append(payload, isCanary: isCanary)
     }
 
+    package mutating func append(_ payload: borrowing ByteBuffer, isCanary: Bool = false) {
+        append(payload.bytes, isCanary: isCanary)
+    }
+
     /// Moves the oldest payload into `payload`, and says whether it is a canary's; `nil` when none waits.
     package mutating func dequeueFirst(into payload: inout ByteBuffer) -> Bool? {
         if old.count == 0 {

@@ -4,6 +4,8 @@ internal import Reactor
 struct PendingStatement {
     let query: DatabaseQuery
     let tag: UInt64
+    /// The follower that asked; `nil` for this process itself.
+    let follower: Handle?
     let deadline: Instant
     /// Which of the names it used.
     let generation: UInt64
@@ -21,16 +23,18 @@ struct PendingStatement {
     var hasFailedAtCommit = false
 
     init(
-        query: DatabaseQuery, tag: UInt64, deadline: Instant, form: PreparedStatements.Form
+        query: DatabaseQuery, tag: UInt64, for follower: Handle?, deadline: Instant,
+        form: PreparedStatements.Form
     ) {
         self.query = query
         self.tag = tag
+        self.follower = follower
         self.deadline = deadline
         generation = form.generation
         ahead = form.ahead
     }
 
     func answer(_ outcome: consuming QueryOutcome) -> QueryAnswer {
-        QueryAnswer(query: query, tag: tag, outcome: outcome)
+        QueryAnswer(query: query, tag: tag, for: follower, outcome: outcome)
     }
 }

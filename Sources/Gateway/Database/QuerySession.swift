@@ -133,13 +133,16 @@ package struct QuerySession: ~Copyable {
     /// Sends a statement. Its answer comes back with `tag`.
     ///
     /// A connection that turns out to be lost is reported by `timer`, which is due at once then.
+    ///
+    /// - Parameter follower: who asked, for the answer; `nil` for this process itself.
     package mutating func ask(
-        _ query: DatabaseQuery, _ parameters: borrowing QueryParameters, tag: UInt64, _ now: Instant
+        _ query: DatabaseQuery, _ parameters: borrowing QueryParameters, tag: UInt64,
+        for follower: Handle? = nil, _ now: Instant
     ) -> AskOutcome {
         guard isLive else { return .notLive }
         guard hasRoom(for: query) else { return .full }
         do {
-            try send(query, parameters, tag: tag, now)
+            try send(query, parameters, tag: tag, for: follower, now)
         } catch {
             // This statement counts as asked, and fails with the others.
             fail()
@@ -154,7 +157,14 @@ package struct QuerySession: ~Copyable {
         if let answer = answer.take() { return answer }
         guard !lost.isEmpty else { return nil }
         let statement = lost.removeFirst()
-        return QueryAnswer(query: statement.query, tag: statement.tag, outcome: .failed(.lost))
+        return statement.answer(.failed(.lost))
+    }
+
+    /// Drops the connection, or the attempt to get one, if there is any. Nothing begins again but by `timer`.
+    package mutating func close(_ reason: DatabaseLoss, _ now: Instant) -> DatabaseEvent {
+        unreportedLoss = nil
+        if case .disconnected = phase { return .none }
+        return lose(reason, now)
     }
 
     /// Reads on behind an answer that was dequeued.
@@ -198,12 +208,14 @@ package struct QuerySession: ~Copyable {
     /// Each statement ends in a sync of its own: one that fails takes no other with it. Up to there it is one
     /// transaction with its guard, and isn't read before that has run.
     private mutating func send(
-        _ query: DatabaseQuery, _ parameters: borrowing QueryParameters, tag: UInt64, _ now: Instant
+        _ query: DatabaseQuery, _ parameters: borrowing QueryParameters, tag: UInt64,
+        for follower: Handle? = nil, _ now: Instant
     ) throws(PostgresError) {
         let deadline = now.advanced(byNanoseconds: query.answerNanoseconds)
         let form = prepared.send(query)
         pending.append(
-            PendingStatement(query: query, tag: tag, deadline: deadline, form: form))
+            PendingStatement(
+                query: query, tag: tag, for: follower, deadline: deadline, form: form))
         let texts =
             query == .path && seesAllOrFails ? .pathThatSeesAll : prepared.texts(of: query)
         try link.perform { (open: inout PostgresConnection) throws(PostgresError) in

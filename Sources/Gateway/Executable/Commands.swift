@@ -34,7 +34,11 @@ struct WorkerProcess: ParsableCommand {
             _ = try configuration.settleConnectionsMax()
             var bus: BusIdentity?
             if let node, let epoch { bus = BusIdentity(node: node, epoch: epoch) }
-            guard let bootstrap = WorkerBootstrap(number: number, parent: parent, bus: bus) else {
+            guard
+                let bootstrap = WorkerBootstrap(
+                    number: number, parent: parent, bus: bus,
+                    sharesSessions: configuration.databaseSessions == .host)
+            else {
                 throw ConfigurationError(
                     source: "worker", value: nil,
                     reason: "only serve --workers starts workers, and its process is not there")

@@ -5,10 +5,10 @@ struct DatabaseSessions: ~Copyable {
     private let place = AddressOnly()
     var listener: ListenerSession
     /// Asks about memberships and sends canaries.
-    var queries: QuerySession
+    var queries: QueryLane
     /// Reads the event log and prunes it. A session answers in the order of the questions, and nobody's
     /// membership is to wait for a read that takes long.
-    var reads: QuerySession
+    var reads: QueryLane
     var canary: Canary
     /// What came while missed events were being read.
     var backlog = NotificationBacklog()
@@ -65,8 +65,8 @@ struct DatabaseSessions: ~Copyable {
         self.canary = canary
         self.retentionSeconds = retentionSeconds
         listener = ListenerSession(target: target, seed: seed, canaryChannel: canary.channel)
-        queries = QuerySession(target: target, seed: seed &+ 1)
-        reads = QuerySession(target: target, seed: seed &+ 2, seesAllOrFails: true)
+        queries = QueryLane(QuerySession(target: target, seed: seed &+ 1))
+        reads = QueryLane(QuerySession(target: target, seed: seed &+ 2, seesAllOrFails: true))
         resolverDescriptor = Self.descriptor(of: resolver)
         self.resolver = resolver
     }
@@ -80,6 +80,7 @@ struct DatabaseSessions: ~Copyable {
 
     /// When a session's timer, the canary, the pruning or what was refused is due.
     var deadline: Instant? {
+        guard !isRelayed else { return expireAt }
         let asking = Self.earlier(queries.deadline, reads.deadline)
         let sessions = Self.earlier(listener.deadline, asking)
         let log = Self.earlier(pruneAt, expireAt)
@@ -89,6 +90,15 @@ struct DatabaseSessions: ~Copyable {
     private static func earlier(_ one: Instant?, _ other: Instant?) -> Instant? {
         guard let one, let other else { return one ?? other }
         return min(one, other)
+    }
+
+    /// Whether the leader's sessions are used instead of these.
+    var isRelayed: Bool {
+        get { queries.isRelayed }
+        set {
+            queries.isRelayed = newValue
+            reads.isRelayed = newValue
+        }
     }
 
     /// Begins a look-up when a session waits for one and none is under way.

@@ -13,4 +13,8 @@ enum HandleKind: UInt8 {
     case busPublisher
     case busSubscriber
     case busResolver
+    /// The socket to the parent, by which it says who leads.
+    case sessionControl
+    case leaderLink
+    case followerLink
 }

@@ -6,6 +6,10 @@ extension Server {
         // Not all gateways in the same moment.
         let delay = jitter.next() % DatabaseLimits.pruneIntervalNanoseconds
         sessions.pruneAt = core.clock.now.advanced(byNanoseconds: delay)
+        if core.database.role.hasSessions { startSessions() }
+    }
+
+    mutating func startSessions() {
         listenerDid(sessions.listener.start(core.clock.now))
         queriesDid(sessions.queries.start(core.clock.now))
         readsDid(sessions.reads.start(core.clock.now))
@@ -32,12 +36,13 @@ extension Server {
     mutating func runDatabaseTimers() {
         runSessionTimers()
         runCanary()
-        prune()
+        if !sessions.isRelayed { prune() }
+        runSharingTimers()
         core.expireReads()
     }
 
     private mutating func runSessionTimers() {
-        guard !sessions.logins.hasPostponed(core.clock.now) else { return }
+        guard !sessions.isRelayed, !sessions.logins.hasPostponed(core.clock.now) else { return }
         if let deadline = sessions.listener.deadline, deadline <= core.clock.now {
             listenerDid(sessions.listener.timer(core.clock.now))
         }
@@ -66,6 +71,10 @@ extension Server {
 
     /// Hands an answer of a session to who asked.
     mutating func handle(_ answer: consuming QueryAnswer) {
+        if let follower = answer.follower {
+            relay(answer, to: follower)
+            return
+        }
         switch answer.query {
         case .path, .resources: preconditionFailure("the session reads this answer itself")
         case .members: handleMembers(answer)
@@ -84,6 +93,7 @@ extension Server {
         case .live:
             core.database.answersQueries = true
             noteResources()
+            relayStatus()
             sessions.canary.hurry(core.clock.now)
         case .lost(let loss):
             core.database.answersQueries = false
@@ -92,6 +102,7 @@ extension Server {
             if case .closed = loss { sessions.canary.forget() }
             core.log.queriesLost(
                 error: loss.description, advice: loss.advice, at: core.clock.now)
+            relayStatus()
         case .resources: noteResources()
         case .refused(let error):
             core.log.refused("a statement of the query session", error, at: core.clock.now)
@@ -102,6 +113,7 @@ extension Server {
     /// be asked for is tried as well, by asking about nobody: a right may be there for one column.
     private mutating func noteResources() {
         core.tablesAre(sessions.queries.tables)
+        relayTables()
         if let fault = sessions.queries.membersFault {
             core.membersAre(fault: fault)
         } else if core.settings.checksMembership {

@@ -28,10 +28,16 @@ extension Server {
     /// The listener has heard something that isn't a change.
     mutating func receiveCanary(_ canary: CanaryPayload?) {
         guard let canary else { return }
+        guard !sessions.isRelayed else {
+            core.receiveCanary(canary)
+            return
+        }
+        let wasInTime = core.database.isCanaryInTime
         if let nanoseconds = sessions.canary.heard(number: canary.number, core.clock.now) {
             core.metrics.canaryRoundTrip.observe(nanoseconds: nanoseconds)
         }
         core.database.isCanaryInTime = sessions.canary.isInTime(core.clock.now)
+        if core.database.isCanaryInTime != wasInTime { relayStatus() }
         core.receiveCanary(canary)
     }
 
@@ -39,6 +45,7 @@ extension Server {
         switch consume outcome {
         case .rows(let rows):
             guard let state = DatabaseState(rows) else { return }
+            relayState(rows)
             guard core.databaseIs(state) else { return }
             act(on: sessions.queries.refreshResources(core.clock.now))
         case .succeeded: break
@@ -55,6 +62,17 @@ extension Server {
     /// Asks for what clients have missed, as much as may be under way at once.
     package mutating func askReads() {
         defer { applyReads() }
+        if sharing.followersReadFirst {
+            sharing.followersReadFirst = !askForFollowers(aboutMembers: false)
+            askOwnReads()
+        } else {
+            askOwnReads()
+            sharing.followersReadFirst = true
+        }
+        _ = askForFollowers(aboutMembers: false)
+    }
+
+    private mutating func askOwnReads() {
         askDirect()
         expireCursors()
         while core.wantsReads, sessions.reads.hasRoom(for: .events) {

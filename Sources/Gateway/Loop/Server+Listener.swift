@@ -29,8 +29,15 @@ extension Server {
                 count += 1
                 continue
             }
+            if let heard = receiveHeard() {
+                bytes += heard
+                count += 1
+                continue
+            }
             switch sessions.listener.dequeueNotification() {
-            case .some(let notification): bytes += receive(notification)
+            case .some(let notification):
+                relay(notification)
+                bytes += receive(notification)
             case .none: hasMoreNotifications = false
             }
             guard hasMoreNotifications else { break }
@@ -42,7 +49,11 @@ extension Server {
 
     /// Takes from libpq what is beyond the turn's budget: its list has no bound.
     private mutating func keepRest() {
-        while let notification = sessions.listener.dequeueNotification() { keep(notification) }
+        keepHeardRest()
+        while let notification = sessions.listener.dequeueNotification() {
+            relay(notification)
+            keep(notification)
+        }
     }
 
     // Hot path. By a parameter: a local value whose spans are looked at would live on the heap.
@@ -69,7 +80,7 @@ extension Server {
     }
 
     /// Acts on what was taken from the backlog.
-    private mutating func actOnKept(isCanary: Bool) {
+    mutating func actOnKept(isCanary: Bool) {
         if isCanary {
             receiveCanary(CanaryPayload(sessions.payload.bytes))
         } else {
@@ -78,11 +89,11 @@ extension Server {
     }
 
     /// Rows that are read are no part of what is caught up with: they wait for nothing.
-    private func isDirect(_ notification: borrowing PostgresNotification) -> Bool {
+    func isDirect(_ notification: borrowing PostgresNotification) -> Bool {
         notification.channel.isEqual(to: "devhive_direct")
     }
 
-    private func isCanary(_ notification: borrowing PostgresNotification) -> Bool {
+    func isCanary(_ notification: borrowing PostgresNotification) -> Bool {
         !notification.channel.isEqual(to: "cache_invalidate")
     }
 
@@ -100,6 +111,10 @@ extension Server {
             return
         }
         sessions.backlog.append(notification.payload, isCanary: isCanary)
+        boundBacklog()
+    }
+
+    mutating func boundBacklog() {
         if core.isCatchingUp, sessions.backlog.isFull { core.giveUpCatchingUp() }
         guard sessions.backlog.isOverflowing else { return }
         core.notificationsWereDropped(count: sessions.backlog.count)
@@ -123,24 +138,27 @@ extension Server {
         if sessions.listener.needsResolution { sessions.resolveIfNeeded() }
     }
 
-    private mutating func listenerIsLive() {
+    mutating func listenerIsLive() {
         if sessions.hasListened { core.metrics.listenerReconnects += 1 }
         sessions.hasListened = true
         let down = sessions.lostSince.map { core.clock.now.nanoseconds(since: $0) }
         core.log.listenerUp(channel: "cache_invalidate", downNanoseconds: down)
         sessions.lostSince = nil
         core.listenerBecameLive()
+        relayStatus()
+        guard !sessions.isRelayed else { return }
         sessions.canary.begin(core.clock.now)
         queriesDid(sessions.queries.refreshResources(core.clock.now))
         readsDid(sessions.reads.refreshResources(core.clock.now))
     }
 
-    private mutating func listenerIsLost(_ loss: DatabaseLoss) {
+    mutating func listenerIsLost(_ loss: DatabaseLoss) {
         if core.database.isListening { sessions.lostSince = core.clock.now }
         core.listenerWasLost()
         sessions.backlog.removeAll()
         sessions.canary.end()
         core.database.isCanaryInTime = false
+        relayStatus()
         let retry = sessions.listener.deadline?.nanoseconds(since: core.clock.now) ?? 0
         core.log.listenerLost(
             error: loss.description, advice: loss.advice, retryNanoseconds: retry,

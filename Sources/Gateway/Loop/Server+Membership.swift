@@ -6,6 +6,21 @@ extension Server {
     package mutating func askMemberships() {
         core.recheckMemberships()
         core.continueVerifications()
+        if sharing.followersAskFirst {
+            sharing.followersAskFirst = !askForFollowers(aboutMembers: true)
+            askOwnMemberships()
+        } else {
+            askOwnMemberships()
+            sharing.followersAskFirst = true
+        }
+        _ = askForFollowers(aboutMembers: true)
+        apply(
+            sessions.queries.registration, instead: sessions.queriesRegistration,
+            kind: .querySession)
+        sessions.queriesRegistration = sessions.queries.registration
+    }
+
+    private mutating func askOwnMemberships() {
         while core.isMembershipBatchDue,
             sessions.queries.pendingCount(of: .members) < DatabaseQuery.members.pendingMax
         {
@@ -18,10 +33,6 @@ extension Server {
             }
         }
         if !core.database.answersQueries { core.failMembershipQuestions() }
-        apply(
-            sessions.queries.registration, instead: sessions.queriesRegistration,
-            kind: .querySession)
-        sessions.queriesRegistration = sessions.queries.registration
     }
 
     /// The tag of a question about nobody, which no batch has.

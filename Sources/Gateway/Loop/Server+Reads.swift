@@ -34,8 +34,10 @@ extension Server {
     /// What it finds in the catalogue is for its own statements: the query session tells the core.
     private mutating func actOnReads(_ event: DatabaseEvent) {
         switch event {
-        case .none, .live, .resources: break
+        case .none, .resources: break
+        case .live: relayStatus()
         case .lost(let loss):
+            relayStatus()
             core.log.readsLost(error: loss.description, advice: loss.advice, at: core.clock.now)
         case .refused(let error):
             core.log.refused("a statement of the read session", error, at: core.clock.now)

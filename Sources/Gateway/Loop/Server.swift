@@ -10,6 +10,8 @@ struct Server: ~Copyable {
     var publicListener: Listener
     var adminListener: Listener
     var sessions: DatabaseSessions
+    /// With other workers of the host.
+    var sharing = SessionSharing()
     /// To other processes; `nil` on its own.
     var busSocket: BusSocket?
     /// To other hosts; `nil` without one.

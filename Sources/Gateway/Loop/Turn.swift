@@ -86,7 +86,7 @@ extension Server {
         let nearest = nanosecondsUntilNextDeadline()
         timersDue = nearest.map { core.clock.now.advanced(byNanoseconds: $0) }
         if hasMoreNotifications || hasMoreTimers || core.hasWorkLeft { return 0 }
-        if remoteBus?.hasUnread == true { return 0 }
+        if remoteBus?.hasUnread == true || sharing.hasUnread { return 0 }
         if !core.isCatchingUp && !sessions.backlog.isEmpty { return 0 }
         if sessions.eventsReadAt == core.clock.now { return 0 }
         return nearest
@@ -96,6 +96,7 @@ extension Server {
         var nearest = core.clients.nanosecondsUntilNextVisit(core.clock)
         if let due = core.nanosecondsUntilPresence() { nearest = min(nearest ?? .max, due) }
         shorten(&nearest, to: sessions.deadline)
+        shorten(&nearest, to: sharing.deadline)
         shorten(&nearest, to: core.membershipDeadline)
         shorten(&nearest, to: core.recheckDeadline)
         shorten(&nearest, to: core.readsDeadline)
@@ -132,6 +133,9 @@ extension Server: TurnPhases {
             case .querySession: queriesReady()
             case .readSession: readsReady()
             case .resolver: hostsResolved()
+            case .sessionControl: sessionControlReady()
+            case .leaderLink: leaderReady()
+            case .followerLink: followerReady(handle, readiness)
             case .bus: busReady()
             case .busPublisher: busPublisherReady()
             case .busSubscriber: busSubscriberReady()
@@ -140,6 +144,7 @@ extension Server: TurnPhases {
             }
         }
         if remoteBus?.hasUnread == true { receiveCarried() }
+        if sharing.hasUnread { readLeaderFrames() }
     }
 
     package mutating func handleMembershipAnswers() {
@@ -172,6 +177,7 @@ extension Server: TurnPhases {
     }
 
     package mutating func flush() {
+        sendToLinks()
         plain?.flush(&core)
         secure?.flush(&core)
         sendBusFrames()

@@ -154,6 +154,16 @@ package struct Metrics: ~Copyable {
     /// Old events that this process deleted from the log.
     package var prunedEvents: UInt64 = 0
 
+    /// How the sessions are shared; `nil` where each process has its own.
+    package var sessionRole: SessionRole?
+    package var followers: UInt64 = 0
+    /// Notifications handed to followers, each counted for each of them.
+    package var notificationsRelayed: UInt64 = 0
+    /// Questions sent for followers.
+    package var questionsRelayed: UInt64 = 0
+    /// Followers that were cut since they didn't read.
+    package var sessionLinksCut: UInt64 = 0
+
     /// Of the bus; `nil` for a process that is on its own.
     package var bus: BusFigures?
     /// Of its carrier to other hosts; `nil` without one.
@@ -175,6 +185,8 @@ package struct Metrics: ~Copyable {
     /// Takes over what is known of the database.
     package mutating func note(_ database: DatabaseStatus) {
         listenerIsUp = database.isListening
+        sessionRole = database.sharesSessions ? database.role : nil
+        followers = UInt64(database.followers)
         eventLogIsUsable = database.eventLog == .usable
         directIsUsable = database.direct == .usable
         triggerFailures = database.watch.triggerFailures

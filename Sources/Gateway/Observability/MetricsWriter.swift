@@ -28,6 +28,7 @@ package struct MetricsWriter: Sendable {
         writeClientMessages(metrics, into: &buffer)
         writeMembership(metrics, into: &buffer)
         writeDatabase(metrics, into: &buffer)
+        if let role = metrics.sessionRole { Self.writeSharing(metrics, role, into: &buffer) }
         if let figures = metrics.bus { Self.writeBus(figures, into: &buffer) }
         if let figures = metrics.carrier { Self.writeCarrier(figures, into: &buffer) }
         writeProgram(metrics, log: log, into: &buffer)

@@ -50,6 +50,13 @@ package enum Program {
             busSecrets: BusSecrets(configuration),
             retentionSeconds: configuration.eventRetention.nanoseconds / 1_000_000_000)
         server.isWorker = worker != nil
+        if let control = inherited.sessionSocket {
+            do throws(Errno) {
+                try server.share(by: control)
+            } catch {
+                throw ServerFailure(what: "cannot set up epoll", why: error.description)
+            }
+        }
         server.noteCertificate()
         return server.run()
     }
@@ -93,6 +100,7 @@ package enum Program {
     private struct InheritedSockets: ~Copyable {
         let adminListener: Listener
         let busSocket: BusSocket?
+        var sessionSocket: OwnedDescriptor?
     }
 
     private static func inheritedSockets(
@@ -106,9 +114,12 @@ package enum Program {
         }
         let listener = Listener(ListeningSocket(adopting: bootstrap.adminSocket), role: .admin)
         guard let socket = bootstrap.busSocket else {
-            return InheritedSockets(adminListener: listener, busSocket: nil)
+            return InheritedSockets(
+                adminListener: listener, busSocket: nil, sessionSocket: bootstrap.sessionSocket)
         }
-        return InheritedSockets(adminListener: listener, busSocket: BusSocket(socket))
+        return InheritedSockets(
+            adminListener: listener, busSocket: BusSocket(socket),
+            sessionSocket: bootstrap.sessionSocket)
     }
 
     private static func verifier(

@@ -23,6 +23,12 @@ extension Supervisor {
         own.counter(
             "devhive_worker_restarts_total", help: "Worker processes that ended unasked.",
             restarts)
+        if configuration.databaseSessions == .host {
+            own.counter(
+                "devhive_database_takeovers_total",
+                help: "Times that another worker took over the sessions with the database.",
+                takeovers)
+        }
         if configuration.bus == .auto { writeRelay(into: &own) }
         MetricsWriter.writeProcess(ProcessFigures.current(), into: &own)
         var sum = MetricsSnapshot(String(decoding: own))

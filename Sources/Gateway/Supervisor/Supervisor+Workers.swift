@@ -8,13 +8,14 @@ extension Supervisor {
         do throws(Errno) {
             let socket = try LocalListeningSocket()
             let bus = try openBus(of: index)
+            let control = try openControl(of: index)
             let process = try ChildProcess.spawn(
                 CurrentProcess.executablePath,
                 arguments: [
                     "devhive-gateway", "worker", "--number", String(index + 1),
                     "--parent", String(CurrentProcess.id),
                 ] + (workers[index].bus?.arguments ?? []),
-                environment: environment, inheriting: socket.owned, and: bus,
+                environment: environment, inheriting: socket.owned, and: bus, and: control,
                 holdsSignals: true)
             workers[index].process = process
             workers[index].address = socket.address
@@ -24,6 +25,7 @@ extension Supervisor {
                 process.descriptor,
                 handle: Handle(kind: Kind.worker.rawValue, index: UInt32(index), generation: 0),
                 interest: .read)
+            placeWorker(index)
             // The first answer says that it listens. Without the question there will be none.
             if ask(index, .live, for: nil) != .awaited { process.send(.kill) }
         } catch {
@@ -65,6 +67,7 @@ extension Supervisor {
         // Its last frame may be its own goodbye, which says more than the parent's.
         relayFrames(of: index)
         closeBus(of: index)
+        closeControl(of: index)
         workers[index].process = nil
         workers[index].address = nil
         workers[index].metrics = nil

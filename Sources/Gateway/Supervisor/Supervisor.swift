@@ -25,6 +25,13 @@ struct Supervisor: ~Copyable {
     /// Names this host on the bus.
     let host = Random.word()
     var relay = RelayFigures()
+    /// The worker that has the sessions with the database for all; `nil` while there is none, and where each has
+    /// its own.
+    var leader: Int?
+    /// Counts the namings.
+    var leaderGeneration: UInt32 = 0
+    /// Of these, those in the place of one that ended or fell silent.
+    var takeovers: UInt64 = 0
     var asks = HandleTable<Ask>(kind: Kind.ask.rawValue, capacity: asksMax)
     var connections: HandleTable<AdminConnection>
 
@@ -58,6 +65,7 @@ struct Supervisor: ~Copyable {
         case ask
         case connection
         case bus
+        case control
     }
 
     /// A worker's place, in which one process follows the other.
@@ -70,6 +78,8 @@ struct Supervisor: ~Copyable {
         var metrics: MetricsSnapshot?
         /// Our end of its socket for the bus, and who it is there.
         var bus: BusEnd?
+        /// Our end of the socket by which it hears who leads.
+        var control: Int32?
     }
 
     /// The end of everything, which has a time limit.
@@ -115,8 +125,8 @@ struct Supervisor: ~Copyable {
 
     /// As many operators as there are descriptors for, with a question to each worker for each of them.
     private static func operatorPlaces(descriptorLimit: Int, workers: Int) -> Int {
-        // Of each worker its pidfd and its socket for the bus.
-        let left = descriptorLimit - ownDescriptors - 2 * workers
+        // Of each worker its pidfd and its sockets for the bus and for who leads.
+        let left = descriptorLimit - ownDescriptors - 3 * workers
         return min(connectionsMax, max(connectionsMin, left / (1 + workers)))
     }
 
@@ -170,6 +180,7 @@ struct Supervisor: ~Copyable {
             case .listener: acceptOperators()
             case .worker: reap(Int(handle.index))
             case .bus: relayFrames(of: Int(handle.index))
+            case .control: receiveControl(of: Int(handle.index))
             case .ask: receiveAnswer(handle)
             case .connection: serve(handle, poller.readiness(at: position))
             case nil: preconditionFailure("epoll reported a handle that was never registered")

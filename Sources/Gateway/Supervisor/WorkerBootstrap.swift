@@ -9,6 +9,8 @@ package struct WorkerBootstrap: ~Copyable {
     /// Who this process is on the bus, and the socket that carries it; without a bus, `nil`.
     let bus: BusIdentity?
     let busSocket: OwnedDescriptor?
+    /// By which the parent says who has the sessions with the database; `nil` where each worker has its own.
+    let sessionSocket: OwnedDescriptor?
 
     /// Takes the place that the parent prepared. `nil` in a process that no parent has started, or
     /// whose parent has ended already.
@@ -16,7 +18,8 @@ package struct WorkerBootstrap: ~Copyable {
     /// - Parameters:
     ///   - parent: the parent's process id.
     ///   - bus: who it is on the bus.
-    package init?(number: Int, parent: Int32, bus: BusIdentity?) {
+    ///   - sharesSessions: whether one worker has the sessions with the database.
+    package init?(number: Int, parent: Int32, bus: BusIdentity?, sharesSessions: Bool) {
         CurrentProcess.dieWithParent()
         guard CurrentProcess.parentID == parent, let socket = InheritedSocket.listener() else {
             return nil
@@ -26,5 +29,6 @@ package struct WorkerBootstrap: ~Copyable {
         adminSocket = socket
         busSocket = bus == nil ? nil : InheritedSocket.packets()
         self.bus = busSocket == nil ? nil : bus
+        sessionSocket = sharesSessions ? InheritedSocket.packets(behind: 2) : nil
     }
 }

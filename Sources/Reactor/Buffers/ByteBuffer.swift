@@ -124,6 +124,13 @@ public struct ByteBuffer: ~Copyable {
         return written
     }
 
+    /// Forgets the first bytes, and moves the others to the front.
+    public mutating func removeFirst(_ removed: Int) {
+        precondition(removed >= 0 && removed <= count)
+        unsafe base.update(from: base + removed, count: length - removed)
+        length -= removed
+    }
+
     /// The bytes written so far, to be changed in place.
     public var mutableBytes: MutableSpan<UInt8> {
         @_lifetime(&self)

@@ -67,6 +67,18 @@ public struct QueryParameters: ~Copyable {
         end()
     }
 
+    /// The same of bytes that stand elsewhere.
+    public mutating func append(binary value: borrowing Span<UInt8>) {
+        begin(format: 1)
+        bytes.append(value.extracting(0..<value.count))
+        end()
+    }
+
+    public func isBinary(_ index: Int) -> Bool {
+        precondition(index < count)
+        return unsafe formats[index] == 1
+    }
+
     /// The bytes of a parameter, for those who stand in for the server.
     @_lifetime(borrow self)
     public func value(_ index: Int) -> Span<UInt8> {

@@ -49,12 +49,14 @@ public struct ChildProcess: BitwiseCopyable, Sendable {
     ///   - inherited: a descriptor of ours that the process gets under the number
     ///     `inheritedDescriptor`; of the others it gets the three standard ones.
     ///   - second: another one, under the number behind it.
+    ///   - third: one more, under the number behind that.
     ///   - holdsSignals: those of a `SignalDescriptor` are blocked, for a program that will open one;
     ///     otherwise no signal is.
     public static func spawn(
         _ program: String, arguments: [String], environment: [String: [UInt8]],
         inheriting inherited: borrowing OwnedDescriptor,
-        and second: borrowing OwnedDescriptor? = nil, holdsSignals: Bool = false
+        and second: borrowing OwnedDescriptor? = nil,
+        and third: borrowing OwnedDescriptor? = nil, holdsSignals: Bool = false
     ) throws(Errno) -> ChildProcess {
         // Who started this process may have ignored SIGCHLD, which is inherited: then the kernel keeps
         // no child that has ended (wait(2)), and `reap` would find none.
@@ -69,11 +71,10 @@ public struct ChildProcess: BitwiseCopyable, Sendable {
         // Copies with numbers beyond those that the process gets, so that none is overwritten.
         let first = try copy(of: inherited.raw)
         let other = try copy(of: second)
+        let last = try copy(of: third)
         try unsafe add(&actions, first.raw, as: inheritedDescriptor)
-        switch other {
-        case .some(let other): try unsafe add(&actions, other.raw, as: inheritedDescriptor + 1)
-        case .none: break
-        }
+        try unsafe add(&actions, other, as: inheritedDescriptor + 1)
+        try unsafe add(&actions, last, as: inheritedDescriptor + 2)
 
         var signals = sigset_t()
         if holdsSignals { signals = SignalDescriptor.signals } else { unsafe sigemptyset(&signals) }
@@ -92,6 +93,7 @@ public struct ChildProcess: BitwiseCopyable, Sendable {
         }
         withExtendedLifetime(first) {}
         withExtendedLifetime(other) {}
+        withExtendedLifetime(last) {}
         guard status == 0 else { throw Errno(code: status) }
         return try ChildProcess(spawned: processID)
     }
@@ -100,7 +102,7 @@ public struct ChildProcess: BitwiseCopyable, Sendable {
     public static let inheritedDescriptor: Int32 = 3
 
     private static func copy(of descriptor: Int32) throws(Errno) -> OwnedDescriptor {
-        let raw = ces_fcntl_int(descriptor, F_DUPFD_CLOEXEC, inheritedDescriptor + 2)
+        let raw = ces_fcntl_int(descriptor, F_DUPFD_CLOEXEC, inheritedDescriptor + 3)
         guard raw >= 0 else { throw .current }
         return OwnedDescriptor(adopting: raw)
     }
@@ -111,6 +113,16 @@ public struct ChildProcess: BitwiseCopyable, Sendable {
         switch descriptor {
         case .some(let descriptor): try copy(of: descriptor.raw)
         case .none: nil
+        }
+    }
+
+    @unsafe private static func add(
+        _ actions: inout posix_spawn_file_actions_t, _ descriptor: borrowing OwnedDescriptor?,
+        as number: Int32
+    ) throws(Errno) {
+        switch descriptor {
+        case .some(let descriptor): try unsafe add(&actions, descriptor.raw, as: number)
+        case .none: break
         }
     }
 

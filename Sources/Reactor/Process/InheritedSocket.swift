@@ -18,9 +18,10 @@ public enum InheritedSocket {
         return adopt(number)
     }
 
-    /// The socket of a `PacketSocketPair` behind it; `nil` when there is none. Call it once.
-    public static func packets() -> OwnedDescriptor? {
-        let number = ChildProcess.inheritedDescriptor + 1
+    /// The socket of a `PacketSocketPair` under the first or second number behind it; `nil` when there is none.
+    /// Call it once for each.
+    public static func packets(behind position: Int32 = 1) -> OwnedDescriptor? {
+        let number = ChildProcess.inheritedDescriptor + position
         guard option(SO_TYPE, of: number) == ces_SOCK_SEQPACKET else { return nil }
         return adopt(number)
     }

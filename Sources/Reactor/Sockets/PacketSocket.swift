@@ -11,14 +11,31 @@ internal import CEpollShim
     public let given: OwnedDescriptor
 
     public init() throws(Errno) {
-        var ends = InlineArray<2, Int32>(repeating: -1)
-        let type = ces_SOCK_SEQPACKET | ces_SOCK_NONBLOCK | ces_SOCK_CLOEXEC
-        var span = ends.mutableSpan
-        let status = unsafe span.withUnsafeMutableBufferPointer { ends in
-            unsafe socketpair(AF_UNIX, type, 0, ends.baseAddress)
-        }
-        guard status == 0 else { throw .current }
+        let ends = try socketPair(of: ces_SOCK_SEQPACKET)
         kept = OwnedDescriptor(adopting: ends[0])
         given = OwnedDescriptor(adopting: ends[1])
     }
+}
+
+/// Two connected sockets for a stream of bytes, which don't block: each goes to another process.
+@frozen public struct StreamSocketPair: ~Copyable {
+    public let first: OwnedDescriptor
+    public let second: OwnedDescriptor
+
+    public init() throws(Errno) {
+        let ends = try socketPair(of: ces_SOCK_STREAM)
+        first = OwnedDescriptor(adopting: ends[0])
+        second = OwnedDescriptor(adopting: ends[1])
+    }
+}
+
+private func socketPair(of type: Int32) throws(Errno) -> InlineArray<2, Int32> {
+    var ends = InlineArray<2, Int32>(repeating: -1)
+    let type = type | ces_SOCK_NONBLOCK | ces_SOCK_CLOEXEC
+    var span = ends.mutableSpan
+    let status = unsafe span.withUnsafeMutableBufferPointer { ends in
+        unsafe socketpair(AF_UNIX, type, 0, ends.baseAddress)
+    }
+    guard status == 0 else { throw .current }
+    return ends
 }

@@ -39,7 +39,7 @@ import Testing
                 "54s", "60s", "on", "off", "collapse", "1000", "on", "", "", "", "", "30s", "512",
                 "10s", "10s", "5s",
                 "same-host", "1000", "100", "100", "4096", "50", "30", "none", "off", "off", "10",
-                "auto", "info", "text", "24h",
+                "auto", "info", "text", "24h", "process",
                 "",
             ])
         #expect(configuration.warnings.isEmpty)
@@ -66,7 +66,8 @@ import Testing
         "unauthenticated-connections": "off", "messages-per-second": "10000",
         "errors-per-minute": "250",
         "trusted-proxies": "10.0.0.0/8,::1", "proxy-protocol": "on", "core-dumps": "on",
-        "log-level": "trace", "log-format": "json", "event-retention": "90m", "migrations": "/sql",
+        "log-level": "trace", "log-format": "json", "event-retention": "90m",
+        "database-sessions": "host", "migrations": "/sql",
     ]
 
     @Test func `every setting is read from its option and from its variable`() throws {

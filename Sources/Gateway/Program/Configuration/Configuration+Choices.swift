@@ -17,6 +17,14 @@ extension Configuration {
         case off
     }
 
+    /// Whose sessions with the database a worker has.
+    package enum DatabaseSessionUse: String, CaseIterable, Sendable {
+        /// Those of one worker, which all workers of the host share.
+        case host
+        /// Its own.
+        case process
+    }
+
     /// Whether io_uring is used.
     package enum IOUringUse: String, CaseIterable, Sendable {
         /// Where the kernel has it and lets us.

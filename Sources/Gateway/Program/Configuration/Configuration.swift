@@ -87,6 +87,8 @@ package struct Configuration: Sendable {
     /// How long the event log keeps events; how long a client may be away and still be told what it
     /// missed.
     package var eventRetention = Duration.seconds(86_400)
+    /// Whether workers share the sessions with the database.
+    package var databaseSessions = DatabaseSessionUse.process
     /// The folder of the numbered SQL files.
     /// Empty for the files in the program.
     package var migrationsDirectory = ""
@@ -319,6 +321,16 @@ extension Setting {
                 .duration(.seconds(60)...(.seconds(30 * 86_400)), examples: "90m or 24h"),
                 "How long missed events are kept",
                 remark: "In the event log, from which clients that come back resume."),
+            Setting(
+                "database-sessions", \.databaseSessions,
+                .choice(
+                    "host/process",
+                    allowed: "host (one worker's, for all workers) or process (each has its own)"),
+                "Whose sessions with the database workers have",
+                remark: """
+                    `host` has three sessions in all, whatever `--workers` says: \
+                    [database sessions](deployment.md#database-sessions).
+                    """),
             Setting(
                 "migrations", \.migrationsDirectory, .path(),
                 "Folder of SQL files for migrate to apply, instead of those in the program"),
