@@ -98,14 +98,31 @@ extension Core {
     }
 
     /// Connections of invisible users aren't counted, and a user may hide, or not hide any more, while nobody
-    /// comes or goes.
-    private func countVisible(
+    /// comes or goes. Who hides has to be looked for among all members: projects for which no looks are left wait for
+    /// the next batch, and in one with too many for any batch all are counted.
+    private mutating func countVisible(
         _ changes: [ProjectCount], _ present: [PresenceChange]
     ) -> [ProjectCount] {
         guard presence.projectCount > 0 || !present.isEmpty else { return changes }
         var projects = Set(changes.map(\.project))
         for change in present { projects.insert(change.pair.project) }
-        return projects.map { ProjectCount($0, UInt32(clamping: visibleCount(of: $0))) }
+        var looksLeft = Limits.busHidingLooksPerBatch
+        var counts: [ProjectCount] = []
+        counts.reserveCapacity(projects.count)
+        for project in projects {
+            let members = hub.room(of: project).map { hub.memberCount(of: $0) } ?? 0
+            guard members <= Limits.busHidingLooksPerBatch else {
+                counts.append(ProjectCount(project, UInt32(clamping: members)))
+                continue
+            }
+            guard members <= looksLeft else {
+                hub.noteChange(of: project)
+                continue
+            }
+            looksLeft -= members
+            counts.append(ProjectCount(project, UInt32(clamping: visibleCount(of: project))))
+        }
+        return counts
     }
 
     // MARK: Limits of users

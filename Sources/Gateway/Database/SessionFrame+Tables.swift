@@ -18,6 +18,7 @@ package struct RelayedTables: Equatable, Sendable {
             if let switched = tables.switched {
                 buffer.append(frameWord: switched.transaction)
             }
+            buffer.append(frameHalfWord: UInt32(clamping: tables.total))
             buffer.append(frameHalfWord: UInt32(tables.names.count))
             for name in tables.names {
                 buffer.append(frameText: name)
@@ -37,10 +38,10 @@ package struct RelayedTables: Equatable, Sendable {
             guard let transaction = cursor.word(of: body) else { return nil }
             switched = Cursor(transaction: transaction)
         }
-        guard let count = cursor.halfWord(of: body), count <= DatabaseLimits.resourcesMax else {
-            return nil
-        }
-        var tables = AnnouncedTables(switched: switched)
+        guard let total = cursor.halfWord(of: body), let count = cursor.halfWord(of: body),
+            count <= DatabaseLimits.tablesMax
+        else { return nil }
+        var tables = AnnouncedTables(switched: switched, total: Int(total))
         for _ in 0..<count {
             guard let name = cursor.text(of: body), let mark = cursor.optionalText(of: body) else {
                 return nil

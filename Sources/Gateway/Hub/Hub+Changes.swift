@@ -8,6 +8,9 @@ extension Hub {
         changedProjects.insert(rooms[room].project)
     }
 
+    /// The project's count is to be told, or told again.
+    package mutating func noteChange(of project: ProjectID) { changedProjects.insert(project) }
+
     /// How many members these projects have now; further ones are left for the next time.
     package mutating func dequeueChanges(atMost countMax: Int) -> [ProjectCount] {
         var changes: [ProjectCount] = []

@@ -370,6 +370,9 @@ package enum Limits {
     package static let busHeartbeatNanoseconds: UInt64 = 3_000_000_000
     /// Projects that are told of in one batch; further ones are in the next.
     package static let busChangesPerBatch = 8_192
+    /// Members who are looked at in one batch for whether they are invisible, at some 100 ns each. In a larger project
+    /// their connections are counted with the others.
+    static let busHidingLooksPerBatch = 32_768
     /// Nanoseconds of silence after which a node's figures may be old, and after which it is gone.
     package static let busFreezeNanoseconds: UInt64 = 10_000_000_000
     package static let busRemovalNanoseconds: UInt64 = 30_000_000_000

@@ -140,7 +140,7 @@ private func findFailure(of answer: borrowing QueryAnswer) -> QueryFailure? {
     }
 
     @Test func `tables come out as they went in`() throws {
-        var tables = AnnouncedTables(switched: Cursor(transaction: 12))
+        var tables = AnnouncedTables(switched: Cursor(transaction: 12), total: 300)
         tables.add("projects", mark: "17")
         tables.add("tasks", mark: nil)
         for told in [
