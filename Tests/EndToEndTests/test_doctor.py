@@ -236,6 +236,15 @@ def test_a_table_that_a_crash_empties_is_warned_of(database, role):
     assert "table public.tasks" not in examine(role[0])[1]
 
 
+def test_a_dropped_rule_is_named_until_vacuum_forgets_it(database, role):
+    database.execute("CREATE RULE nothing AS ON INSERT TO cache_events DO INSTEAD NOTHING; DROP RULE nothing ON cache_events")
+    code, findings = examine(role[0])
+    verdict, text = findings["event log"]
+    assert verdict == "FAIL" and code != 0 and "VACUUM cache_events" in text and "belong" not in text
+    database.execute("VACUUM cache_events")
+    assert examine(role[0])[1]["event log"][0] == "ok"
+
+
 @pytest.mark.parametrize("kind, verdict", [("text", "ok"), ("varchar(36)", "ok"), ("char(36)", "ok"), ("bigint", "FAIL")])
 def test_memberships_are_asked_for_as_serve_does(database, role, kind, verdict):
     """They were said to be fine where every handshake was refused."""

@@ -111,6 +111,11 @@ extension Core {
             text.append(" tables have the trigger, and a resync names ")
             text.append(decimal: UInt64(Limits.resourcesMax))
             text.append(" of them")
+            if database.tables.total > DatabaseLimits.tablesMax {
+                text.append("; those beyond ")
+                text.append(decimal: UInt64(DatabaseLimits.tablesMax))
+                text.append(" aren't looked at")
+            }
         }
         text.append(watch.triggerFailures == 0 && watch.triggerLosses == 0 ? "\n[i] " : "\n[!] ")
         text.append("triggers failed ")

@@ -192,8 +192,7 @@ package enum DatabaseChecks {
         package let isInstalled: Bool
         package let mayRead: Bool
         package let mayPrune: Bool
-        /// It isn't what `migrate` made: another owner than that of the triggers' functions, no table,
-        /// or with rules.
+        /// It isn't what `migrate` made: another owner than that of the triggers' functions, or no table.
         package let isForeign: Bool
         /// Those of its tables that have row-level security, in words; empty when none has.
         package var guardedTables = ""
@@ -203,6 +202,8 @@ package enum DatabaseChecks {
         package var isUnlogged = false
         /// Whoever removes some of it makes the cursors below expire: it has its triggers.
         package var notesRemovals = true
+        /// Whether PostgreSQL believes that it has rules, as it does until VACUUM when they were dropped.
+        package var hasRules = false
         /// By how much the oldest event is older than it should get, in seconds.
         package var overdueSeconds = 0
 
@@ -211,6 +212,11 @@ package enum DatabaseChecks {
             self.mayRead = mayRead
             self.mayPrune = mayPrune
             self.isForeign = isForeign
+        }
+
+        /// Whether the gateway reads it.
+        package var isReadable: Bool {
+            isInstalled && mayRead && !isForeign && !hasRules && !isHidden
         }
     }
 
@@ -227,6 +233,12 @@ package enum DatabaseChecks {
                 subject,
                 "it does not belong to the owner of the triggers' functions, so it is not used",
                 "find out who made it, drop it, and " + migration(isRecorded: isRecorded))
+        }
+        guard !facts.hasRules else {
+            return .failure(
+                subject,
+                "it has rules, or had some since it was last vacuumed, so it is not used",
+                "DROP RULE, then VACUUM cache_events, cache_events_horizon")
         }
         guard facts.mayRead else {
             return .failure(

@@ -232,7 +232,7 @@ struct DatabaseSurvey {
                     WHERE p.oid = names.functions
                         AND c.oid IN (cache_events, cache_events_horizon)
                         AND (c.relowner <> p.proowner OR c.relkind NOT IN ('r', 'p')
-                            OR c.relhasrules OR c.relnamespace <> p.pronamespace)),
+                            OR c.relnamespace <> p.pronamespace)),
                 coalesce((SELECT string_agg(c.relname, ', ' ORDER BY c.relname)
                     FROM pg_class AS c WHERE c.oid IN (cache_events, cache_events_horizon)
                         AND c.relrowsecurity), ''),
@@ -244,7 +244,9 @@ struct DatabaseSurvey {
                     WHERE t.tgrelid = cache_events AND t.tgenabled IN ('O', 'A')
                         AND p.proname = 'raise_cache_horizon'),
                 EXISTS (SELECT FROM pg_class AS c
-                    WHERE c.oid IN (cache_events, cache_events_horizon) AND c.relpersistence <> 'p')
+                    WHERE c.oid IN (cache_events, cache_events_horizon) AND c.relpersistence <> 'p'),
+                EXISTS (SELECT FROM pg_class AS c
+                    WHERE c.oid IN (cache_events, cache_events_horizon) AND c.relhasrules)
             FROM names
             """)
         var facts = DatabaseChecks.EventLogFacts(
@@ -256,7 +258,8 @@ struct DatabaseSurvey {
         facts.isHidden = row.text(row: 0, column: 5) == "t"
         facts.notesRemovals = row.text(row: 0, column: 7) == "t"
         facts.isUnlogged = row.text(row: 0, column: 8) == "t"
-        if facts.isInstalled, facts.mayRead, !facts.isForeign, !facts.isHidden {
+        facts.hasRules = row.text(row: 0, column: 9) == "t"
+        if facts.isReadable {
             let oldest = try connection.query(
                 """
                 SELECT greatest(0, extract(epoch FROM now() - created_at) - $1::float8)::bigint
@@ -265,8 +268,7 @@ struct DatabaseSurvey {
             if oldest.count > 0 { facts.overdueSeconds = Self.number(oldest, 0) }
         }
         tell(DatabaseChecks.eventLog(facts, isRecorded: isRecorded))
-        guard facts.isInstalled, facts.mayRead, facts.mayPrune, !facts.isForeign, !facts.isHidden
-        else { return }
+        guard facts.isReadable, facts.mayPrune else { return }
         try ask(&connection, "event log's statements", "run devhive-gateway migrate --again", tell)
         {
             (open: inout BlockingPostgresConnection, catalogue) throws(PostgresError) in
