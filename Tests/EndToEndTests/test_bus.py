@@ -136,6 +136,28 @@ def test_the_readiness_of_each_worker_names_those_it_hears(pair):
     assert "    [i] bus hears worker 1" in lines and "    [i] bus hears worker 2" in lines
 
 
+@pytest.mark.parametrize("workers", [2, 17])
+async def test_whichever_worker_answers_counts_a_client_of_any_soon(start_gateway, database, workers):
+    gateway = start_gateway("--workers", str(workers))
+    project = database.add_project()
+    wait_until(
+        lambda: all(
+            one["nodes"] == workers and not one["partial"] for one in answers_of_both(gateway, project, 3 * workers)),
+        "all have settled")
+    last_wrong = []
+    for count in range(1, 11):
+        await PythonClient.connect(gateway, project)
+        began = now = time.monotonic()
+        wrong = 0
+        while now < began + 0.3 or wrong > now - began - 0.2:
+            if status_of(gateway, project)["project_clients"] != count:
+                wrong = now - began
+            now = time.monotonic()
+        last_wrong.append(wrong)
+    print(f"{workers} workers: the last wrong status was asked for after at most {max(last_wrong) * 1000:.0f} ms")
+    assert max(last_wrong) < 10 * TOLD_SECONDS, last_wrong
+
+
 async def test_a_user_has_the_connections_of_all_workers_together(start_gateway, database):
     gateway = start_gateway("--workers", "2", "--connections-per-user", "8")
     wait_until(lambda: gateway.metrics()["devhive_bus_nodes"] == 1, "each hears the other")
