@@ -7,7 +7,7 @@ extension People {
         if sweepPosition != nil { return Instant(nanoseconds: 0) }
         var due: Instant?
         for source in sources {
-            guard let at = source.sweepAt else { continue }
+            guard let at = source.sweeps.first?.at else { continue }
             due = min(due ?? at, at)
         }
         return due
@@ -33,27 +33,29 @@ extension People {
 
     private mutating func beginSweep(_ now: Instant) -> Int {
         for place in sources.indices {
-            guard let at = sources[place].sweepAt, at <= now else { continue }
-            sources[place].sweepAt = nil
-            sources[place].sweptFrom = sources[place].generation
+            let due = sources[place].sweeps.prefix { $0.at <= now }
+            guard let last = due.last else { continue }
+            sources[place].sweeps.removeFirst(due.count)
+            sources[place].sweptFrom = last.generation
         }
         return 0
     }
 
-    /// Whether it is of a generation that was a former one when the pass began.
+    /// Whether it is of a generation that the pass takes out.
     private func isOutdated(_ entry: PeopleEntry) -> Bool {
         guard entry.seen != .absent else { return false }
-        let source = sources[Int(entry.source)]
-        guard let sweptFrom = source.sweptFrom else { return false }
+        let place = Int(entry.source)
+        guard let sweptFrom = sources[place].sweptFrom else { return false }
         // Generations go round; as few as there are at a time can't be mistaken for one another.
-        return source.generation &- entry.generation > source.generation &- sweptFrom
+        let generation = sources[place].generation
+        return generation &- entry.generation > generation &- sweptFrom
     }
 
     private mutating func endSweep() {
         sweepPosition = nil
         for place in sources.indices where sources[place].sweptFrom != nil {
             sources[place].sweptFrom = nil
-            if sources[place].hasEnded, sources[place].count == 0, sources[place].sweepAt == nil {
+            if sources[place].hasEnded, sources[place].count == 0, sources[place].sweeps.isEmpty {
                 free(UInt16(place))
             }
         }

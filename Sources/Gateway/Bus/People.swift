@@ -24,10 +24,10 @@ package struct People: ~Copyable {
         var omits = false
         var snapshot: SnapshotProgress?
         var snapshotBegan: Instant?
-        /// When former generations are taken out; `nil` when there is nothing to be taken out, or that
-        /// waits for a snapshot.
-        var sweepAt: Instant?
-        /// The generation at the beginning of the pass that is under way.
+        /// When former generations are taken out, the oldest first: each process that ended here has a time
+        /// of its own. Empty when there is nothing to be taken out, or that waits for a snapshot.
+        var sweeps: [Sweep] = []
+        /// The generation before which those are that the pass under way takes out.
         var sweptFrom: UInt8?
         /// Whether its process is over, of which entries are left.
         var hasEnded = false
@@ -37,6 +37,12 @@ package struct People: ~Copyable {
             name = identity.node
             epoch = identity.epoch
         }
+    }
+
+    /// What isn't so any more from an instant on: generations before this one.
+    struct Sweep: Sendable {
+        var generation: UInt8
+        let at: Instant
     }
 
     struct SnapshotProgress: Sendable {
@@ -282,7 +288,16 @@ package struct People: ~Copyable {
 
     private mutating func sweepLater(_ place: UInt16, _ at: Instant) {
         guard sources[Int(place)].oldCount > 0 || sources[Int(place)].hasEnded else { return }
-        sources[Int(place)].sweepAt = max(sources[Int(place)].sweepAt ?? at, at)
+        let generation = sources[Int(place)].generation
+        if let last = sources[Int(place)].sweeps.last,
+            at <= last.at || sources[Int(place)].sweeps.count == Limits.busSweepsMax
+        {
+            let later = max(last.at, at)
+            sources[Int(place)].sweeps.removeLast()
+            sources[Int(place)].sweeps.append(Sweep(generation: generation, at: later))
+        } else {
+            sources[Int(place)].sweeps.append(Sweep(generation: generation, at: at))
+        }
     }
 
     private mutating func ask(_ place: UInt16, from position: UInt32, _ now: Instant) {

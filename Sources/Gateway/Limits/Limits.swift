@@ -341,6 +341,9 @@ package enum Limits {
     /// 1,000 ns each.
     static let busPeopleLooksPerTurn = 65_536
     static let busPeopleRemovalsPerTurn = 1_024
+    /// Processes that end one after the other in a node's place, within the time that their users have to
+    /// come back, of which each has a time of its own; users of further ones have the last one's.
+    static let busSweepsMax = 16
     /// Members that a user in a frame counts as, in a turn.
     static let busPeopleWeight = 8
     /// Announced removals that are remembered, and nanoseconds for which they are: longer than one process

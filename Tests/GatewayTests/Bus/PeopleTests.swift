@@ -146,6 +146,26 @@ private struct Hearing: ~Copyable {
         }
     }
 
+    @Test func `users of a process are gone in time, however often others end in its place`() {
+        var hearing = Hearing()
+        hearing.tell(.active, 1)
+        for epoch in 2...3 as ClosedRange<UInt64> {
+            hearing.restart(epoch: epoch)
+            hearing.tell(.active, epoch)
+            hearing.pass(seconds: 8)
+        }
+        hearing.restart(epoch: 4)
+        // The first process has ended 16 s ago, the second 8.
+        #expect(hearing.seen(1) == .absent)
+        #expect(hearing.seen(2) == .active)
+        hearing.pass(seconds: 8)
+        #expect(hearing.seen(2) == .absent)
+        #expect(hearing.seen(3) == .active)
+        hearing.pass(seconds: 8)
+        #expect(hearing.seen(3) == .absent)
+        #expect(hearing.count == 0)
+    }
+
     @Test func `who is sent away by a node that ends has its window and fifteen seconds`() {
         var hearing = Hearing()
         hearing.tell(.active, 1)
