@@ -97,6 +97,7 @@ struct PeopleOracle {
         let process = Process(node: frame.sender, epoch: frame.epoch)
         for former in sites[node.number].heard.keys
         where former.node == frame.sender && former.epoch < frame.epoch
+            && frame.kind == SimulatedBus.Frame.counts
             && sites[node.number].succeededAt[former] == nil
         {
             sites[node.number].succeededAt[former] = node.world.awakeNanoseconds
@@ -111,7 +112,12 @@ struct PeopleOracle {
     }
 
     mutating func noteBegin(_ node: Cluster.Node) {
-        sites[node.number] = Site()
+        // Who was at another node a moment ago may still be told of: the new one's clock begins here.
+        var site = Site()
+        for (process, claims) in sites[node.number].claims where process.node != node.number {
+            site.claims[process] = claims.map { min($0, 1) }
+        }
+        sites[node.number] = site
         isLive[node.number] = true
     }
 
