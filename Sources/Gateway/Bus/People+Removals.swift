@@ -6,7 +6,6 @@ package import Reactor
 extension People {
     /// The membership was announced to have ended.
     package mutating func noteRemoval(of pair: MembershipPair, _ now: Instant) {
-        guard isInUse else { return }
         removals.note(pair, now)
         var found: [UInt32] = []
         table.forEach(pair) { index, _ in found.append(index) }

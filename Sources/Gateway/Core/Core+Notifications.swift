@@ -11,7 +11,7 @@ extension Core {
         metrics.notificationsReceived += 1
         log.notificationReceived(payload: payload, at: clock.now)
         let outline = PayloadOutline(payload)
-        if let outline, !isOfInterest(outline.project) {
+        if let outline, !isOfInterest(outline.project), !mayRemovePeople(outline, payload) {
             metrics.notificationsWithoutAudience += 1
             return
         }
@@ -34,6 +34,17 @@ extension Core {
     private func isOfInterest(_ project: ProjectID) -> Bool {
         hub.room(of: project) != nil || !history.reads.isEmpty && history.reads.concerns(project)
             || settings.checksMembership && membership.checks.awaitsAnswer(about: project)
+    }
+
+    /// Whether it may be of a removal, which has to be known before others say who is present: somebody may look at the
+    /// project a moment later.
+    private func mayRemovePeople(
+        _ outline: PayloadOutline, _ payload: borrowing Span<UInt8>
+    ) -> Bool {
+        switch bus {
+        case .some: payload.extracting(outline[.resource]).isEqual(to: "project_members")
+        case .none: false
+        }
     }
 
     // Hot path.

@@ -14,7 +14,9 @@ private struct BusCrowd: ~Copyable {
         var counts: [ProjectID: UInt32] = [:]
         var changed: Set<ProjectID> = []
 
-        init(_ number: Int) { bus = Bus(BusTesting.identity(UInt64(number + 1)), now: BusTesting.start) }
+        init(_ number: Int) {
+            bus = Bus(BusTesting.identity(UInt64(number + 1)), now: BusTesting.start)
+        }
     }
 
     private let nodes: [Node]

@@ -192,6 +192,36 @@ private struct Several: ~Copyable {
         #expect(several.faultsFirst(watcher) == [])
     }
 
+    @Test func `who comes after a removal isn't shown the removed member, whom others still name`()
+        throws
+    {
+        var several = try Several.make(checksMembership: true)
+        let other = try several.second.open(user: 2, project: 1)
+        several.second.presence(from: other)
+        several.pass(milliseconds: 2_500)
+        // Nobody looks at the project here when the removal is announced.
+        several.first.database.remove(2, from: 1)
+        several.first.notifyRemoval(of: 2, from: 1)
+        several.turn()
+        let watcher = try several.first.open(user: 1, project: 1)
+        several.first.presence(from: watcher)
+        several.pass(milliseconds: 2_500)
+        #expect(several.presentFirst(watcher) == [1: "active"])
+    }
+
+    @Test func `a removal counts also before anybody was heard of`() throws {
+        var several = try Several.make(checksMembership: true)
+        several.first.database.remove(2, from: 1)
+        several.first.notifyRemoval(of: 2, from: 1)
+        several.turn()
+        let other = try several.second.open(user: 2, project: 1)
+        several.second.presence(from: other)
+        let watcher = try several.first.open(user: 1, project: 1)
+        several.first.presence(from: watcher)
+        several.pass(milliseconds: 2_500)
+        #expect(several.presentFirst(watcher) == [1: "active"])
+    }
+
     @Test func `a removal that is none changes nothing in the end, at no process`() throws {
         var several = try Several.make(checksMembership: true)
         let watcher = try several.first.open(user: 1, project: 1)
