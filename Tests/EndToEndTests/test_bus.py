@@ -14,7 +14,7 @@ from support.clients import PythonClient, Refused
 from support.waiting import wait_until
 from support.workers import clients_of_both, process_of
 
-# Of the gateway: a batch goes out 100 ms after the last one. Ten times as long is for a busy machine.
+# Of the gateway: a batch goes out 75 ms after the last one, and is heard. Ten times as long is for a busy machine.
 TOLD_SECONDS = 0.1
 
 

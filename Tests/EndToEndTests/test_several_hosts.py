@@ -110,7 +110,7 @@ class Changes:
 async def test_the_status_is_that_of_all_gateways(pair, database):
     project = database.add_project()
     clients = await one_on_each(pair, project)
-    # From a connection on one to the number on the other, several times: a batch leaves after 100 ms at most.
+    # From a connection on one to the number on the other, several times: a batch leaves after 75 ms at most.
     slowest = 0
     for _ in range(5):
         clients.append(await PythonClient.connect(pair[0], project))

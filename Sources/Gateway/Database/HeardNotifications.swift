@@ -16,7 +16,7 @@ package struct HeardNotifications: ~Copyable {
         guard body.count >= HeardChannel.bytes, HeardChannel(rawValue: body[0]) != nil else {
             return false
         }
-        bytes.append(frameHalfWord: UInt32(truncatingIfNeeded: body.count))
+        bytes.append(bigEndian: UInt32(truncatingIfNeeded: body.count))
         bytes.append(body.extracting(0..<body.count))
         return true
     }

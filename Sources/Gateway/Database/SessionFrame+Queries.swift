@@ -8,12 +8,12 @@ extension SessionFrame {
     ) {
         let start = begin(.question, in: &buffer)
         buffer.append(query.rawValue)
-        buffer.append(frameWord: tag)
+        buffer.append(bigEndian: tag)
         buffer.append(UInt8(parameters.count))
         for index in 0..<parameters.count {
             buffer.append(parameters.isBinary(index) ? 1 : 0)
             let value = parameters.value(index)
-            buffer.append(frameHalfWord: UInt32(clamping: value.count))
+            buffer.append(bigEndian: UInt32(clamping: value.count))
             buffer.append(value)
         }
         end(start, in: &buffer)
@@ -24,7 +24,7 @@ extension SessionFrame {
     ) {
         let start = begin(.answer, in: &buffer)
         buffer.append(answer.query.rawValue)
-        buffer.append(frameWord: answer.tag)
+        buffer.append(bigEndian: answer.tag)
         switch answer.outcome {
         case .rows(let rows):
             buffer.append(0)
@@ -102,16 +102,16 @@ extension SessionFrame {
     private static let null = UInt32.max
 
     private static func append(_ rows: borrowing PostgresRows, to buffer: inout ByteBuffer) {
-        buffer.append(frameHalfWord: UInt32(rows.count))
-        buffer.append(frameHalfWord: UInt32(rows.columnCount))
+        buffer.append(bigEndian: UInt32(rows.count))
+        buffer.append(bigEndian: UInt32(rows.columnCount))
         for row in 0..<rows.count {
             for column in 0..<rows.columnCount {
                 guard !rows.isNull(row: row, column: column) else {
-                    buffer.append(frameHalfWord: null)
+                    buffer.append(bigEndian: null)
                     continue
                 }
                 let field = rows.bytes(row: row, column: column)
-                buffer.append(frameHalfWord: UInt32(field.count))
+                buffer.append(bigEndian: UInt32(field.count))
                 buffer.append(field)
             }
         }
@@ -146,7 +146,7 @@ extension SessionFrame {
         }
         buffer.append(error.position == nil ? 0 : 1)
         if let position = error.position {
-            buffer.append(frameWord: UInt64(bitPattern: Int64(position)))
+            buffer.append(bigEndian: UInt64(bitPattern: Int64(position)))
         }
     }
 

@@ -16,10 +16,10 @@ package struct RelayedTables: Equatable, Sendable {
             buffer.append(frameText: membersFault)
             buffer.append(tables.switched == nil ? 0 : 1)
             if let switched = tables.switched {
-                buffer.append(frameWord: switched.transaction)
+                buffer.append(bigEndian: switched.transaction)
             }
-            buffer.append(frameHalfWord: UInt32(clamping: tables.total))
-            buffer.append(frameHalfWord: UInt32(tables.names.count))
+            buffer.append(bigEndian: UInt32(clamping: tables.total))
+            buffer.append(bigEndian: UInt32(tables.names.count))
             for name in tables.names {
                 buffer.append(frameText: name)
                 buffer.append(frameText: tables.mark(of: name))

@@ -65,7 +65,7 @@ package enum SessionFrame {
     /// Begins a frame. Returns where it stands, for `end`.
     static func begin(_ kind: Kind, in buffer: inout ByteBuffer) -> Int {
         let start = buffer.count
-        buffer.append(frameHalfWord: 0)
+        buffer.append(bigEndian: UInt32(0))
         buffer.append(kind.rawValue)
         return start
     }
@@ -134,7 +134,7 @@ extension HeardChannel {
         _ payload: borrowing Span<UInt8>, on channel: HeardChannel, into buffer: inout ByteBuffer
     ) {
         buffer.reserve(SessionFrame.headerBytes + bytes + payload.count)
-        buffer.append(frameHalfWord: UInt32(truncatingIfNeeded: payload.count + 1 + bytes))
+        buffer.append(bigEndian: UInt32(truncatingIfNeeded: payload.count + 1 + bytes))
         buffer.append(SessionFrame.Kind.notification.rawValue)
         buffer.append(channel.rawValue)
         buffer.append(payload.extracting(0..<payload.count))
@@ -144,20 +144,8 @@ extension HeardChannel {
 // MARK: Numbers and texts
 
 extension ByteBuffer {
-    package mutating func append(frameHalfWord word: UInt32) {
-        append(UInt8(truncatingIfNeeded: word >> 24))
-        append(UInt8(truncatingIfNeeded: word >> 16))
-        append(UInt8(truncatingIfNeeded: word >> 8))
-        append(UInt8(truncatingIfNeeded: word))
-    }
-
-    mutating func append(frameWord word: UInt64) {
-        append(frameHalfWord: UInt32(truncatingIfNeeded: word >> 32))
-        append(frameHalfWord: UInt32(truncatingIfNeeded: word))
-    }
-
     mutating func append(frameText text: String) {
-        append(frameHalfWord: UInt32(clamping: text.utf8.count))
+        append(bigEndian: UInt32(clamping: text.utf8.count))
         append(text: text)
     }
 

@@ -1,4 +1,4 @@
-internal import Reactor
+package import Reactor
 
 /// Numbers with their most significant byte first, as the network has them.
 extension ByteBuffer {
@@ -8,7 +8,7 @@ extension ByteBuffer {
         }
     }
 
-    mutating func append(bigEndian value: UInt32) {
+    package mutating func append(bigEndian value: UInt32) {
         for shift in stride(from: 24, through: 0, by: -8) {
             append(UInt8(truncatingIfNeeded: value >> UInt32(shift)))
         }
