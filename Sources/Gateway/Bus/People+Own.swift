@@ -42,7 +42,6 @@ extension People {
                 omitted.insert(pair)
                 return nil
             }
-            isInUse = true
             sources[0].count += 1
             sources[0].hash &+= Self.mixed(pair, news.seen)
             return PresenceChange(pair, news.seen, isAnew: removals.contains(pair))

@@ -67,8 +67,6 @@ package struct People: ~Copyable {
     var removals = RecentRemovals()
     /// Own users for whom there is no room.
     var omitted: Set<MembershipPair> = []
-    /// Whether anything was ever said, here or by others.
-    var isInUse = false
     /// When others were told something the last time.
     var toldAt = Instant(nanoseconds: 0)
 
@@ -133,7 +131,6 @@ package struct People: ~Copyable {
     package mutating func receive(
         _ frame: PeopleFrame, number: UInt64, from sender: BusIdentity, _ now: Instant
     ) -> NodeTable.Outcome {
-        isInUse = true
         succeed(sender, now)
         guard let place = sourceOfNode[sender.node] ?? makeSource(sender) else {
             refusals &+= 1
